@@ -1,0 +1,36 @@
+// Runs a TypeScript program of this repository: bundled to one plain JavaScript file first, so that it also
+// works on Node 20, where neither node nor tsx can load TypeScript in a worker thread.
+//   node scripts/run.js examples/tour.ts [argument ...]
+import { spawn } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { basename, join } from "node:path";
+import { build } from "esbuild";
+
+const [entry, ...programArguments] = process.argv.slice(2);
+if (entry === undefined) {
+  console.error("usage: node scripts/run.js PROGRAM.ts [argument ...]");
+  process.exit(2);
+}
+mkdirSync("build", { recursive: true });
+const outfile = join("build", `${basename(entry, ".ts")}.js`);
+await build({
+  entryPoints: [entry],
+  outfile,
+  bundle: true,
+  packages: "external",
+  alias: { "std-net": "./src/index.ts" },
+  platform: "node",
+  format: "esm",
+  target: "node20",
+  sourcemap: "inline",
+  logLevel: "warning",
+});
+const child = spawn(process.execPath, ["--enable-source-maps", outfile, ...programArguments], {
+  stdio: "inherit",
+});
+// Ctrl-C reaches the whole foreground process group; the program decides what it means.
+process.on("SIGINT", () => {});
+process.on("SIGTERM", () => child.kill("SIGTERM"));
+child.on("exit", (code, signal) => {
+  process.exitCode = code ?? (signal === null ? 1 : 128 + 2);
+});
