@@ -1,0 +1,85 @@
+/**
+ * The parts of field lines: names, values, and how several lines of one name become one value. Pure.
+ */
+import { isUtf8 } from "node:buffer";
+
+/** A field line as it came or is to go: name and value. */
+export type Field = readonly [name: string, value: string];
+
+/** Field lines by name in lower case, those of one name joined. */
+export type Headers = { [name: string]: string };
+
+/** What a header section (or a trailer section) may take before it is refused. */
+export interface SectionLimits {
+  /** Bytes, from the first of the start line to the empty line's end. */
+  readonly bytes: number;
+  /** Field lines. */
+  readonly fields: number;
+}
+
+/** tchar of RFC 9110, 5.6.2: 1 for each character that a token may hold. */
+const TOKEN_CHARACTERS = new Uint8Array(256);
+for (const character of "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") {
+  TOKEN_CHARACTERS[character.charCodeAt(0)] = 1;
+}
+
+export function isTokenCode(code: number): boolean {
+  return TOKEN_CHARACTERS[code] === 1;
+}
+
+/** token = 1*tchar (RFC 9110, 5.6.2): what a method and a field name must be. */
+export function isToken(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    if (!isTokenCode(text.charCodeAt(i))) return false;
+  }
+  return text.length > 0;
+}
+
+/** Whether a value can be sent: with a CR, LF or NUL in it, it could end the line and begin another message. */
+export function isSendableValue(value: string): boolean {
+  return !/[\r\n\0]/.test(value);
+}
+
+/**
+ * Adds a field line to `headers`. Lines of one name are a list (RFC 9110, 5.3), joined with ", "; those of cookie
+ * with "; ", the delimiter of its own grammar (RFC 6265, 4.2.1; RFC 9113, 8.2.3 joins them so too).
+ */
+export function addField(headers: Headers, name: string, value: string): void {
+  const previous = headers[name];
+  if (previous === undefined) {
+    headers[name] = value;
+  } else if (Object.hasOwn(headers, name)) {
+    setOwn(headers, name, previous + (name === "cookie" ? "; " : ", ") + value);
+  } else {
+    setOwn(headers, name, value);
+  }
+}
+
+/** As an assignment, also for `__proto__` and `constructor`, which every object inherits. */
+function setOwn(headers: Headers, name: string, value: string): void {
+  Object.defineProperty(headers, name, { value, writable: true, enumerable: true, configurable: true });
+}
+
+/**
+ * The text of a field value (or request target) from its bytes, one character each: UTF-8 where they are that,
+ * else ISO-8859-1, which they then already are.
+ */
+export function decodeText(latin1: string): string {
+  const bytes = Buffer.from(latin1, "latin1");
+  return isUtf8(bytes) ? bytes.toString("utf8") : latin1;
+}
+
+/** The members of a comma-separated list (RFC 9110, 5.6.1), lower case, empty ones left out. */
+export function listMembers(value: string): string[] {
+  return value
+    .toLowerCase()
+    .split(",")
+    .map((member) => member.trim())
+    .filter((member) => member !== "");
+}
+
+/** Whether a Connection field names an option: "close" or "keep-alive" (RFC 9110, 7.6.1). */
+export function hasOption(connection: string | undefined, option: string): boolean {
+  if (connection === undefined) return false;
+  return connection === option || listMembers(connection).includes(option);
+}

@@ -1,0 +1,226 @@
+/**
+ * JSON with exact integers, and without silent losses.
+ *
+ * `JSON.parse` and `JSON.stringify` do the ordinary case at full speed. What they would lose is found by checks
+ * that cost a few per cent of them, and only then does a slower, exact way take over.
+ */
+import { parse as parseLossless } from "lossless-json";
+import { err, ok, type Result } from "true-myth/result";
+
+type Fields = { readonly [key: string]: unknown };
+
+/** What JSON can hold, with a `bigint` for an integer beyond ±(2^53 − 1). */
+export type Json = null | boolean | number | bigint | string | Json[] | { [key: string]: Json };
+
+/**
+ * The value of a JSON text, or undefined where the text is not JSON (RFC 8259). As `JSON.parse`, save that an
+ * integer beyond ±(2^53 − 1) becomes a `bigint`; a number with a fraction or an exponent stays a number.
+ *
+ * `bytes` are the same text in any encoding that agrees with ASCII, for a caller that has them at hand.
+ */
+export function parse(text: string, bytes: Uint8Array = Buffer.from(text, "latin1")): Json | undefined {
+  try {
+    // First the native parser, which is the judge of what is JSON; its value is right in all but the rarest text.
+    const value: Json = JSON.parse(text);
+    return mayHoldUnsafeInteger(bytes) ? parseExactly(text) : value;
+  } catch {
+    // A SyntaxError; or an integer longer than a bigint can be, or one in a text so deeply nested that the exact
+    // parser, which recurses, runs out of stack: no value can be given that is not wrong.
+    return undefined;
+  }
+}
+
+/** The longest integers that a number holds exactly have 16 digits: 2^53 − 1 is 9007199254740991. */
+const LONGEST_SAFE = String(Number.MAX_SAFE_INTEGER);
+const RUN = LONGEST_SAFE.length;
+
+/**
+ * Whether something stands there that looks like an unsafe integer (within a string it may be prose). At least 16
+ * digits in a row cover a position that is a multiple of 16, so only those are looked at, and their neighbours
+ * where one of them is a digit.
+ */
+function mayHoldUnsafeInteger(bytes: Uint8Array): boolean {
+  for (let probe = RUN - 1; probe < bytes.length; probe += RUN) {
+    if (!isDigit(bytes[probe])) continue;
+    let start = probe;
+    while (isDigit(bytes[start - 1])) start--;
+    let end = probe + 1;
+    while (isDigit(bytes[end])) end++;
+    if (end - start >= RUN && isUnsafeInteger(bytes, start, end)) return true;
+    probe += Math.floor((end - 1 - probe) / RUN) * RUN; // to the last multiple of 16 within these digits
+  }
+  return false;
+}
+
+function isUnsafeInteger(bytes: Uint8Array, start: number, end: number): boolean {
+  const before = bytes[start - 1] === 0x2d ? bytes[start - 2] : bytes[start - 1]; // "-"
+  if (!isDelimiter(before) || !isDelimiter(bytes[end])) return false;
+  if (end - start > RUN) return true;
+  for (let i = 0; i < RUN; i++) {
+    const difference = (bytes[start + i] as number) - LONGEST_SAFE.charCodeAt(i);
+    if (difference !== 0) return difference > 0;
+  }
+  return false;
+}
+
+function isDigit(code: number | undefined): boolean {
+  return code !== undefined && code >= 0x30 && code <= 0x39;
+}
+
+/** What can stand before or after a number: nothing, white space, or one of `[`, `]`, `}`, `,`, `:`. */
+function isDelimiter(code: number | undefined): boolean {
+  return (
+    code === undefined ||
+    code <= 0x20 ||
+    code === 0x2c ||
+    code === 0x3a ||
+    code === 0x5b ||
+    code === 0x5d ||
+    code === 0x7d
+  );
+}
+
+function parseExactly(text: string): Json {
+  return parseLossless(text, undefined, {
+    parseNumber: exactNumber,
+    onDuplicateKey: ({ newValue }) => newValue, // as JSON.parse: the last one counts
+  }) as Json;
+}
+
+function exactNumber(digits: string): number | bigint {
+  const value = Number(digits);
+  if (Number.isSafeInteger(value) || !/^-?\d+$/.test(digits)) return value;
+  return BigInt(digits);
+}
+
+/**
+ * The JSON text of a value, compact, with its keys in their order, as `JSON.stringify` gives it; a `bigint` goes
+ * out digit for digit. What JSON cannot hold is an error instead of a silent `null` or a missing field: NaN and
+ * the infinities, functions, symbols, `undefined` anywhere but as a field's value, and a cycle.
+ */
+export function stringify(value: unknown): Result<string, string> {
+  try {
+    const text = JSON.stringify(value);
+    if (text !== undefined && losesNothing(value) && !("toJSON" in Object.prototype)) return ok(text);
+  } catch {
+    // A bigint, a cycle, or a getter or toJSON that throws: below it shows which.
+  }
+  try {
+    return ok(serialize(value, "", new Set()));
+  } catch (thrown) {
+    return err(thrown instanceof Refusal ? thrown.message : `cannot serialize to JSON: ${reasonOf(thrown)}`);
+  }
+}
+
+/**
+ * Whether `JSON.stringify` has surely told all of this value. A false only means that it has to be looked at
+ * more closely. This runs over every value that is sent, hence its plainness: for-in and typeof, no allocation.
+ */
+function losesNothing(value: unknown): boolean {
+  switch (typeof value) {
+    case "string":
+    case "boolean":
+      return true;
+    case "number":
+      return Number.isFinite(value);
+    case "object":
+      break;
+    default:
+      return false;
+  }
+  if (value === null) return true;
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) {
+      const item: unknown = value[i];
+      if (typeof item === "string") continue;
+      if (typeof item === "number" ? item - item !== 0 : !losesNothing(item)) return false; // Infinity - Infinity is NaN
+    }
+    return true;
+  }
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null && !isOrdinary(value)) return false;
+  for (const key in value) {
+    const item = (value as Fields)[key];
+    if (typeof item === "string" || item === undefined) continue;
+    if (typeof item === "number" ? item - item !== 0 : !losesNothing(item)) return false;
+  }
+  return true;
+}
+
+/** Whether JSON.stringify looks at an object of some class just as `losesNothing` does: by its fields. */
+function isOrdinary(value: object): boolean {
+  if (value instanceof Date) return true; // its toJSON gives a string, or null for an invalid one
+  return !(
+    "toJSON" in value ||
+    value instanceof Number ||
+    value instanceof String ||
+    value instanceof Boolean
+  );
+}
+
+class Refusal extends Error {}
+
+/** SerializeJSONProperty of ECMA-262 (25.5.2.2), exact for bigints, refusing where that one drops or nulls. */
+function serialize(given: unknown, key: string, ancestors: Set<object>): string {
+  let value = given;
+  if (
+    typeof value === "object" &&
+    value !== null &&
+    "toJSON" in value &&
+    typeof value.toJSON === "function"
+  ) {
+    value = value.toJSON(key);
+  }
+  if (
+    value instanceof Number ||
+    value instanceof String ||
+    value instanceof Boolean ||
+    value instanceof BigInt
+  ) {
+    value = value.valueOf();
+  }
+  switch (typeof value) {
+    case "number":
+      if (Number.isNaN(value)) throw new Refusal("cannot serialize NaN to JSON");
+      if (!Number.isFinite(value)) throw new Refusal("cannot serialize infinity to JSON");
+      return JSON.stringify(value);
+    case "bigint":
+      return value.toString();
+    case "string":
+    case "boolean":
+      return JSON.stringify(value);
+    case "object":
+      return value === null ? "null" : serializeObject(value, ancestors);
+    case "undefined":
+      throw new Refusal("cannot serialize undefined to JSON");
+    default:
+      throw new Refusal(`cannot serialize a ${typeof value} to JSON`);
+  }
+}
+
+function serializeObject(value: object, ancestors: Set<object>): string {
+  if (ancestors.has(value)) throw new Refusal("cannot serialize a cycle to JSON");
+  ancestors.add(value);
+  const parts: string[] = [];
+  const isArray = Array.isArray(value);
+  if (isArray) {
+    for (let i = 0; i < value.length; i++) parts.push(serialize(value[i], String(i), ancestors));
+  } else {
+    for (const key of Object.keys(value)) {
+      const field = (value as Fields)[key];
+      if (field !== undefined) parts.push(`${JSON.stringify(key)}:${serialize(field, key, ancestors)}`);
+    }
+  }
+  ancestors.delete(value);
+  return isArray ? `[${parts.join(",")}]` : `{${parts.join(",")}}`;
+}
+
+/** What was thrown, in words; the thrown thing itself may be anything, and throw again. */
+function reasonOf(thrown: unknown): string {
+  try {
+    if (thrown instanceof RangeError) return "nested too deeply";
+    return thrown instanceof Error ? String(thrown.message) : String(thrown);
+  } catch {
+    return "unknown error";
+  }
+}
