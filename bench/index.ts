@@ -1,0 +1,90 @@
+// npm run bench [workload ...] [--quick]
+// Runs workloads (all, when none is named) and prints how std-net compares, with each target. A full run also writes
+// bench/results.json, results.md and results.svg; a quick one has fewer and shorter rounds and writes nothing.
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { cpus, release } from "node:os";
+import { chart } from "./chart.ts";
+import type { Comparison } from "./measure.ts";
+import { compilePeers, pinning, Skip } from "./programs.ts";
+import { markdownTable, textTable } from "./report.ts";
+import type { Effort } from "./rounds.ts";
+import * as cold from "./workloads/cold.ts";
+import * as connect from "./workloads/connect.ts";
+import * as httpGet from "./workloads/http-get.ts";
+import * as httpGetClose from "./workloads/http-get-close.ts";
+import * as receive from "./workloads/receive.ts";
+import * as receiveInto from "./workloads/receive-into.ts";
+import * as send from "./workloads/send.ts";
+import * as tcpRoundTrip from "./workloads/tcp-round-trip.ts";
+import * as udpRoundTrip from "./workloads/udp-round-trip.ts";
+
+/** A new workload is a file that exports `run`, and a line here. */
+const workloads: Record<string, { run(effort: Effort): Promise<Comparison[]> }> = {
+  "tcp-round-trip": tcpRoundTrip,
+  "udp-round-trip": udpRoundTrip,
+  connect,
+  send,
+  receive,
+  "receive-into": receiveInto,
+  "http-get": httpGet,
+  "http-get-close": httpGetClose,
+  cold,
+};
+
+const args = process.argv.slice(2);
+const quick = args.includes("--quick");
+const named = args.filter((argument) => !argument.startsWith("--"));
+const unknown = named.filter((name) => !(name in workloads));
+if (unknown.length > 0 || args.some((argument) => argument.startsWith("--") && argument !== "--quick")) {
+  console.error(
+    `usage: npm run bench [workload ...] [--quick]\nworkloads: ${Object.keys(workloads).join(" ")}`,
+  );
+  process.exit(2);
+}
+const effort: Effort = quick ? { rounds: 5, share: 0.25 } : { rounds: 15, share: 1 };
+
+// What is measured is what is shipped.
+execFileSync(process.execPath, ["scripts/build.js", "--no-types"], { stdio: "inherit" });
+if (!compilePeers()) {
+  console.log(
+    "Nothing was measured: the server that every client talks to is written in C, and there is no cc here.",
+  );
+  process.exit(0);
+}
+console.log(`node ${process.version}, Linux ${release()}, ${cpus()[0]?.model.trim()}; ${pinning}\n`);
+
+const results = new Map<string, Comparison[]>();
+for (const name of named.length > 0 ? named : Object.keys(workloads)) {
+  process.stdout.write(`${name} ... `);
+  try {
+    const comparisons = await workloads[name]!.run(effort);
+    results.set(name, comparisons);
+    console.log(comparisons.map((c) => `${c.against} ${c.median.toFixed(2)}`).join(", "));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    console.log(error instanceof Skip ? `skipped: ${why}` : `failed: ${why}`);
+    if (!(error instanceof Skip)) process.exitCode = 1;
+  }
+}
+console.log(`\n${textTable([...results.values()].flat())}`);
+
+if (!quick) write();
+
+/** A workload that was not run now keeps the result it had. */
+function write(): void {
+  const file = "bench/results.json";
+  const before = existsSync(file)
+    ? (JSON.parse(readFileSync(file, "utf8")) as { workloads: Record<string, Comparison[]> }).workloads
+    : {};
+  const kept: Record<string, Comparison[]> = {};
+  for (const name of Object.keys(workloads)) {
+    const comparisons = results.get(name) ?? before[name];
+    if (comparisons !== undefined) kept[name] = comparisons;
+  }
+  const machine = { node: process.version, kernel: release(), processor: cpus()[0]?.model.trim(), pinning };
+  writeFileSync(file, `${JSON.stringify({ machine, workloads: kept }, null, 2)}\n`);
+  const all = Object.values(kept).flat();
+  writeFileSync("bench/results.md", `${markdownTable(all)}\n`);
+  writeFileSync("bench/results.svg", chart(all));
+}

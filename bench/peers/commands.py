@@ -1,0 +1,16 @@
+"""The loop of every Python peer: takes "run COUNT" from standard input and prints the nanoseconds it took."""
+
+import sys
+import time
+
+
+def take_commands(operations):
+    print("ready", flush=True)
+    for line in sys.stdin:
+        count = int(line.split()[1])
+        start = time.perf_counter_ns()
+        operations(count)
+        print(time.perf_counter_ns() - start, flush=True)
+
+
+port = int(sys.argv[1])

@@ -1,0 +1,15 @@
+import { type Effort, measureClients } from "../rounds.ts";
+
+export function run(effort: Effort) {
+  return measureClients(
+    {
+      title: "connect, one byte, close",
+      server: "echo-once",
+      peers: { "std-net": "connect.std-net.js", C: "connect", "Python socket": "connect.py" },
+      targets: { C: { at_most: 1.12 } },
+      // Each closed connection keeps its port for a minute (TIME_WAIT), and there are 28,000 of them.
+      count: 300,
+    },
+    effort,
+  );
+}

@@ -1,0 +1,15 @@
+import { type Effort, measureClients } from "../rounds.ts";
+
+export function run(effort: Effort) {
+  return measureClients(
+    {
+      title: "receiving 1 GiB by read(65536)",
+      server: "source",
+      peers: { "std-net": "receive.std-net.js", C: "receive" },
+      targets: { C: { at_least: 0.8 } },
+      count: 2 ** 14,
+      bytes: 2 ** 16,
+    },
+    effort,
+  );
+}
