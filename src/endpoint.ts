@@ -1,0 +1,79 @@
+import { formatAddress } from "./address.ts";
+import { resolve } from "./resolve.ts";
+import { networkPlatform, Socket, systemReason } from "./socket.ts";
+import type { Platform } from "./sys/index.ts";
+import { familyOf, SOCKADDR_ROOM } from "./sys/sockaddr.ts";
+
+/** From "host:port" text to sockets that are connected or bound, and back from a socket to the text. */
+
+/** What to do with a new socket before it is bound or connected, and after: 0, or minus an errno. */
+type Step = (socket: Socket, sys: Platform) => number;
+
+/** A socket connected to the first address of `text` that accepts, or the text of the last address's error. */
+export function connectTo(text: string, deadline: number): Socket | string {
+  const sys = networkPlatform();
+  if (typeof sys === "string") return sys;
+  return firstOf(sys, text, sys.constants.SOCK_STREAM, (socket, address) =>
+    socket.connect(address, deadline),
+  );
+}
+
+/** A socket of `type` bound to the first address of `text` that can be, with `prepare` done before and `finish` after. */
+export function bindTo(
+  text: string,
+  type: "SOCK_STREAM" | "SOCK_DGRAM",
+  prepare: Step,
+  finish: Step,
+): Socket | string {
+  const sys = networkPlatform();
+  if (typeof sys === "string") return sys;
+  return firstOf(sys, text, sys.constants[type], (socket, address) => {
+    const failure = prepare(socket, sys);
+    if (failure < 0) return failure;
+    if (sys.bind(socket.descriptor, address, address.length) < 0) return -sys.errno();
+    return finish(socket, sys);
+  });
+}
+
+function firstOf(
+  sys: Platform,
+  text: string,
+  type: number,
+  attempt: (socket: Socket, address: Buffer) => number,
+): Socket | string {
+  const addresses = resolve(sys, text, type);
+  if (typeof addresses === "string") return addresses;
+  let reason = "";
+  for (const address of addresses) {
+    const socket = Socket.create(sys, familyOf(sys.constants, address), type);
+    if (typeof socket === "number") {
+      reason = systemReason(sys, -socket);
+      continue;
+    }
+    const failure = attempt(socket, address);
+    if (failure >= 0) return socket;
+    reason = socket.reason(failure);
+    socket.close();
+    // The user wants to get back to the event loop, not on to the next address.
+    if (failure === -sys.constants.EINTR) break;
+  }
+  return reason;
+}
+
+// For the answers of getsockname and getpeername; nobody looks at it after the call.
+const room = Buffer.alloc(SOCKADDR_ROOM);
+const roomLength = new Uint32Array(1);
+
+/** The socket's own address as text, or minus an errno. */
+export function localAddress(socket: Socket): string | number {
+  roomLength[0] = SOCKADDR_ROOM;
+  if (socket.sys.getsockname(socket.descriptor, room, roomLength) < 0) return -socket.sys.errno();
+  return formatAddress(socket.sys.constants, room);
+}
+
+/** The peer's address as text, or minus an errno. */
+export function peerAddress(socket: Socket): string | number {
+  roomLength[0] = SOCKADDR_ROOM;
+  if (socket.sys.getpeername(socket.descriptor, room, roomLength) < 0) return -socket.sys.errno();
+  return formatAddress(socket.sys.constants, room);
+}

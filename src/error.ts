@@ -1,0 +1,46 @@
+import { constants } from "node:os";
+import { Result } from "true-myth/result";
+
+/** An error result: what failed (with its colon and space), then why. */
+export function failed<T>(what: string, why: string): Result<T, string> {
+  return Result.err(what + why);
+}
+
+/** The message of whatever was thrown, without ever throwing itself. */
+export function errorText(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? thrown.message : String(thrown);
+  } catch {
+    return "unknown error";
+  }
+}
+
+let names: Map<number, string> | undefined;
+
+/**
+ * The symbolic name of the system error at the end of an error text.
+ *
+ * @param message an error of this library, such as `tcp read failed: Resource temporarily unavailable (os error 11)`
+ * @returns `"EAGAIN"`, `"ECONNREFUSED"` and so on, or null when the text does not end with a system error's number
+ *
+ * @example
+ * ```ts
+ * import { error_code, TcpStream } from "std-net";
+ *
+ * const result = TcpStream.connect("127.0.0.1:1");
+ * if (result.isErr && error_code(result.error) === "ECONNREFUSED") console.log("nobody listens there");
+ * ```
+ */
+export function error_code(message: string): string | null {
+  if (typeof message !== "string") return null;
+  const found = /\(os error (\d{1,5})\)$/.exec(message);
+  if (found === null) return null;
+  if (names === undefined) {
+    names = new Map();
+    // Where two names share a number (EAGAIN and EWOULDBLOCK), the first in this table is the one that is meant.
+    for (const [name, number] of Object.entries(constants.errno)) {
+      if (!names.has(number)) names.set(number, name);
+    }
+  }
+  return names.get(Number(found[1])) ?? null;
+}

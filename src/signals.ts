@@ -1,0 +1,55 @@
+import { constants } from "node:os";
+import { isMainThread } from "node:worker_threads";
+import type { Platform } from "./sys/index.ts";
+
+/**
+ * Signals while a call is blocked in the main thread.
+ *
+ * Without a JavaScript listener there is nothing to do: the signal's default action ends the process out of any
+ * system call. With one, libuv has installed a handler that only tells the event loop, and with SA_RESTART, so the
+ * kernel would go on waiting (signal(7)) and the listener would never run. So for each signal that has a listener,
+ * siginterrupt(3) takes SA_RESTART away: the blocked call returns EINTR and the program gets back to the event
+ * loop. Signals that Node handles for itself (SIGCHLD) keep it and go unnoticed.
+ */
+let watching = false;
+
+/** Called before the first socket of the thread: from now on listeners, present and future, interrupt. */
+export function watchSignals(sys: Platform): void {
+  if (watching || !isMainThread) return;
+  watching = true;
+  const interrupt = (event: string | symbol): void => {
+    const number = constants.signals[event as NodeJS.Signals];
+    if (number !== undefined) sys.siginterrupt(number, 1);
+  };
+  for (const event of process.eventNames()) {
+    if (userListeners(event) > 0) interrupt(event);
+  }
+  // Node installs the handler in a "newListener" listener of its own, which was there first and so has run by now.
+  process.on("newListener", (event: string | symbol, listener: unknown) => {
+    if (!isNodesOwn(listener)) interrupt(event);
+  });
+}
+
+/**
+ * Whether EINTR means that a listener waits for the event loop to run it. (It can also be a signal that concerns
+ * nobody, where a timeout made the call interruptible: the kernel does not say which signal it was.)
+ */
+export function signalListenerWaits(): boolean {
+  if (!isMainThread) return false;
+  const waits = process
+    .eventNames()
+    .some((event) => (event as string) in constants.signals && userListeners(event) > 0);
+  // A signal alone does not keep the event loop going: without this a program that ends now would end before
+  // the listener ran.
+  if (waits) setTimeout(() => {}, 0);
+  return waits;
+}
+
+function userListeners(event: string | symbol): number {
+  return process.listeners(event as NodeJS.Signals).filter((listener) => !isNodesOwn(listener)).length;
+}
+
+// On a terminal, process.stdout and process.stderr listen for SIGWINCH to learn the window's new size.
+function isNodesOwn(listener: unknown): boolean {
+  return typeof listener === "function" && /^refreshStd(out|err)OnSigWinch$/.test(listener.name);
+}

@@ -1,0 +1,432 @@
+import { isMainThread } from "node:worker_threads";
+import { signalListenerWaits, watchSignals } from "./signals.ts";
+import type { Transport } from "./stream.ts";
+import type { Constants } from "./sys/constants.ts";
+import { type Platform, platform } from "./sys/index.ts";
+
+/**
+ * The longest single wait inside the kernel, in milliseconds. The main thread may wait for ever: a signal ends it.
+ * A worker must come back to JavaScript now and then, because `worker.terminate()` and `process.exit()` can only
+ * stop it there (Node joins its workers at exit).
+ */
+const WORKER_SLICE = 250;
+const LONGEST_SLICE = isMainThread ? Number.POSITIVE_INFINITY : WORKER_SLICE;
+
+/** The failure of `connect` when the deadline passed first (no errno: the kernel goes on trying for longer). */
+export const CONNECT_TIMED_OUT = -1_000_000;
+
+/** How long a wait lasts before it is asked whether it can ever end. */
+const DEADLOCK_SUSPICION = 1000;
+
+const descriptors = new FinalizationRegistry<{ sys: Platform; descriptor: number }>(({ sys, descriptor }) => {
+  sys.close(descriptor);
+});
+
+/**
+ * One descriptor: the one place that waits, closes and gives descriptors back when their owner was dropped.
+ *
+ * Calls give 0 or a count, or minus an errno. How they wait: the descriptor is left in blocking mode and the call is
+ * simply made, so that a ready socket costs one system call and a wait costs no more. Where a wait must end (a
+ * timeout, a deadline, a worker thread's slice), SO_RCVTIMEO and SO_SNDTIMEO end it with EAGAIN (socket(7)); they are
+ * set when they do not fit, which in a long run of calls is hardly ever.
+ */
+export class Socket implements Transport {
+  readonly sys: Platform;
+  readonly #constants: Constants;
+  #descriptor: number;
+  #nonblocking = false;
+  /** In milliseconds; Infinity is none. */
+  readTimeout = Number.POSITIVE_INFINITY;
+  writeTimeout = Number.POSITIVE_INFINITY;
+  /** What SO_RCVTIMEO and SO_SNDTIMEO are set to, in milliseconds; Infinity when they were never set. */
+  #receiveSlice = Number.POSITIVE_INFINITY;
+  #sendSlice = Number.POSITIVE_INFINITY;
+  /** Whether this thread's own event loop may be the one that has to answer. */
+  #suspectsDeadlock = false;
+  /** The slices of the present wait that have passed, counted while there is that suspicion. */
+  #slicesWaited = 0;
+
+  /** Takes over a descriptor that is open and blocking. */
+  constructor(sys: Platform, descriptor: number) {
+    this.sys = sys;
+    this.#constants = sys.constants;
+    this.#descriptor = descriptor;
+    if (descriptor >= 0) descriptors.register(this, { sys, descriptor }, this);
+  }
+
+  /** socket(2): the socket, or minus an errno. */
+  static create(sys: Platform, family: number, type: number): Socket | number {
+    watchSignals(sys);
+    const descriptor = sys.socket(family, type, 0);
+    return descriptor < 0 ? -sys.errno() : new Socket(sys, descriptor);
+  }
+
+  get open(): boolean {
+    return this.#descriptor >= 0;
+  }
+
+  get nonblocking(): boolean {
+    return this.#nonblocking;
+  }
+
+  /** The descriptor, for as long as the socket is open; -1 afterwards. */
+  get descriptor(): number {
+    return this.#descriptor;
+  }
+
+  reason(failure: number): string {
+    if (failure === CONNECT_TIMED_OUT) return "connection timed out";
+    return systemReason(this.sys, -failure);
+  }
+
+  wouldBlock(failure: number): boolean {
+    return failure === -this.#constants.EAGAIN;
+  }
+
+  close(): void {
+    const descriptor = this.release();
+    // close(2): on Linux the descriptor is gone whatever close returns; trying again could hit somebody else's.
+    if (descriptor >= 0) this.sys.close(descriptor);
+  }
+
+  /** Gives the descriptor away: the socket is closed for this program, the descriptor is not. */
+  release(): number {
+    const descriptor = this.#descriptor;
+    if (descriptor >= 0) {
+      this.#descriptor = -1;
+      descriptors.unregister(this);
+    }
+    return descriptor;
+  }
+
+  receive(target: Uint8Array, length: number, deadline: number): number {
+    return this.#receive(target, length, 0, deadline);
+  }
+
+  peek(target: Uint8Array, length: number, deadline: number): number {
+    return this.#receive(target, length, this.#constants.MSG_PEEK, deadline);
+  }
+
+  #receive(target: Uint8Array, length: number, flags: number, deadline: number): number {
+    const limit = this.armReceive(deadline);
+    this.#slicesWaited = 0;
+    for (;;) {
+      const count = this.sys.recv(this.#descriptor, target, length, flags);
+      if (count >= 0) return count;
+      const failure = this.goOnReceiving(this.sys.errno(), limit);
+      if (failure < 0) return failure;
+    }
+  }
+
+  send(source: Uint8Array, length: number, deadline: number): number {
+    const limit = this.armSend(deadline);
+    for (;;) {
+      const count = this.sys.send(this.#descriptor, source, length, this.#constants.MSG_NOSIGNAL);
+      if (count >= 0) return count;
+      const failure = this.goOnSending(this.sys.errno(), limit);
+      if (failure < 0) return failure;
+    }
+  }
+
+  /** recvfrom(2): the sender goes into `address`, its length into `addressLength` (which has the room going in). */
+  receiveFrom(
+    target: Uint8Array,
+    length: number,
+    flags: number,
+    address: Uint8Array,
+    addressLength: Uint32Array,
+  ): number {
+    const limit = this.armReceive(Number.POSITIVE_INFINITY);
+    const room = addressLength[0]!;
+    for (;;) {
+      const count = this.sys.recvfrom(this.#descriptor, target, length, flags, address, addressLength);
+      if (count >= 0) return count;
+      const failure = this.goOnReceiving(this.sys.errno(), limit);
+      if (failure < 0) return failure;
+      addressLength[0] = room;
+    }
+  }
+
+  sendTo(source: Uint8Array, length: number, address: Uint8Array): number {
+    const limit = this.armSend(Number.POSITIVE_INFINITY);
+    for (;;) {
+      const count = this.sys.sendto(
+        this.#descriptor,
+        source,
+        length,
+        this.#constants.MSG_NOSIGNAL,
+        address,
+        address.length,
+      );
+      if (count >= 0) return count;
+      const failure = this.goOnSending(this.sys.errno(), limit);
+      if (failure < 0) return failure;
+    }
+  }
+
+  /** accept(2): the connection, or minus an errno. Waits at most until the deadline and the read timeout. */
+  accept(deadline: number): Socket | number {
+    const limit = this.armReceive(deadline);
+    for (;;) {
+      const descriptor = this.sys.accept(this.#descriptor);
+      if (descriptor >= 0) {
+        // Linux copies the listener's timeouts to a connection, but those it had when the connection was made, which
+        // may be before they were set: nothing is assumed about the new socket's.
+        return new Socket(this.sys, descriptor);
+      }
+      const failure = this.goOnReceiving(this.sys.errno(), limit);
+      if (failure < 0) return failure;
+    }
+  }
+
+  /** connect(2), waiting at most until the deadline: 0, minus an errno, or CONNECT_TIMED_OUT. */
+  connect(address: Uint8Array, deadline: number): number {
+    const { EINPROGRESS, EINTR, EAGAIN, EISCONN } = this.#constants;
+    // On Linux SO_SNDTIMEO limits connect as well: it gives EINPROGRESS then (socket(7)).
+    this.armSend(deadline);
+    if (this.sys.connect(this.#descriptor, address, address.length) === 0) {
+      if (isLoopback(this.#constants, address)) this.#suspectOwnEventLoop();
+      return 0;
+    }
+    for (;;) {
+      const errno = this.sys.errno();
+      if (errno === EISCONN) return 0;
+      if (errno === EINTR) {
+        if (signalListenerWaits()) return -EINTR;
+      } else if (errno !== EINPROGRESS && errno !== EAGAIN) {
+        return -errno;
+      } else if (this.#nonblocking) {
+        return -errno;
+      }
+      const remaining = deadline - performance.now();
+      if (remaining <= 0) return CONNECT_TIMED_OUT;
+      comeBackToJavaScript();
+      // A connection that is being made goes on being made; poll(2) says when connect(2) has an answer.
+      if (this.waitFor(this.#constants.POLLOUT, Math.min(remaining, LONGEST_SLICE)) !== 0) {
+        const error = this.getOption(this.#constants.SOL_SOCKET, this.#constants.SO_ERROR);
+        return error === 0 ? 0 : -Math.abs(error);
+      }
+    }
+  }
+
+  /** poll(2) on this one descriptor: the events that came, 0 when none came in `milliseconds` (or a signal did). */
+  waitFor(events: number, milliseconds: number): number {
+    const entry = Buffer.alloc(8);
+    entry.writeInt32LE(this.#descriptor, 0);
+    entry.writeInt16LE(events, 4);
+    const timeout = milliseconds === Number.POSITIVE_INFINITY ? -1 : Math.ceil(milliseconds);
+    const count = this.sys.poll(entry, 1, timeout);
+    return count > 0 ? entry.readInt16LE(6) : 0;
+  }
+
+  /** fcntl(2): 0, or minus an errno. */
+  setNonblocking(enabled: boolean): number {
+    const { F_GETFL, F_SETFL, O_NONBLOCK } = this.#constants;
+    const flags = this.sys.fcntl(this.#descriptor, F_GETFL, 0);
+    if (flags < 0) return -this.sys.errno();
+    const wanted = enabled ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+    if (wanted !== flags && this.sys.fcntl(this.#descriptor, F_SETFL, wanted) < 0) return -this.sys.errno();
+    this.#nonblocking = enabled;
+    return 0;
+  }
+
+  /** Learns whether the descriptor, which came from elsewhere, is in non-blocking mode. */
+  adoptMode(): void {
+    this.#nonblocking = this.#isNonblockingInKernel();
+  }
+
+  #isNonblockingInKernel(): boolean {
+    const flags = this.sys.fcntl(this.#descriptor, this.#constants.F_GETFL, 0);
+    return flags >= 0 && (flags & this.#constants.O_NONBLOCK) !== 0;
+  }
+
+  /** setsockopt(2) of an int: 0, or minus an errno. */
+  setOption(level: number, option: number, value: number): number {
+    return this.setRawOption(level, option, Int32Array.of(value));
+  }
+
+  setRawOption(level: number, option: number, value: Uint8Array | Int32Array): number {
+    const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+    return this.sys.setsockopt(this.#descriptor, level, option, bytes, bytes.length) < 0
+      ? -this.sys.errno()
+      : 0;
+  }
+
+  /** getsockopt(2) of an int: its value, or minus an errno. (No option that is asked for is ever negative.) */
+  getOption(level: number, option: number): number {
+    const value = Buffer.alloc(4);
+    const failure = this.getRawOption(level, option, value);
+    return failure < 0 ? failure : value.readInt32LE(0);
+  }
+
+  /** getsockopt(2) into `value`: the length of what was stored, or minus an errno. */
+  getRawOption(level: number, option: number, value: Uint8Array): number {
+    const length = Uint32Array.of(value.length);
+    const result = this.sys.getsockopt(this.#descriptor, level, option, value, length);
+    return result < 0 ? -this.sys.errno() : length[0]!;
+  }
+
+  /**
+   * Before a call that may wait to receive: sees to it that it comes back in time. Gives the moment at which the
+   * caller's deadline or the socket's timeout ends (Infinity: never), for `goOnReceiving`.
+   */
+  armReceive(deadline: number): number {
+    if (this.readTimeout === Number.POSITIVE_INFINITY && deadline === Number.POSITIVE_INFINITY) {
+      // The usual case in the main thread: nothing limits the wait, and nothing ever did.
+      if (this.#receiveSlice === Number.POSITIVE_INFINITY && !this.#isSliced()) return deadline;
+    }
+    if (this.#nonblocking) return deadline;
+    const now = performance.now();
+    const limit = Math.min(deadline, now + this.readTimeout);
+    const slice = this.#fittingSlice(this.#receiveSlice, limit - now);
+    if (slice !== this.#receiveSlice) {
+      this.#receiveSlice = slice;
+      this.#setTimeval(this.#constants.SO_RCVTIMEO, slice);
+    }
+    return limit;
+  }
+
+  /** As `armReceive`, for a call that may wait to send. */
+  armSend(deadline: number): number {
+    if (this.writeTimeout === Number.POSITIVE_INFINITY && deadline === Number.POSITIVE_INFINITY) {
+      if (this.#sendSlice === Number.POSITIVE_INFINITY && !this.#isSliced()) return deadline;
+    }
+    if (this.#nonblocking) return deadline;
+    const now = performance.now();
+    const limit = Math.min(deadline, now + this.writeTimeout);
+    const slice = this.#fittingSlice(this.#sendSlice, limit - now);
+    if (slice !== this.#sendSlice) {
+      this.#sendSlice = slice;
+      this.#setTimeval(this.#constants.SO_SNDTIMEO, slice);
+    }
+    return limit;
+  }
+
+  #isSliced(): boolean {
+    return LONGEST_SLICE !== Number.POSITIVE_INFINITY || this.#suspectsDeadlock;
+  }
+
+  /**
+   * The slice to wait with: the present one when it ends neither after `remaining` nor needlessly early, so that
+   * calls with a like timeout follow each other without a system call; else one that fits.
+   */
+  #fittingSlice(present: number, remaining: number): number {
+    const longest = this.#suspectsDeadlock ? Math.min(LONGEST_SLICE, DEADLOCK_SUSPICION) : LONGEST_SLICE;
+    const most = Math.min(remaining, longest);
+    if (present <= most && present >= Math.min(most, WORKER_SLICE)) return present;
+    // Never back to "for ever" once it was set: another thread may wait on the same socket and rely on its slice.
+    if (most === Number.POSITIVE_INFINITY) return WORKER_SLICE;
+    return Math.max(1, Math.floor(most));
+  }
+
+  #setTimeval(option: number, milliseconds: number): void {
+    const value = this.sys.timeval(milliseconds);
+    this.sys.setsockopt(this.#descriptor, this.#constants.SOL_SOCKET, option, value, value.length);
+  }
+
+  /**
+   * After a call failed with `errno`: 0 to make it again, or the failure to report. EAGAIN is the end of a slice
+   * or of the whole wait; EINTR concerns the caller only when a JavaScript listener waits for the event loop.
+   */
+  goOnReceiving(errno: number, limit: number): number {
+    const failure = this.#goOn(errno, limit);
+    if (failure === 0) {
+      // A wait "for ever" ended: the kernel has a timeout that this object did not set (an accepted connection's).
+      if (errno !== this.#constants.EINTR && this.#receiveSlice === Number.POSITIVE_INFINITY)
+        this.#receiveSlice = 0;
+      this.armReceive(limit);
+    }
+    return failure;
+  }
+
+  goOnSending(errno: number, limit: number): number {
+    const failure = this.#goOn(errno, limit);
+    if (failure === 0) {
+      if (errno !== this.#constants.EINTR && this.#sendSlice === Number.POSITIVE_INFINITY)
+        this.#sendSlice = 0;
+      this.armSend(limit);
+    }
+    return failure;
+  }
+
+  #goOn(errno: number, limit: number): number {
+    if (errno === this.#constants.EAGAIN) {
+      if (this.#nonblocking || (limit !== Number.POSITIVE_INFINITY && performance.now() >= limit))
+        return -errno;
+      // Somebody else can have made it non-blocking: a clone, another process.
+      if (this.#isNonblockingInKernel()) return -errno;
+    } else if (errno === this.#constants.EINTR) {
+      if (signalListenerWaits()) return -errno;
+      if (limit !== Number.POSITIVE_INFINITY && performance.now() >= limit) return -this.#constants.EAGAIN;
+    } else {
+      return -errno;
+    }
+    comeBackToJavaScript();
+    if (this.#suspectsDeadlock && errno === this.#constants.EAGAIN) this.#warnOfDeadlock();
+    return 0;
+  }
+
+  #suspectOwnEventLoop(): void {
+    this.#suspectsDeadlock = !deadlockWarned && listensHere();
+  }
+
+  #warnOfDeadlock(): void {
+    this.#slicesWaited++;
+    if (this.#slicesWaited * this.#receiveSlice < DEADLOCK_SUSPICION) return;
+    this.#suspectsDeadlock = false;
+    if (deadlockWarned || !listensHere()) return;
+    deadlockWarned = true;
+    const warning = new Error(
+      "a blocking std-net call has waited for a second on a loopback connection while this thread's own event loop " +
+        "listens for connections (TCPServerWrap); the event loop cannot answer while the call blocks it, so the call " +
+        "may never end. Put the server or the client into a worker thread or another process.",
+    );
+    warning.name = "BlockedEventLoopWarning";
+    // process.emitWarning would wait for the next tick, which is just what does not come; this is its other half.
+    process.emit("warning", warning);
+  }
+}
+
+let deadlockWarned = false;
+
+function listensHere(): boolean {
+  return process.getActiveResourcesInfo().includes("TCPServerWrap");
+}
+
+/**
+ * A JavaScript call between two waits. V8 looks for a termination request on entering a function; a bare loop around
+ * an FFI call was measured to miss it for two seconds.
+ */
+function comeBackToJavaScript(): void {
+  calls = (calls + 1) | 0;
+}
+let calls = 0;
+
+function isLoopback(constants: Constants, address: Uint8Array): boolean {
+  if (address.length === 16) return address[4] === 127;
+  if (address.length !== 28 || constants.AF_INET6 === 0) return false;
+  for (let index = 8; index < 23; index++) if (address[index] !== 0) return false;
+  return address[23] === 1;
+}
+
+const reasons = new Map<number, string>();
+
+/** `Connection refused (os error 111)`: strerror's text and the number. */
+export function systemReason(sys: Platform, errno: number): string {
+  let reason = reasons.get(errno);
+  if (reason === undefined) {
+    reason = `${sys.strerror(errno)} (os error ${errno})`;
+    reasons.set(errno, reason);
+  }
+  return reason;
+}
+
+/** The platform, once it is certain that this process may use the network; else the text of the error. */
+export function networkPlatform(): Platform | string {
+  // Node's permission model knows the network since Node 25; an FFI call would walk round it.
+  const permission = (process as { permission?: { has(scope: string): boolean } }).permission;
+  if (permission !== undefined && process.allowedNodeEnvironmentFlags.has("--allow-net")) {
+    if (!permission.has("net")) return "network access is denied by Node's permission model (--allow-net)";
+  }
+  return platform();
+}

@@ -1,0 +1,138 @@
+import { createRequire } from "node:module";
+import { type Constants, darwin, linux } from "./constants.ts";
+import type { Platform } from "./index.ts";
+
+type Koffi = typeof import("koffi");
+
+/**
+ * libc through koffi. Loaded with `require` on the first use, so that a program which only imports std-net pays
+ * nothing, and so that a koffi that is missing is an error result and not a failed import.
+ *
+ * koffi passes a typed array as the pointer to its memory and checks no bounds. `errno` is read with
+ * `koffi.errno()`, which koffi saves from its own activity.
+ */
+export function loadPosix(): Platform {
+  const constants: Constants | undefined = { linux, darwin, android: linux }[process.platform as "linux"];
+  if (constants === undefined) throw new Error("this system is not supported yet");
+  const koffi: Koffi = createRequire(import.meta.url)("koffi");
+  const libc = koffi.load(null);
+
+  const socket = libc.func("int socket(int, int, int)");
+  const socketpair = libc.func("int socketpair(int, int, int, void *)");
+  const setsockopt = libc.func("int setsockopt(int, int, int, void *, uint32_t)");
+  const fcntl = libc.func("int fcntl(int, int, ...)");
+  const strerror = libc.func("const char *strerror(int)");
+  const gaiStrerror = libc.func("const char *gai_strerror(int)");
+  const getaddrinfo = libc.func("int getaddrinfo(const char *, const char *, void *, void *)");
+  const freeaddrinfo = libc.func("void freeaddrinfo(void *)");
+
+  // The parts of struct addrinfo that are asked for; the two systems differ in the order of the pointers.
+  const addrinfo = koffi.struct({
+    ai_flags: "int",
+    ai_family: "int",
+    ai_socktype: "int",
+    ai_protocol: "int",
+    ai_addrlen: "uint32_t",
+    ...(constants === darwin
+      ? { ai_canonname: "void *", ai_addr: "void *" }
+      : { ai_addr: "void *", ai_canonname: "void *" }),
+    ai_next: "void *",
+  });
+  const sizeOfLong = koffi.sizeof("long");
+
+  const accept: (descriptor: number) => number =
+    constants.SOCK_CLOEXEC === 0
+      ? acceptThenMark(libc.func("int accept(int, void *, void *)"))
+      : acceptClosedOnExec(libc.func("int accept4(int, void *, void *, int)"), constants.SOCK_CLOEXEC);
+
+  /** For systems where a descriptor is not born close-on-exec and safe from SIGPIPE. */
+  function mark(descriptor: number): number {
+    if (descriptor < 0) return descriptor;
+    fcntl(descriptor, constants!.F_SETFD, "int", constants!.FD_CLOEXEC);
+    if (constants!.SO_NOSIGPIPE !== 0) {
+      setsockopt(descriptor, constants!.SOL_SOCKET, constants!.SO_NOSIGPIPE, Int32Array.of(1), 4);
+    }
+    return descriptor;
+  }
+
+  function acceptThenMark(call: (descriptor: number, address: null, length: null) => number) {
+    return (descriptor: number): number => mark(call(descriptor, null, null));
+  }
+
+  return {
+    constants,
+    errno: koffi.errno,
+    strerror,
+    gaiStrerror,
+    socket:
+      constants.SOCK_CLOEXEC === 0
+        ? (family, type, protocol) => mark(socket(family, type, protocol))
+        : (family, type, protocol) => socket(family, type | constants.SOCK_CLOEXEC, protocol),
+    socketpair(family, type, protocol, pair) {
+      const result = socketpair(family, type | constants.SOCK_CLOEXEC, protocol, pair);
+      if (result === 0 && constants.SOCK_CLOEXEC === 0) {
+        mark(pair[0]!);
+        mark(pair[1]!);
+      }
+      return result;
+    },
+    bind: libc.func("int bind(int, void *, uint32_t)"),
+    listen: libc.func("int listen(int, int)"),
+    connect: libc.func("int connect(int, void *, uint32_t)"),
+    accept,
+    recv: libc.func("int64_t recv(int, void *, size_t, int)"),
+    send: libc.func("int64_t send(int, void *, size_t, int)"),
+    recvfrom: libc.func("int64_t recvfrom(int, void *, size_t, int, void *, void *)"),
+    sendto: libc.func("int64_t sendto(int, void *, size_t, int, void *, uint32_t)"),
+    shutdown: libc.func("int shutdown(int, int)"),
+    close: libc.func("int close(int)"),
+    getsockname: libc.func("int getsockname(int, void *, void *)"),
+    getpeername: libc.func("int getpeername(int, void *, void *)"),
+    getsockopt: libc.func("int getsockopt(int, int, int, void *, void *)"),
+    setsockopt,
+    poll: libc.func("int poll(void *, unsigned long, int)"),
+    fcntl: (descriptor, command, argument) => fcntl(descriptor, command, "int", argument),
+    siginterrupt: libc.func("int siginterrupt(int, int)"),
+    interfaceIndex: libc.func("uint32_t if_nametoindex(const char *)"),
+    getaddrinfo(host, port, type) {
+      const hints = Buffer.alloc(koffi.sizeof(addrinfo));
+      hints.writeInt32LE(type, koffi.offsetof(addrinfo, "ai_socktype"));
+      const head = new BigUint64Array(1);
+      const code: number = getaddrinfo(host, null, hints, head);
+      if (code !== 0) return code;
+      const addresses: Buffer[] = [];
+      for (let entry = head[0] as bigint | null; entry; ) {
+        const info = koffi.decode(entry, addrinfo);
+        if (info.ai_family === constants.AF_INET || info.ai_family === constants.AF_INET6) {
+          const bytes = koffi.decode(info.ai_addr, koffi.array("uint8_t", info.ai_addrlen, "Typed"));
+          const address = Buffer.from(bytes);
+          address.writeUInt16BE(port, 2);
+          addresses.push(address);
+        }
+        entry = info.ai_next;
+      }
+      freeaddrinfo(head[0]);
+      return addresses;
+    },
+    timeval(milliseconds) {
+      const value = Buffer.alloc(2 * sizeOfLong);
+      const seconds = Math.floor(milliseconds / 1000);
+      const microseconds = (milliseconds % 1000) * 1000;
+      if (sizeOfLong === 8) {
+        value.writeBigInt64LE(BigInt(seconds), 0);
+        value.writeBigInt64LE(BigInt(microseconds), 8);
+      } else {
+        value.writeInt32LE(Math.min(seconds, 0x7fffffff), 0);
+        value.writeInt32LE(microseconds, 4);
+      }
+      return value;
+    },
+  };
+}
+
+function acceptClosedOnExec(
+  call: (descriptor: number, address: null, length: null, flags: number) => number,
+  flags: number,
+) {
+  return (descriptor: number): number => call(descriptor, null, null, flags);
+}
