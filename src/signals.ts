@@ -39,9 +39,9 @@ export function signalListenerWaits(): boolean {
   const waits = process
     .eventNames()
     .some((event) => (event as string) in constants.signals && userListeners(event) > 0);
-  // A signal alone does not keep the event loop going: without this a program that ends now would end before
-  // the listener ran.
-  if (waits) setTimeout(() => {}, 0);
+  // A signal alone does not keep the event loop going: without this a program that ends now would end before the
+  // listener ran. Twice, because the first may come round before the loop has polled for signals.
+  if (waits) setImmediate(() => setImmediate(() => {}));
   return waits;
 }
 
