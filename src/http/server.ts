@@ -1,0 +1,359 @@
+/**
+ * The server's side of HTTP/1.1: one request off a stream, one response onto it.
+ */
+import { Result } from "true-myth/result";
+import { Unit } from "true-myth/unit";
+import { errorText } from "../error.ts";
+import type { Json } from "../json.ts";
+import { type ByteStream, type Transport, transportOf } from "../stream.ts";
+import { type BodyDecoding, decodeBody } from "./body.ts";
+import { type Field, type Headers, hasOption } from "./fields.ts";
+import { type ReadLimits, RequestReader } from "./incoming.ts";
+import {
+  contentLength,
+  dateNow,
+  encode,
+  isJsonObject,
+  type OutgoingBody,
+  readBody,
+  readFields,
+  responseHead,
+} from "./message.ts";
+import { MessageWriter } from "./outgoing.ts";
+import type { RequestHead, Version } from "./parser.ts";
+
+/** A request as `read_request` gives it. */
+export interface ServerRequest {
+  /** The method as sent: any token, case kept. */
+  method: string;
+  /** What stands before the `?` of the request target, as sent, not decoded. */
+  path: string;
+  /** What stands after the `?`, as sent; empty where there is none. */
+  query: string;
+  version: Version;
+  /** Values by lower-case name; lines of one name joined with `, ` (`cookie` with `; `). */
+  headers: Headers;
+  body: Json;
+  /** The field lines as they came, in their order; only with the option `raw_headers`. */
+  raw_headers?: Field[];
+}
+
+/** A response for `write_response`. */
+export interface ServerResponse {
+  /** An integer from 100 to 999. */
+  status: number;
+  headers?: { [name: string]: string };
+  /** Sent as JSON text; null where it is left out. */
+  body?: Json;
+  /** Text that is sent as it is, in place of `body`. */
+  body_text?: string;
+  /** Bytes, as base64, in place of `body`. */
+  body_base64?: string;
+}
+
+/** What `read_request` allows. */
+export interface ReadRequestOptions {
+  /** Bytes of the head, empty lines before it included (default 65536); also of a chunked body's trailers. */
+  max_header_bytes?: number;
+  /** Field lines (default 128). */
+  max_headers?: number;
+  /** Bytes of the body, the chunked coding undone (default 1048576). */
+  max_body_bytes?: number;
+  /** Milliseconds for the whole request, from its first byte to its last; null (the default) is no limit. */
+  timeout_ms?: number | null;
+  /** `"json"` (the default): JSON where the text is that, else the text; `"text"`; or `"base64"` for any bytes. */
+  decode_body?: BodyDecoding;
+  /** Adds `raw_headers` to the request (default false). */
+  raw_headers?: boolean;
+}
+
+/**
+ * Reads one HTTP/1.0 or HTTP/1.1 request from a connection, and no byte more: what follows it stays on the
+ * stream, for the next `read_request` or `read`.
+ *
+ * Blocks until the whole request has come. A client that asks for it (`Expect: 100-continue`) is told to go on
+ * before its body is read. In non-blocking mode the error is EAGAIN while the request is not whole; what came of
+ * it is kept, and the next call goes on there. When a client has said that a request is its last
+ * (`Connection: close`, or HTTP/1.0 without keep-alive) and it has been answered, nothing more is waited for.
+ *
+ * @param stream a TcpStream, UnixStream or TlsStream
+ * @param options limits, a timeout, and what the body becomes
+ * @returns the request. `body` is null when it is empty or white space; else the parsed JSON when it is valid
+ * JSON, with a `bigint` for integers beyond ±(2^53 − 1); else the text. Errors: `invalid tcp stream`; `connection closed
+ * before request headers`; `connection closed before request body complete`; `http headers too large`; `invalid
+ * Content-Length header`; `request body too large`; `request body is not utf-8` (it was read whole: the next request
+ * can be read; read it with `decode_body: "base64"`); `invalid http request: ` and what is wrong; `http read failed: `
+ * and the system's reason or `timed out`; and what is wrong with an option. After an error in the request itself every later call
+ * on the stream gives that error. Source: RFC 9112; RFC 9110, 10.1.1.
+ */
+export function read_request(
+  stream: ByteStream,
+  options?: ReadRequestOptions,
+): Result<ServerRequest, string> {
+  const transport = transportOf(stream);
+  if (transport === undefined || !transport.open) return Result.err("invalid tcp stream");
+  const settings = options === undefined ? DEFAULTS : readSettings(options);
+  if (typeof settings === "string") return Result.err(settings);
+  const connection = connectionOf(transport);
+  const incoming = connection.reader.read(settings, !connection.isOver, connection.sendContinue);
+  if (typeof incoming === "string") return Result.err(incoming);
+  const { head } = incoming;
+  connection.asked(head);
+
+  const body = decodeBody(incoming.body, settings.decoding);
+  if (body === undefined) return Result.err("request body is not utf-8");
+  const { method, path, query, version, headers } = head;
+  const request: ServerRequest = { method, path, query, version, headers, body };
+  if (settings.keepFields) request.raw_headers = [...head.fields];
+  return Result.ok(request);
+}
+
+/**
+ * Sends one HTTP response on a connection, in one piece where the system takes it.
+ *
+ * Blocks until the system has taken all of it. `body` goes out as JSON text, whatever the Content-Type. Where the
+ * headers do not have them, `Content-Type: application/json`, `Connection: close` and `Date` are added; a
+ * Content-Length or Transfer-Encoding among them is replaced. With `Connection: keep-alive` the connection can serve the
+ * next request; a client that cannot keep it (HTTP/1.0 without keep-alive, or one that said `close`) is told
+ * `close`. No body is sent with 1xx, 204 and 304, nor in answer to a HEAD that was read from the same stream;
+ * 1xx is interim: nothing is added to it, the final response follows, and an HTTP/1.0 client, which knows no 1xx, is
+ * sent none.
+ *
+ * In non-blocking mode the error is EAGAIN when the system does not take all of it. Call it again with the same
+ * response object when the stream is writable: what is left is sent then.
+ *
+ * @param stream a TcpStream, UnixStream or TlsStream
+ * @param response the response; `body_text` or `body_base64` may stand in place of `body`
+ * @returns Errors, nothing being sent: `invalid tcp stream`; `response must be a JSON object`; `missing required field
+ * 'status'`; `'status' must be a number` / `a finite number` / `an integer`; `status must be between 100 and 999`;
+ * `'headers' must be an object`; `response header 'X' must be a string`; `response header 'X' is not a valid field`;
+ * `cannot serialize ...`; and what is wrong with `body_text` or `body_base64`. In sending: `http write failed: ` and the
+ * system's reason. Source: RFC 9112; RFC 9110, 6.4.1, 8.6 and 15.
+ */
+export function write_response(stream: ByteStream, response: ServerResponse): Result<Unit, string> {
+  const transport = transportOf(stream);
+  if (transport === undefined || !transport.open) return Result.err("invalid tcp stream");
+  const connection = connectionOf(transport);
+  let failure: number | string;
+  try {
+    failure = respond(connection, response);
+  } catch (thrown) {
+    // A getter or a proxy's trap.
+    return Result.err(`response cannot be read: ${errorText(thrown)}`);
+  }
+  if (failure === 0) return SENT;
+  return Result.err(
+    typeof failure === "string" ? failure : `http write failed: ${transport.reason(failure)}`,
+  );
+}
+
+const SENT: Result<Unit, string> = Result.ok(Unit);
+
+/** What a request that waits for its answer says about that answer. */
+type Question = Pick<RequestHead, "method" | "version"> & { readonly isLast: boolean };
+
+/** A response without a request that was read here is written for an ordinary one. */
+const ORDINARY: Question = { method: "GET", version: "HTTP/1.1", isLast: false };
+
+/** Requests that were read and not answered by write_response; a program may answer by other means. */
+const MOST_UNANSWERED = 1000;
+
+/** What is known of a connection that serves requests. */
+class Connection {
+  readonly reader: RequestReader;
+  readonly writer: MessageWriter;
+  readonly #unanswered: Question[] = [];
+  /** True when a request that its client called the last one has been answered. */
+  isOver = false;
+
+  constructor(transport: Transport) {
+    this.reader = new RequestReader(transport);
+    this.writer = new MessageWriter(transport);
+  }
+
+  /** What the next answer answers: pipelined requests are answered in their order (RFC 9112, 9.3.2). */
+  get question(): Question {
+    return this.#unanswered[0] ?? ORDINARY;
+  }
+
+  asked(head: RequestHead): void {
+    const { method, version } = head;
+    this.isOver = false;
+    this.#unanswered.push({ method, version, isLast: isLastRequest(head) });
+    if (this.#unanswered.length > MOST_UNANSWERED) this.#unanswered.shift();
+  }
+
+  answered(): void {
+    const question = this.#unanswered.shift();
+    if (question !== undefined && this.#unanswered.length === 0) this.isOver = question.isLast;
+  }
+
+  readonly sendContinue = (): number => {
+    const { writer } = this;
+    const failure = writer.finish();
+    return failure < 0 ? failure : writer.send(CONTINUE, CONTINUE.length, CONTINUE);
+  };
+}
+
+const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
+
+const connections = new WeakMap<Transport, Connection>();
+
+function connectionOf(transport: Transport): Connection {
+  let connection = connections.get(transport);
+  if (connection === undefined) {
+    connection = new Connection(transport);
+    connections.set(transport, connection);
+  }
+  return connection;
+}
+
+/** Whether the client ends the connection with this request (RFC 9112, 9.3). */
+function isLastRequest(head: RequestHead): boolean {
+  const option = head.headers.connection;
+  if (head.version === "HTTP/1.0") return !hasOption(option, "keep-alive") || hasOption(option, "close");
+  return hasOption(option, "close");
+}
+
+/** Checks and sends a response: 0, the transport's failure, or the text of what is wrong with it. */
+function respond(connection: Connection, response: unknown): number | string {
+  if (!isJsonObject(response)) return "response must be a JSON object";
+  const { writer, question } = connection;
+  if (writer.hasBegun(response)) return writer.finish();
+
+  const status = checkStatus(response.status);
+  if (typeof status === "string") return status;
+  const headers = response.headers === undefined ? NO_HEADERS : response.headers;
+  if (!isJsonObject(headers)) return "'headers' must be an object";
+  const fields = readFields(headers, "response header");
+  if (fields.isErr) return fields.error;
+  const body = readBody(response);
+  if (body.isErr) return body.error;
+
+  const isInterim = status < 200;
+  if (isInterim && question.version === "HTTP/1.0") return 0; // RFC 9110, 15.2: it knows none
+  const head = responseHead(
+    status,
+    isInterim ? withoutFraming(fields.value) : completed(fields.value, status, question, body.value),
+  );
+  const content = hasContent(status, question) ? (body.value ?? NULL_BODY).content : "";
+
+  const failure = writer.finish();
+  if (failure < 0) return failure;
+  const { bytes, length } = encode(head, content);
+  const sent = writer.send(bytes, length, response);
+  if (!isInterim && (sent === 0 || writer.hasBegun(response))) connection.answered();
+  return sent;
+}
+
+const NO_HEADERS = {};
+const NULL_BODY: OutgoingBody = { content: "null", contentType: "application/json" };
+
+function checkStatus(status: unknown): number | string {
+  if (status === undefined) return "missing required field 'status'";
+  if (typeof status !== "number") return "'status' must be a number";
+  if (!Number.isFinite(status)) return "'status' must be a finite number";
+  if (!Number.isInteger(status)) return "'status' must be an integer";
+  if (status < 100 || status > 999) return "status must be between 100 and 999";
+  return status;
+}
+
+/** Whether a body follows the head (RFC 9112, 6.3, rules 1 and 2). */
+function hasContent(status: number, question: Question): boolean {
+  if (status < 200 || status === 204 || status === 304) return false;
+  return question.method !== "HEAD" && !opensTunnel(status, question);
+}
+
+/** A 2xx in answer to CONNECT: what follows it belongs to the tunnel (RFC 9110, 9.3.6). */
+function opensTunnel(status: number, question: Question): boolean {
+  return question.method === "CONNECT" && status >= 200 && status < 300;
+}
+
+/** The caller's fields but those that frame the message: the framing is ours. */
+function withoutFraming(given: readonly Field[]): Field[] {
+  return given.filter(([name]) => !/^(?:content-length|transfer-encoding)$/i.test(name));
+}
+
+/** The fields of a final response: the caller's, and those that are ours to set or to add. */
+function completed(
+  given: readonly Field[],
+  status: number,
+  question: Question,
+  body: OutgoingBody | null,
+): Field[] {
+  const fields: Field[] = [];
+  let hasType = false;
+  let hasDate = false;
+  let hasConnection = false;
+  for (const field of given) {
+    switch (field[0].toLowerCase()) {
+      case "content-length":
+      case "transfer-encoding":
+        continue;
+      case "content-type":
+        hasType = true;
+        break;
+      case "date":
+        hasDate = true;
+        break;
+      case "connection":
+        // A client that cannot keep the connection must not be told that it is kept.
+        if (question.isLast && hasOption(field[1], "keep-alive")) continue;
+        hasConnection = true;
+    }
+    fields.push(field);
+  }
+  if (!hasType) fields.push(["Content-Type", (body ?? NULL_BODY).contentType]);
+  if (!hasDate) fields.push(["Date", dateNow()]);
+  if (!hasConnection) fields.push(["Connection", "close"]);
+  // RFC 9110, 8.6: none with 204 and a tunnel; with 304 only the length that a 200 would have told.
+  if (status !== 204 && !opensTunnel(status, question) && (status !== 304 || body !== null)) {
+    fields.push(["Content-Length", String(contentLength(body ?? NULL_BODY))]);
+  }
+  return fields;
+}
+
+/** The options of read_request, checked. */
+interface Settings extends ReadLimits {
+  readonly decoding: BodyDecoding;
+}
+
+const DEFAULTS: Settings = {
+  section: { bytes: 64 * 1024, fields: 128 },
+  maxBodyBytes: 1024 * 1024,
+  timeout: Number.POSITIVE_INFINITY,
+  keepFields: false,
+  decoding: "json",
+};
+
+/** The settings that a caller's options ask for, or the text of what is wrong with them. */
+function readSettings(options: unknown): Settings | string {
+  if (!isJsonObject(options)) return "options must be an object";
+  try {
+    const {
+      max_header_bytes: bytes = DEFAULTS.section.bytes,
+      max_headers: fields = DEFAULTS.section.fields,
+      max_body_bytes: maxBodyBytes = DEFAULTS.maxBodyBytes,
+      timeout_ms: timeout = null,
+      decode_body: decoding = "json",
+      raw_headers: keepFields = false,
+    } = options;
+    if (!isCount(bytes)) return "'max_header_bytes' must be a non-negative integer";
+    if (!isCount(fields)) return "'max_headers' must be a non-negative integer";
+    if (!isCount(maxBodyBytes)) return "'max_body_bytes' must be a non-negative integer";
+    if (timeout !== null && !(typeof timeout === "number" && timeout > 0))
+      return "timeout must be a positive number";
+    if (decoding !== "json" && decoding !== "text" && decoding !== "base64") {
+      return "'decode_body' must be 'json', 'text' or 'base64'";
+    }
+    if (typeof keepFields !== "boolean") return "'raw_headers' must be a boolean";
+    const section = { bytes, fields };
+    return { section, maxBodyBytes, timeout: timeout ?? Number.POSITIVE_INFINITY, keepFields, decoding };
+  } catch (thrown) {
+    return `options cannot be read: ${errorText(thrown)}`;
+  }
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
