@@ -1,0 +1,136 @@
+// The other side of a conversation: a foreign program in a child process, or this library in another process.
+// A blocking call stops this process's event loop, so the peer's output is awaited before the call, never during it.
+import { type ChildProcess, spawn } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { Result } from "true-myth/result";
+
+/** The repository's root: programs started here find "std-net" by the package's own name. */
+export const root = fileURLToPath(new URL("../..", import.meta.url));
+
+const LIMIT = 20_000;
+
+export interface Exit {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface Peer {
+  readonly process: ChildProcess;
+  /** The next line that the program prints; rejects when it ends first, or after 20 seconds. */
+  line(): Promise<string>;
+  /** Waits for the end of the program. */
+  exit(): Promise<Exit>;
+  kill(signal?: NodeJS.Signals): void;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export function startPeer(
+  command: string,
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv = {},
+): Peer {
+  const child = spawn(command, args, {
+    cwd: root,
+    env: { ...process.env, NODE_NO_WARNINGS: "", ...environment },
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  let stdout = "";
+  let stderr = "";
+  let taken = 0;
+  let wake = (): void => {};
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+    wake();
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  const ended = new Promise<Exit>((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code, signal) => {
+      resolve({ code, signal, stdout, stderr });
+      wake();
+    });
+  });
+  ended.catch(() => {});
+  const limited = async <T>(promise: Promise<T>, what: string): Promise<T> => {
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        child.kill("SIGKILL");
+        reject(new Error(`${command}: no ${what} in ${LIMIT} ms; stdout ${stdout}; stderr ${stderr}`));
+      }, LIMIT);
+    });
+    try {
+      return await Promise.race([promise, limit]);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+  return {
+    process: child,
+    async line() {
+      const nextLine = async (): Promise<string> => {
+        for (;;) {
+          const end = stdout.indexOf("\n", taken);
+          if (end >= 0) {
+            const line = stdout.slice(taken, end);
+            taken = end + 1;
+            return line;
+          }
+          if (child.exitCode !== null || child.signalCode !== null) {
+            throw new Error(`${command} ended before its line; stdout ${stdout}; stderr ${stderr}`);
+          }
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+        }
+      };
+      return limited(nextLine(), "line");
+    },
+    exit: () => limited(ended, "end"),
+    kill: (signal = "SIGKILL") => {
+      child.kill(signal);
+    },
+    async [Symbol.asyncDispose]() {
+      if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+      await ended;
+    },
+  };
+}
+
+/** A Python program, given as its text; `sys`, `socket` and `time` are imported. */
+export function python(program: string, ...args: string[]): Peer {
+  return startPeer("python3", ["-u", "-c", `import socket, sys, time\n${program}`, ...args]);
+}
+
+/** A Node program, given as the text of an ES module; `net` is this library, as it was built. */
+export function node(program: string, ...args: string[]): Peer {
+  const text = `import * as net from "std-net";\n${program}`;
+  return startPeer(process.execPath, ["--input-type=module", "-e", text, ...args]);
+}
+
+/** The value of a result that must be ok. */
+export function ok<T>(result: Result<T, string>): T {
+  if (result.isErr) throw new Error(`unexpected error result: ${result.error}`);
+  return result.value;
+}
+
+/** The error of a result that must be one. */
+export function err<T>(result: Result<T, string>): string {
+  if (result.isOk) throw new Error(`unexpected ok result: ${String(result.value)}`);
+  return result.error;
+}
+
+/** How many descriptors this process has open. */
+export function openDescriptors(): number {
+  return readdirSync("/proc/self/fd").length;
+}
+
+/** The port of "host:port" text. */
+export function portOf(address: string): string {
+  return address.slice(address.lastIndexOf(":") + 1);
+}
