@@ -25,3 +25,8 @@ export const port = Number(process.argv[2]);
 export function length_of(bytes) {
   return new Uint8Array(new BigUint64Array([BigInt(bytes)]).buffer);
 }
+
+/** How a server tells the harness that clients may come. */
+export function announce(address) {
+  console.log(`listening ${address.slice(address.lastIndexOf(":") + 1)}`);
+}
