@@ -9,22 +9,17 @@ export interface Effort {
   share: number;
 }
 
-/** Two rounds that are thrown away warm caches, and the compilers of those languages that have one. */
-const WARM_UP = 2;
-
-/** What each side's `run` gave, round by round. */
+/** What each side's measurement gave, round by round; the sides take turns in going first. */
 export async function interleave(
   sides: ReadonlyMap<string, () => Promise<number>>,
   rounds: number,
-  warmUp: number = WARM_UP,
 ): Promise<Map<string, number[]>> {
   const names = [...sides.keys()];
   const results = new Map<string, number[]>(names.map((name) => [name, []]));
-  for (let round = -warmUp; round < rounds; round++) {
+  for (let round = 0; round < rounds; round++) {
     for (let turn = 0; turn < names.length; turn++) {
-      const name = names[(turn + Math.max(round, 0)) % names.length]!;
-      const result = await sides.get(name)!();
-      if (round >= 0) results.get(name)!.push(result);
+      const name = names[(turn + round) % names.length]!;
+      results.get(name)!.push(await sides.get(name)!());
     }
   }
   return results;
@@ -40,6 +35,8 @@ export interface Clients {
   targets: Record<string, Target>;
   /** Operations in each round. */
   count: number;
+  /** Operations before the first round: caches, and the compilers of those languages that have one, get warm. */
+  warmUp: number;
   /** For a transfer: bytes of an operation. The ratio is then that of throughputs. */
   bytes?: number;
 }
@@ -59,6 +56,7 @@ export async function measureClients(clients: Clients, effort: Effort): Promise<
       if (file.endsWith(".py") && !available("python3")) continue;
       const side = await startPeer(peer(file, server.port, ...args));
       running.push(side);
+      await side.run(clients.warmUp);
       sides.set(name, async () => {
         const nanoseconds = await side.run(count);
         return bytes === undefined

@@ -8,7 +8,8 @@ if (isMainThread) {
   const listener = expect(TcpListener.bind("127.0.0.1:0"));
   const workers = Array.from(
     { length: Number(process.argv[2]) },
-    () => new Worker(new URL(import.meta.url), { workerData: expect(expect(listener.try_clone()).into_fd()) }),
+    () =>
+      new Worker(new URL(import.meta.url), { workerData: expect(expect(listener.try_clone()).into_fd()) }),
   );
   await Promise.all(workers.map((worker) => new Promise((resolve) => worker.once("online", resolve))));
   announce(expect(listener.local_addr()));
@@ -17,15 +18,18 @@ if (isMainThread) {
   for (const accepted of listener.incoming()) {
     const stream = expect(accepted);
     while (
-      http
-        .read_request(stream)
-        .andThen(() =>
-          http.write_response(stream, {
-            status: 200,
-            headers: { connection: "keep-alive" },
-            body: Array.from({ length: 400 }, (_, id) => ({ id, name: `record ${id}`, ok: true, share: id / 400 })),
-          }),
-        ).isOk
+      http.read_request(stream).andThen(() =>
+        http.write_response(stream, {
+          status: 200,
+          headers: { connection: "keep-alive" },
+          body: Array.from({ length: 400 }, (_, id) => ({
+            id,
+            name: `record ${id}`,
+            ok: true,
+            share: id / 400,
+          })),
+        }),
+      ).isOk
     );
     stream.close();
   }

@@ -7,7 +7,8 @@ export function run(effort: Effort) {
       server: "http-once",
       peers: { "std-net": "http-get-close.std-net.js", C: ["http-get", "close"] },
       targets: { C: { at_most: 1.12 } },
-      count: 300,
+      warmUp: 20_000,
+      count: 2000,
     },
     effort,
   );

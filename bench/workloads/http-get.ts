@@ -18,6 +18,7 @@ export function run(effort: Effort) {
         "undici (warm)": { at_most: 0.55 },
         "Python http.client": { at_most: 0.4 },
       },
+      warmUp: 20_000,
       count: 3000,
     },
     effort,

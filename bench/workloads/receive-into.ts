@@ -7,6 +7,7 @@ export function run(effort: Effort) {
       server: "source",
       peers: { "std-net": "receive-into.std-net.js", C: "receive" },
       targets: { C: { at_least: 0.95 } },
+      warmUp: 20_000,
       count: 2 ** 14,
       bytes: 2 ** 16,
     },

@@ -7,6 +7,7 @@ export function run(effort: Effort) {
       server: "sink",
       peers: { "std-net": "send.std-net.js", C: "send" },
       targets: { C: { at_least: 0.95 } },
+      warmUp: 20_000,
       count: 2 ** 14,
       bytes: 2 ** 16,
     },

@@ -12,6 +12,7 @@ export function run(effort: Effort) {
         "node:net": "tcp-round-trip.node-net.js",
       },
       targets: { C: { at_most: 1.1 }, "Python socket": { at_most: 1 } },
+      warmUp: 20_000,
       count: 10_000,
     },
     effort,

@@ -11,6 +11,7 @@ export function run(effort: Effort) {
         "Python socket": "udp-round-trip.py",
       },
       targets: { C: { at_most: 1.12 } },
+      warmUp: 20_000,
       count: 10_000,
     },
     effort,
