@@ -99,6 +99,18 @@ export class Socket implements Transport {
     return descriptor;
   }
 
+  /** The same socket under a new owner, timeouts and mode included; for the former one it is closed. */
+  moved(): Socket {
+    const socket = new Socket(this.sys, this.release());
+    socket.readTimeout = this.readTimeout;
+    socket.writeTimeout = this.writeTimeout;
+    socket.#nonblocking = this.#nonblocking;
+    socket.#receiveSlice = this.#receiveSlice;
+    socket.#sendSlice = this.#sendSlice;
+    socket.#suspectsDeadlock = this.#suspectsDeadlock;
+    return socket;
+  }
+
   receive(target: Uint8Array, length: number, deadline: number): number {
     return this.#receive(target, length, 0, deadline);
   }

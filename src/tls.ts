@@ -1,0 +1,211 @@
+import type { X509Certificate } from "node:crypto";
+import { createRequire } from "node:module";
+import { Result } from "true-myth/result";
+import { parseAddress } from "./address.ts";
+import { connectTo, localAddress, peerAddress } from "./endpoint.ts";
+import { failed } from "./error.ts";
+import type { Socket } from "./socket.ts";
+import { ByteStream, TRANSPORT, wording } from "./stream.ts";
+import { TcpStream } from "./tcp.ts";
+import type { TlsSession } from "./tls/index.ts";
+import {
+  clientTls,
+  startClient,
+  startServer,
+  type TlsClientOptions,
+  type TlsServerOptions,
+} from "./tls/index.ts";
+
+const INVALID_STREAM = "invalid tls stream";
+const FAILED_TO_CONNECT = "failed to connect: ";
+const HANDSHAKE_FAILED = "tls handshake failed: ";
+
+const words = wording("tls", INVALID_STREAM);
+
+/** What `TlsStream.connect` takes beside the address. */
+export interface TlsConnectOptions extends TlsClientOptions {
+  /** The time for the connection and the handshake together, in milliseconds; none by default. */
+  readonly timeout_ms?: number;
+}
+
+/**
+ * A TLS connection: what a TcpStream is, encrypted, with a peer that has proven who it is.
+ *
+ * The TLS library is the OpenSSL that Node itself is linked with, and whom Node trusts is trusted here.
+ *
+ * @example
+ * ```ts
+ * import { TlsStream } from "std-net";
+ *
+ * const stream = TlsStream.connect("127.0.0.1:8443", { server_name: "localhost" });
+ * if (stream.isErr) console.log(stream.error);
+ * else stream.value.close();
+ * ```
+ */
+export class TlsStream extends ByteStream<TlsSession> {
+  /** @internal */
+  constructor(session: TlsSession) {
+    super(session, words);
+  }
+
+  /**
+   * Connects to a server and makes the handshake: version, keys, certificate and name are verified then.
+   *
+   * Blocks while the name is resolved, the connection is made and the handshake lasts; without `timeout_ms`, a server
+   * that never answers is waited for for ever.
+   *
+   * @param addr `"name:443"`; the name is the one that the certificate must be for (its subjectAltName; an IP address
+   * must be there as one), unless `server_name` gives another
+   * @param options see {@link TlsClientOptions}; `timeout_ms` is for connection and handshake together
+   * @returns Errors: `expected string`; `timeout must be a positive number`; `failed to connect: ` as with TcpStream;
+   * `tls handshake failed: ` with OpenSSL's reason, such as `certificate verify failed: hostname mismatch`, with the
+   * system's, with `timed out`, or with what is wrong with an option. Source: SSL_do_handshake(3), RFC 8446, RFC 9525.
+   */
+  static connect(addr: string, options?: TlsConnectOptions): Result<TlsStream, string> {
+    if (typeof addr !== "string") return Result.err("expected string");
+    const timeout = timeoutOf(options);
+    if (typeof timeout === "string") return Result.err(timeout);
+    const deadline = performance.now() + timeout;
+    const parsed = parseAddress(addr);
+    if (typeof parsed === "string") return failed(FAILED_TO_CONNECT, parsed);
+    // What is wrong with the options is found before anything is sent.
+    const tls = clientTls(options);
+    if (typeof tls === "string") return failed(HANDSHAKE_FAILED, tls);
+    const socket = connectTo(addr, deadline);
+    if (typeof socket === "string") return failed(FAILED_TO_CONNECT, socket);
+    const session = startClient(tls, socket, parsed.host, `${parsed.host}:${parsed.port}`, deadline);
+    return typeof session === "string"
+      ? failed(HANDSHAKE_FAILED, session)
+      : Result.ok(new TlsStream(session));
+  }
+
+  /**
+   * The client's handshake on a connection that is open already (STARTTLS). The stream is taken over, timeouts
+   * included, and is closed for its former owner, whether this succeeds or fails.
+   *
+   * Blocks until the handshake is over, in non-blocking mode too; each wait obeys the stream's read timeout.
+   *
+   * @param server_name whom the certificate must be for; goes behind `options.server_name`
+   * @returns Errors: `expected tcp stream`, `invalid tcp stream`; `tls handshake failed: ` as for `connect`.
+   */
+  static client(
+    stream: TcpStream,
+    server_name: string,
+    options?: TlsClientOptions,
+  ): Result<TlsStream, string> {
+    const socket = takeOver(stream);
+    if (typeof socket === "string") return Result.err(socket);
+    const tls = clientTls(options);
+    if (typeof tls === "string") {
+      socket.close();
+      return failed(HANDSHAKE_FAILED, tls);
+    }
+    const session = startClient(tls, socket, server_name, "", Number.POSITIVE_INFINITY);
+    return typeof session === "string"
+      ? failed(HANDSHAKE_FAILED, session)
+      : Result.ok(new TlsStream(session));
+  }
+
+  /**
+   * The server's handshake on a connection that was accepted. The stream is taken over, timeouts included, and is
+   * closed for its former owner, whether this succeeds or fails.
+   *
+   * Blocks until the handshake is over, in non-blocking mode too; each wait obeys the stream's read timeout.
+   *
+   * @param options see {@link TlsServerOptions}: `cert` and `key` are needed
+   * @returns Errors: `expected tcp stream`, `invalid tcp stream`; `tls handshake failed: ` with OpenSSL's reason (a
+   * client that does not trust the certificate says so: `tlsv1 alert unknown ca`), the system's, or with what is
+   * wrong with an option. Source: SSL_do_handshake(3), RFC 8446.
+   */
+  static server(stream: TcpStream, options: TlsServerOptions): Result<TlsStream, string> {
+    const socket = takeOver(stream);
+    if (typeof socket === "string") return Result.err(socket);
+    const session = startServer(options, socket, Number.POSITIVE_INFINITY);
+    return typeof session === "string"
+      ? failed(HANDSHAKE_FAILED, session)
+      : Result.ok(new TlsStream(session));
+  }
+
+  /**
+   * The version that was agreed on: `"TLSv1.3"` or `"TLSv1.2"`. Does not block.
+   *
+   * @returns Errors: `invalid tls stream` after `close`. Source: SSL_get_version(3).
+   */
+  protocol(): Result<string, string> {
+    const session = this[TRANSPORT];
+    return session.open ? Result.ok(session.protocol) : Result.err(INVALID_STREAM);
+  }
+
+  /**
+   * The protocol that ALPN agreed on, or null when nothing was. Does not block.
+   *
+   * @returns Errors: `invalid tls stream` after `close`. Source: RFC 7301.
+   */
+  alpn_protocol(): Result<string | null, string> {
+    const session = this[TRANSPORT];
+    return session.open ? Result.ok(session.alpnProtocol) : Result.err(INVALID_STREAM);
+  }
+
+  /**
+   * The certificate that the peer showed, as node:crypto knows certificates; null when it showed none. Does not
+   * block.
+   *
+   * @returns Errors: `invalid tls stream` after `close`. Source: SSL_get1_peer_certificate(3).
+   */
+  peer_certificate(): Result<X509Certificate | null, string> {
+    const session = this[TRANSPORT];
+    if (!session.open) return Result.err(INVALID_STREAM);
+    const der = session.peerCertificate;
+    if (der === null) return Result.ok(null);
+    const crypto = createRequire(import.meta.url)("node:crypto") as typeof import("node:crypto");
+    return Result.ok(new crypto.X509Certificate(der));
+  }
+
+  /**
+   * The remote address, as `"127.0.0.1:443"` or `"[::1]:443"`. Does not block.
+   *
+   * @returns Errors: `invalid tls stream` after `close`; `tls peer_addr failed: ` with the system's reason.
+   * Source: getpeername(2).
+   */
+  peer_addr(): Result<string, string> {
+    const { socket } = this[TRANSPORT];
+    if (!socket.open) return Result.err(INVALID_STREAM);
+    const address = peerAddress(socket);
+    return typeof address === "string" ? Result.ok(address) : failed(words.peerAddr, socket.reason(address));
+  }
+
+  /**
+   * The local address, as `"127.0.0.1:54321"`. Does not block.
+   *
+   * @returns Errors: `invalid tls stream` after `close`; `tls local_addr failed: ` with the system's reason.
+   * Source: getsockname(2).
+   */
+  local_addr(): Result<string, string> {
+    const { socket } = this[TRANSPORT];
+    if (!socket.open) return Result.err(INVALID_STREAM);
+    const address = localAddress(socket);
+    return typeof address === "string" ? Result.ok(address) : failed(words.localAddr, socket.reason(address));
+  }
+}
+
+/** The socket of a stream, which is closed for its owner from now on; or the text of an error. */
+function takeOver(stream: unknown): Socket | string {
+  try {
+    if (!(stream instanceof TcpStream)) return "expected tcp stream";
+    const socket = stream[TRANSPORT];
+    return socket.open ? socket.moved() : "invalid tcp stream";
+  } catch {
+    // A proxy's trap threw.
+    return "expected tcp stream";
+  }
+}
+
+function timeoutOf(options: unknown): number | string {
+  try {
+    const given: unknown = (options as TlsConnectOptions | null | undefined)?.timeout_ms ?? null;
+    if (given === null) return Number.POSITIVE_INFINITY;
+    return typeof given === "number" && given > 0 ? given : "timeout must be a positive number";
+  } catch {
+    return "options cannot be read";
+  }
+}

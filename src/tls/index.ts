@@ -1,0 +1,87 @@
+/**
+ * TLS for what stands above: `TlsStream` and http. Nothing outside this folder knows OpenSSL's names.
+ *
+ *   const tls = clientTls(options);                 // once a request; a string is the text of an error
+ *   tls.poolKey                                     // connections of another key must not be shared
+ *   startClient(tls, socket, host, origin, deadline) // a Transport, or the text of an error; takes the socket over
+ *
+ * `options` is what the user gave as `tls` (or undefined), `host` the name to verify unless the options name another
+ * (the URL's host, with or without brackets), `origin` what sessions are kept by ("example.com:443"). Error texts
+ * come without a prefix: `tls handshake failed: ` goes before them. The first call loads OpenSSL and the trust.
+ */
+import type { Socket } from "../socket.ts";
+import { type Context, contextFor } from "./context.ts";
+import { serverName } from "./names.ts";
+import { openssl } from "./openssl.ts";
+import { checkClientOptions, checkServerOptions } from "./options.ts";
+import { TlsSession } from "./session.ts";
+
+export type { TlsClientOptions, TlsServerOptions } from "./options.ts";
+export { TlsSession } from "./session.ts";
+
+/** A client's options, checked and made ready for any number of connections. */
+export interface ClientTls {
+  readonly context: Context;
+  readonly serverName: string | null;
+  /** Equal for options that mean the same. Holds no secret. */
+  readonly poolKey: string;
+}
+
+/** A client's options made ready, or the text of an error. */
+export function clientTls(options: unknown): ClientTls | string {
+  const checked = checkClientOptions(options);
+  if (typeof checked === "string") return checked;
+  if (checked.serverName !== null) {
+    const name = serverName(checked.serverName);
+    if (typeof name === "string") return name;
+  }
+  const ssl = openssl();
+  if (typeof ssl === "string") return ssl;
+  const context = contextFor(ssl, checked);
+  if (typeof context === "string") return context;
+  return { context, serverName: checked.serverName, poolKey: `${context.id} ${checked.serverName ?? ""}` };
+}
+
+/**
+ * The client's side of a handshake on a connected socket, which is closed when it fails.
+ *
+ * @param deadline of the handshake, in the milliseconds of `performance.now()`; past it the error is `timed out`
+ */
+export function startClient(
+  tls: ClientTls,
+  socket: Socket,
+  host: string,
+  origin: string,
+  deadline: number,
+): TlsSession | string {
+  const name = serverName(tls.serverName ?? host);
+  const ssl = openssl();
+  if (typeof name === "string" || typeof ssl === "string") {
+    socket.close();
+    return typeof name === "string" ? name : (ssl as string);
+  }
+  return TlsSession.start(
+    ssl,
+    tls.context,
+    socket,
+    { serverName: name, origin: `${origin} ${name.text}` },
+    deadline,
+  );
+}
+
+/** The server's side of a handshake on a connected socket, which is closed when it fails. */
+export function startServer(options: unknown, socket: Socket, deadline: number): TlsSession | string {
+  const made = serverSession(options, socket, deadline);
+  if (typeof made === "string") socket.close();
+  return made;
+}
+
+function serverSession(options: unknown, socket: Socket, deadline: number): TlsSession | string {
+  const checked = checkServerOptions(options);
+  if (typeof checked === "string") return checked;
+  const ssl = openssl();
+  if (typeof ssl === "string") return ssl;
+  const context = contextFor(ssl, checked);
+  if (typeof context === "string") return context;
+  return TlsSession.start(ssl, context, socket, null, deadline);
+}

@@ -1,0 +1,323 @@
+import { createRequire } from "node:module";
+
+type Koffi = typeof import("koffi");
+type Library = ReturnType<Koffi["load"]>;
+
+/** The address of something that OpenSSL owns. Null is C's NULL. */
+export type Pointer = bigint;
+
+/**
+ * The functions of OpenSSL 3 that are called, under their own names; what each does is in its manual page of
+ * section 3ossl. Those that are macros in C (over SSL_ctrl, SSL_CTX_ctrl and BIO_ctrl) stand here as functions.
+ *
+ * koffi passes a typed array as the pointer to its memory and checks no bounds: every length is the caller's to get
+ * right, and a buffer that OpenSSL goes on reading from must be kept alive.
+ */
+export interface OpenSsl {
+  /** The errno that the last call left. */
+  errno(): number;
+
+  ERR_clear_error(): void;
+  /** The oldest error in this thread's queue, taken out of it; 0 when there is none. */
+  ERR_get_error(): number | bigint;
+  ERR_reason_error_string(error: number | bigint): string | null;
+  ERR_lib_error_string(error: number | bigint): string | null;
+
+  TLS_client_method(): Pointer;
+  TLS_server_method(): Pointer;
+  SSL_CTX_new(method: Pointer): Pointer | null;
+  SSL_CTX_free(context: Pointer): void;
+  SSL_CTX_ctrl(context: Pointer, command: number, number: number, pointer: Pointer | null): number;
+  SSL_CTX_set_options(context: Pointer, options: number): number | bigint;
+  SSL_CTX_set_cipher_list(context: Pointer, ciphers: string): number;
+  SSL_CTX_set_ciphersuites(context: Pointer, ciphers: string): number;
+  SSL_CTX_set_verify(context: Pointer, mode: number, callback: null): void;
+  SSL_CTX_set1_cert_store(context: Pointer, store: Pointer): void;
+  SSL_CTX_use_certificate(context: Pointer, certificate: Pointer): number;
+  SSL_CTX_use_PrivateKey(context: Pointer, key: Pointer): number;
+  SSL_CTX_check_private_key(context: Pointer): number;
+  SSL_CTX_add_client_CA(context: Pointer, certificate: Pointer): number;
+  SSL_CTX_set_alpn_protos(context: Pointer, protocols: Uint8Array, length: number): number;
+  SSL_CTX_set_session_id_context(context: Pointer, id: Uint8Array, length: number): number;
+
+  SSL_new(context: Pointer): Pointer | null;
+  SSL_free(ssl: Pointer): void;
+  SSL_set_fd(ssl: Pointer, descriptor: number): number;
+  SSL_set_connect_state(ssl: Pointer): void;
+  SSL_set_accept_state(ssl: Pointer): void;
+  SSL_ctrl(ssl: Pointer, command: number, number: number, pointer: Uint8Array | null): number;
+  SSL_get0_param(ssl: Pointer): Pointer;
+  SSL_do_handshake(ssl: Pointer): number;
+  SSL_read(ssl: Pointer, buffer: Uint8Array, length: number): number;
+  SSL_peek(ssl: Pointer, buffer: Uint8Array, length: number): number;
+  SSL_pending(ssl: Pointer): number;
+  SSL_write(ssl: Pointer, buffer: Uint8Array, length: number): number;
+  SSL_get_error(ssl: Pointer, result: number): number;
+  SSL_has_pending(ssl: Pointer): number;
+  SSL_shutdown(ssl: Pointer): number;
+  SSL_get_shutdown(ssl: Pointer): number;
+  SSL_get_verify_result(ssl: Pointer): number;
+  SSL_get_version(ssl: Pointer): string;
+  SSL_version(ssl: Pointer): number;
+  SSL_session_reused(ssl: Pointer): number;
+  SSL_get1_session(ssl: Pointer): Pointer | null;
+  SSL_set_session(ssl: Pointer, session: Pointer): number;
+  SSL_SESSION_is_resumable(session: Pointer): number;
+  SSL_SESSION_free(session: Pointer): void;
+  SSL_get1_peer_certificate(ssl: Pointer): Pointer | null;
+  /** What ALPN agreed on; null when nothing. */
+  SSL_get0_alpn_selected(ssl: Pointer): string | null;
+
+  X509_VERIFY_PARAM_set_hostflags(parameters: Pointer, flags: number): void;
+  X509_VERIFY_PARAM_set1_host(parameters: Pointer, name: string, length: number): number;
+  X509_VERIFY_PARAM_set1_ip_asc(parameters: Pointer, address: string): number;
+  X509_verify_cert_error_string(code: number): string;
+  X509_STORE_new(): Pointer | null;
+  X509_STORE_free(store: Pointer): void;
+  X509_STORE_add_cert(store: Pointer, certificate: Pointer): number;
+  X509_STORE_set_default_paths(store: Pointer): number;
+  X509_free(certificate: Pointer): void;
+  /** The certificate's DER encoding; empty when that fails. */
+  i2d_X509(certificate: Pointer): Buffer;
+  EVP_PKEY_free(key: Pointer): void;
+
+  /** Reads from `bytes`, which must stay alive as long as the BIO. */
+  BIO_new_mem_buf(bytes: Uint8Array, length: number): Pointer | null;
+  BIO_free(bio: Pointer): number;
+  PEM_read_bio_X509_AUX(bio: Pointer, into: null, callback: null, password: null): Pointer | null;
+  /** `password` is a C string: with no callback, PEM_read_bio_PrivateKey(3) takes its last argument as that. */
+  PEM_read_bio_PrivateKey(bio: Pointer, into: null, callback: null, password: Uint8Array): Pointer | null;
+
+  /**
+   * Makes servers of this context take the first of `protocols` (in the wire's form, RFC 7301, 3.1) that the client
+   * offers too, and refuse the handshake when there is none. A client that offers nothing gets nothing.
+   */
+  selectAlpn(context: Pointer, protocols: Uint8Array): void;
+  /** To be called before such a context is freed. */
+  forgetAlpn(context: Pointer): void;
+}
+
+// ssl.h, bio.h, x509_vfy.h, x509v3.h of OpenSSL 3: part of its binary interface, which is stable within 3.x.
+export const SSL_ERROR_WANT_READ = 2;
+export const SSL_ERROR_WANT_WRITE = 3;
+export const SSL_ERROR_SYSCALL = 5;
+export const SSL_ERROR_ZERO_RETURN = 6;
+export const SSL_SENT_SHUTDOWN = 1;
+export const SSL_VERIFY_NONE = 0;
+export const SSL_VERIFY_PEER = 1;
+export const SSL_VERIFY_FAIL_IF_NO_PEER_CERT = 2;
+export const SSL_CTRL_MODE = 33;
+export const SSL_CTRL_SET_READ_AHEAD = 41;
+export const SSL_CTRL_SET_TLSEXT_HOSTNAME = 55;
+export const SSL_CTRL_CHAIN_CERT = 89;
+export const SSL_CTRL_SET_MIN_PROTO_VERSION = 123;
+export const TLSEXT_NAMETYPE_host_name = 0;
+export const TLS1_2_VERSION = 0x0303;
+export const TLS1_3_VERSION = 0x0304;
+export const SSL_MODE_ENABLE_PARTIAL_WRITE = 0x1;
+export const SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER = 0x2;
+export const SSL_OP_CIPHER_SERVER_PREFERENCE = 2 ** 22;
+export const SSL_OP_NO_RENEGOTIATION = 2 ** 30;
+export const X509_V_OK = 0;
+export const X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS = 0x4;
+export const X509_CHECK_FLAG_NEVER_CHECK_SUBJECT = 0x20;
+
+const SSL_TLSEXT_ERR_OK = 0;
+const SSL_TLSEXT_ERR_ALERT_FATAL = 2;
+const BIO_CTRL_PENDING = 10;
+
+let loaded: OpenSsl | string | undefined;
+
+/** OpenSSL, looked for on the first call; or a text that says what is missing. */
+export function openssl(): OpenSsl | string {
+  if (loaded === undefined) {
+    try {
+      loaded = load();
+    } catch (error) {
+      loaded = error instanceof Error ? error.message : String(error);
+    }
+  }
+  return loaded;
+}
+
+/** Node is linked with OpenSSL and exports it; where the runtime has none, or another library, the system's is used. */
+function candidates(): (string | null)[] {
+  if (process.platform === "darwin") {
+    return [
+      null,
+      "/opt/homebrew/opt/openssl@3/lib/libssl.3.dylib",
+      "/usr/local/opt/openssl@3/lib/libssl.3.dylib",
+      "/opt/local/libexec/openssl3/lib/libssl.3.dylib",
+    ];
+  }
+  return [null, "libssl.so.3"];
+}
+
+function load(): OpenSsl {
+  const koffi: Koffi = createRequire(import.meta.url)("koffi");
+  for (const path of candidates()) {
+    try {
+      const library = koffi.load(path);
+      // Other libraries of the same names would be called with the wrong arguments: BoringSSL calls itself 1.1.1.
+      if (library.func("unsigned long OpenSSL_version_num()")() >= 0x30000000) return declare(koffi, library);
+    } catch {
+      // Not there; the next.
+    }
+  }
+  throw new Error(
+    `no OpenSSL 3: this ${process.versions.bun ? "Bun" : process.versions.deno ? "Deno" : "runtime"} exports ` +
+      "none, and the system's was not found (Debian and Ubuntu: libssl3, Fedora: openssl-libs, Alpine: libssl3, " +
+      "Homebrew: openssl@3)",
+  );
+}
+
+function declare(koffi: Koffi, library: Library): OpenSsl {
+  const f = (prototype: string) => library.func(prototype);
+  const BIO_new = f("void *BIO_new(void *)");
+  const BIO_s_mem = f("void *BIO_s_mem()");
+  const BIO_free = f("int BIO_free(void *)");
+  const BIO_ctrl = f("long BIO_ctrl(void *, int, long, void *)");
+  const BIO_read = f("int BIO_read(void *, void *, int)");
+  const i2d_X509_bio = f("int i2d_X509_bio(void *, void *)");
+  const SSL_get0_alpn_selected = f(
+    "void SSL_get0_alpn_selected(void *, _Out_ void **, _Out_ unsigned int *)",
+  );
+
+  return {
+    errno: koffi.errno,
+    ERR_clear_error: f("void ERR_clear_error()"),
+    ERR_get_error: f("unsigned long ERR_get_error()"),
+    ERR_reason_error_string: f("const char *ERR_reason_error_string(unsigned long)"),
+    ERR_lib_error_string: f("const char *ERR_lib_error_string(unsigned long)"),
+    TLS_client_method: f("void *TLS_client_method()"),
+    TLS_server_method: f("void *TLS_server_method()"),
+    SSL_CTX_new: f("void *SSL_CTX_new(void *)"),
+    SSL_CTX_free: f("void SSL_CTX_free(void *)"),
+    SSL_CTX_ctrl: f("long SSL_CTX_ctrl(void *, int, long, void *)"),
+    SSL_CTX_set_options: f("uint64_t SSL_CTX_set_options(void *, uint64_t)"),
+    SSL_CTX_set_cipher_list: f("int SSL_CTX_set_cipher_list(void *, const char *)"),
+    SSL_CTX_set_ciphersuites: f("int SSL_CTX_set_ciphersuites(void *, const char *)"),
+    SSL_CTX_set_verify: f("void SSL_CTX_set_verify(void *, int, void *)"),
+    SSL_CTX_set1_cert_store: f("void SSL_CTX_set1_cert_store(void *, void *)"),
+    SSL_CTX_use_certificate: f("int SSL_CTX_use_certificate(void *, void *)"),
+    SSL_CTX_use_PrivateKey: f("int SSL_CTX_use_PrivateKey(void *, void *)"),
+    SSL_CTX_check_private_key: f("int SSL_CTX_check_private_key(void *)"),
+    SSL_CTX_add_client_CA: f("int SSL_CTX_add_client_CA(void *, void *)"),
+    SSL_CTX_set_alpn_protos: f("int SSL_CTX_set_alpn_protos(void *, void *, unsigned int)"),
+    SSL_CTX_set_session_id_context: f("int SSL_CTX_set_session_id_context(void *, void *, unsigned int)"),
+    SSL_new: f("void *SSL_new(void *)"),
+    SSL_free: f("void SSL_free(void *)"),
+    SSL_set_fd: f("int SSL_set_fd(void *, int)"),
+    SSL_set_connect_state: f("void SSL_set_connect_state(void *)"),
+    SSL_set_accept_state: f("void SSL_set_accept_state(void *)"),
+    SSL_ctrl: f("long SSL_ctrl(void *, int, long, void *)"),
+    SSL_get0_param: f("void *SSL_get0_param(void *)"),
+    SSL_do_handshake: f("int SSL_do_handshake(void *)"),
+    SSL_read: f("int SSL_read(void *, void *, int)"),
+    SSL_peek: f("int SSL_peek(void *, void *, int)"),
+    SSL_pending: f("int SSL_pending(void *)"),
+    SSL_write: f("int SSL_write(void *, void *, int)"),
+    SSL_get_error: f("int SSL_get_error(void *, int)"),
+    SSL_has_pending: f("int SSL_has_pending(void *)"),
+    SSL_shutdown: f("int SSL_shutdown(void *)"),
+    SSL_get_shutdown: f("int SSL_get_shutdown(void *)"),
+    SSL_get_verify_result: f("long SSL_get_verify_result(void *)"),
+    SSL_get_version: f("const char *SSL_get_version(void *)"),
+    SSL_version: f("int SSL_version(void *)"),
+    SSL_session_reused: f("int SSL_session_reused(void *)"),
+    SSL_get1_session: f("void *SSL_get1_session(void *)"),
+    SSL_set_session: f("int SSL_set_session(void *, void *)"),
+    SSL_SESSION_is_resumable: f("int SSL_SESSION_is_resumable(void *)"),
+    SSL_SESSION_free: f("void SSL_SESSION_free(void *)"),
+    SSL_get1_peer_certificate: f("void *SSL_get1_peer_certificate(void *)"),
+    SSL_get0_alpn_selected(ssl) {
+      const data: (Pointer | null)[] = [null];
+      const length: number[] = [0];
+      SSL_get0_alpn_selected(ssl, data, length);
+      return data[0] && length[0] ? koffi.decode.string(data[0], length[0]) : null;
+    },
+    X509_VERIFY_PARAM_set_hostflags: f("void X509_VERIFY_PARAM_set_hostflags(void *, unsigned int)"),
+    X509_VERIFY_PARAM_set1_host: f("int X509_VERIFY_PARAM_set1_host(void *, const char *, size_t)"),
+    X509_VERIFY_PARAM_set1_ip_asc: f("int X509_VERIFY_PARAM_set1_ip_asc(void *, const char *)"),
+    X509_verify_cert_error_string: f("const char *X509_verify_cert_error_string(long)"),
+    X509_STORE_new: f("void *X509_STORE_new()"),
+    X509_STORE_free: f("void X509_STORE_free(void *)"),
+    X509_STORE_add_cert: f("int X509_STORE_add_cert(void *, void *)"),
+    X509_STORE_set_default_paths: f("int X509_STORE_set_default_paths(void *)"),
+    X509_free: f("void X509_free(void *)"),
+    i2d_X509(certificate) {
+      const bio: Pointer | null = BIO_new(BIO_s_mem());
+      if (bio === null) return Buffer.alloc(0);
+      i2d_X509_bio(bio, certificate);
+      const der = Buffer.allocUnsafeSlow(BIO_ctrl(bio, BIO_CTRL_PENDING, 0, null));
+      const count: number = der.length > 0 ? BIO_read(bio, der, der.length) : 0;
+      BIO_free(bio);
+      return der.subarray(0, Math.max(count, 0));
+    },
+    EVP_PKEY_free: f("void EVP_PKEY_free(void *)"),
+    BIO_new_mem_buf: f("void *BIO_new_mem_buf(void *, int)"),
+    BIO_free,
+    PEM_read_bio_X509_AUX: f("void *PEM_read_bio_X509_AUX(void *, void *, void *, void *)"),
+    PEM_read_bio_PrivateKey: f("void *PEM_read_bio_PrivateKey(void *, void *, void *, void *)"),
+    ...alpnSelection(koffi, library),
+  };
+}
+
+/**
+ * The one C callback of this library: ALPN's answer can be given in no other way (SSL_CTX_set_alpn_select_cb(3)), and
+ * as TLS 1.3 encrypts it, nobody but OpenSSL can put it on the wire. koffi runs the callback on the thread that is
+ * inside SSL_do_handshake, before that returns: it is a plain nested call. One callback serves all contexts of the
+ * thread; its last argument says which one asks.
+ */
+function alpnSelection(koffi: Koffi, library: Library): Pick<OpenSsl, "selectAlpn" | "forgetAlpn"> {
+  const setCallback = library.func("void SSL_CTX_set_alpn_select_cb(void *, void *, void *)");
+  const lists = new Map<Pointer, Buffer>();
+
+  const select = (
+    _ssl: Pointer,
+    chosen: Pointer,
+    chosenLength: Pointer,
+    offer: Pointer,
+    offerLength: number,
+    context: Pointer,
+  ): number => {
+    // koffi answers 0 for whatever is thrown in here, and that would be SSL_TLSEXT_ERR_OK: so nothing may throw.
+    try {
+      const protocols = lists.get(context)!;
+      const place = selectProtocol(protocols, Buffer.from(koffi.decode(offer, "uint8_t", offerLength)));
+      if (place < 0) return SSL_TLSEXT_ERR_ALERT_FATAL;
+      koffi.encode(chosen, "void *", koffi.address(protocols) + BigInt(place + 1));
+      koffi.encode(chosenLength, "uint8_t", protocols[place]);
+      return SSL_TLSEXT_ERR_OK;
+    } catch {
+      return SSL_TLSEXT_ERR_ALERT_FATAL;
+    }
+  };
+  let callback: Pointer | undefined;
+
+  return {
+    selectAlpn(context, protocols) {
+      const types = ["void *", "void *", "void *", "void *", "unsigned int", "void *"];
+      callback ??= koffi.register(select, koffi.pointer(koffi.proto("int", types)));
+      // V8 keeps small typed arrays where no pointer can stay valid; from Buffer's own allocation on they do not move.
+      const list = Buffer.allocUnsafeSlow(protocols.length);
+      list.set(protocols);
+      lists.set(context, list);
+      setCallback(context, callback, context);
+    },
+    forgetAlpn(context) {
+      lists.delete(context);
+    },
+  };
+}
+
+/** Where in `ours` the first protocol stands that is in `theirs` too; both in ALPN's wire form; -1 for none. */
+export function selectProtocol(ours: Uint8Array, theirs: Uint8Array): number {
+  for (let mine = 0; mine < ours.length; mine += ours[mine]! + 1) {
+    const name = ours.subarray(mine, mine + ours[mine]! + 1);
+    for (let other = 0; other < theirs.length; other += theirs[other]! + 1) {
+      if (Buffer.compare(name, theirs.subarray(other, other + theirs[other]! + 1)) === 0) return mine;
+    }
+  }
+  return -1;
+}

@@ -1,0 +1,161 @@
+import { isUint8Array } from "node:util/types";
+import { TLS1_2_VERSION, TLS1_3_VERSION } from "./openssl.ts";
+
+/** PEM, as text or as bytes. */
+export type Pem = string | Uint8Array;
+
+/** How a client connects over TLS, and whom it trusts. */
+export interface TlsClientOptions {
+  /** The name (or address) to ask for and to find in the certificate, in place of the host that is connected to. */
+  readonly server_name?: string;
+  /** The certificates to trust, in place of those that Node trusts. */
+  readonly ca?: Pem | readonly Pem[];
+  /** The client's own certificate, followed by the intermediate ones. */
+  readonly cert?: Pem;
+  /** The private key of `cert`. */
+  readonly key?: Pem;
+  /** The password of `key`, where it is encrypted. */
+  readonly passphrase?: string;
+  /** The protocols to offer by ALPN (RFC 7301), the preferred one first. */
+  readonly alpn?: readonly string[];
+  /** The lowest version to accept: `"TLSv1.2"` (the default) or `"TLSv1.3"`. */
+  readonly min_version?: "TLSv1.2" | "TLSv1.3";
+  /** True: any certificate is accepted, so anybody can be at the other end. Default false. */
+  readonly insecure?: boolean;
+}
+
+/** How a server answers over TLS. */
+export interface TlsServerOptions {
+  /** The server's certificate, followed by the intermediate ones. */
+  readonly cert: Pem;
+  /** The private key of `cert`. */
+  readonly key: Pem;
+  /** The password of `key`, where it is encrypted. */
+  readonly passphrase?: string;
+  /** Whose certificates clients must have when `request_cert` is true; default: those that Node trusts. */
+  readonly ca?: Pem | readonly Pem[];
+  /** True: a client without a certificate that `ca` vouches for is refused. Default false. */
+  readonly request_cert?: boolean;
+  /** The protocols that are spoken here, the preferred one first; a client that offers only others is refused. */
+  readonly alpn?: readonly string[];
+  /** The lowest version to accept: `"TLSv1.2"` (the default) or `"TLSv1.3"`. */
+  readonly min_version?: "TLSv1.2" | "TLSv1.3";
+}
+
+/** Options that were checked; bytes are copies, so that nobody changes them afterwards. */
+export interface CheckedOptions {
+  readonly role: "client" | "server";
+  readonly serverName: string | null;
+  readonly ca: readonly Buffer[] | null;
+  readonly cert: Buffer | null;
+  readonly key: Buffer | null;
+  readonly passphrase: string | null;
+  /** In ALPN's wire form; empty for none. */
+  readonly alpn: Buffer;
+  readonly minVersion: number;
+  readonly insecure: boolean;
+  readonly requestCert: boolean;
+}
+
+/** The checked options of a client, or the text of an error. */
+export function checkClientOptions(options: unknown): CheckedOptions | string {
+  return check("client", options);
+}
+
+/** The checked options of a server, or the text of an error. */
+export function checkServerOptions(options: unknown): CheckedOptions | string {
+  const checked = check("server", options);
+  if (typeof checked === "string") return checked;
+  if (checked.cert === null) return "missing option 'cert'";
+  if (checked.key === null) return "missing option 'key'";
+  return checked;
+}
+
+function check(role: "client" | "server", options: unknown): CheckedOptions | string {
+  if (options !== undefined && (typeof options !== "object" || options === null))
+    return "options must be an object";
+  try {
+    const given = (options ?? {}) as Record<string, unknown>;
+    return read(role, (name) => given[name] ?? null);
+  } catch (error) {
+    // A refusal of our own; or an accessor or proxy of the caller's that throws.
+    return error instanceof Refusal ? error.message : "options cannot be read";
+  }
+}
+
+class Refusal extends Error {}
+
+function read(role: "client" | "server", option: (name: string) => unknown): CheckedOptions {
+  const cert = pem("cert", option("cert"));
+  const key = pem("key", option("key"));
+  if (cert !== null && key === null) throw new Refusal("missing option 'key'");
+  if (key !== null && cert === null) throw new Refusal("missing option 'cert'");
+  const isClient = role === "client";
+  return {
+    role,
+    serverName: isClient ? text("server_name", option("server_name")) : null,
+    ca: pemList("ca", option("ca")),
+    cert,
+    key,
+    passphrase: text("passphrase", option("passphrase")),
+    alpn: alpnList(option("alpn")),
+    minVersion: version(option("min_version")),
+    insecure: isClient && flag("insecure", option("insecure")),
+    requestCert: !isClient && flag("request_cert", option("request_cert")),
+  };
+}
+
+function pem(name: string, value: unknown): Buffer | null {
+  if (value === null) return null;
+  if (typeof value === "string") return Buffer.from(value);
+  if (isUint8Array(value)) return Buffer.from(value);
+  throw new Refusal(`option '${name}' must be PEM text or bytes`);
+}
+
+function pemList(name: string, value: unknown): readonly Buffer[] | null {
+  if (!Array.isArray(value)) {
+    const single = pem(name, value);
+    return single === null ? null : [single];
+  }
+  return value.map((element: unknown) => pem(name, element ?? 0)!);
+}
+
+function text(name: string, value: unknown): string | null {
+  if (value === null || typeof value === "string") {
+    // It reaches C, where a NUL ends it.
+    if (value?.includes("\0")) throw new Refusal(`option '${name}' must not contain NUL`);
+    return value;
+  }
+  throw new Refusal(`option '${name}' must be a string`);
+}
+
+function flag(name: string, value: unknown): boolean {
+  if (value === null) return false;
+  if (typeof value === "boolean") return value;
+  throw new Refusal(`option '${name}' must be a boolean`);
+}
+
+function version(value: unknown): number {
+  if (value === null || value === "TLSv1.2") return TLS1_2_VERSION;
+  if (value === "TLSv1.3") return TLS1_3_VERSION;
+  throw new Refusal(`option 'min_version' must be "TLSv1.2" or "TLSv1.3"`);
+}
+
+/** ALPN's wire form (RFC 7301, 3.1): each name behind a byte that holds its length. */
+function alpnList(value: unknown): Buffer {
+  if (value === null) return Buffer.alloc(0);
+  const refusal = new Refusal("option 'alpn' must be a list of names of 1 to 255 bytes");
+  if (!Array.isArray(value)) throw refusal;
+  const parts: Buffer[] = [];
+  let total = 0;
+  for (const element of value as unknown[]) {
+    if (typeof element !== "string") throw refusal;
+    const name = Buffer.from(element);
+    if (name.length < 1 || name.length > 255) throw refusal;
+    parts.push(Buffer.from([name.length]), name);
+    total += name.length + 1;
+  }
+  // The extension's length is a 16-bit number that counts its own list's length too.
+  if (total > 65533) throw refusal;
+  return Buffer.concat(parts);
+}

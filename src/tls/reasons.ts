@@ -1,0 +1,26 @@
+import type { OpenSsl, Pointer } from "./openssl.ts";
+import { X509_V_OK } from "./openssl.ts";
+
+/**
+ * The text of the oldest error in OpenSSL's queue (the others are what its callers made of it), or `otherwise` when
+ * it is empty. Leaves the queue empty: what stays in it would surface in node:crypto.
+ */
+export function takeReason(ssl: OpenSsl, otherwise: string): string {
+  const error = ssl.ERR_get_error();
+  ssl.ERR_clear_error();
+  if (Number(error) === 0) return otherwise;
+  const reason = ssl.ERR_reason_error_string(error);
+  if (reason === null) return ssl.ERR_lib_error_string(error) ?? `${otherwise} (OpenSSL error ${error})`;
+  return reason === "unexpected eof while reading" ? UNEXPECTED_EOF : reason;
+}
+
+/** The end of the connection without the close_notify alert (RFC 8446, 6.1): somebody could have cut it. */
+export const UNEXPECTED_EOF = "unexpected eof";
+
+/** Why a handshake failed. A refused certificate says what is wrong with it: X509_verify_cert_error_string(3). */
+export function handshakeReason(ssl: OpenSsl, connection: Pointer, otherwise: string): string {
+  const reason = takeReason(ssl, otherwise);
+  if (reason !== "certificate verify failed") return reason;
+  const verdict = ssl.SSL_get_verify_result(connection);
+  return verdict === X509_V_OK ? reason : `${reason}: ${ssl.X509_verify_cert_error_string(verdict)}`;
+}

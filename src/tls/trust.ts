@@ -1,0 +1,102 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { OpenSsl, Pointer } from "./openssl.ts";
+import { takeReason } from "./reasons.ts";
+
+type NodeTls = typeof import("node:tls") & {
+  /** Since Node 22.15: what `--use-system-ca` and the like amount to. */
+  getCACertificates?(type: "default"): string[];
+};
+
+let defaultStore: Pointer | string | undefined;
+
+/**
+ * The certificates that Node trusts in this process, as an X509_STORE that all contexts share; or the text of an
+ * error. Made on the first call: some 150 certificates to parse, which takes OpenSSL 10 to 20 ms.
+ */
+export function defaultTrust(ssl: OpenSsl): Pointer | string {
+  defaultStore ??= load(ssl);
+  return defaultStore;
+}
+
+function load(ssl: OpenSsl): Pointer | string {
+  const nodeTls: NodeTls = createRequire(import.meta.url)("node:tls");
+  const store = ssl.X509_STORE_new();
+  if (store === null) return "out of memory";
+  // With --use-openssl-ca Node takes the system's own directory in place of its list (and SSL_CERT_FILE, SSL_CERT_DIR).
+  if (usesOpensslDirectory()) {
+    ssl.X509_STORE_set_default_paths(store);
+    ssl.ERR_clear_error();
+    addCertificates(ssl, store, extraCertificates());
+  } else if (nodeTls.getCACertificates !== undefined) {
+    addCertificates(ssl, store, nodeTls.getCACertificates("default").join("\n"));
+  } else {
+    addCertificates(ssl, store, nodeTls.rootCertificates.join("\n"));
+    addCertificates(ssl, store, extraCertificates());
+  }
+  return store;
+}
+
+function usesOpensslDirectory(): boolean {
+  const flags = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? "").split(/\s+/)];
+  return flags.includes("--use-openssl-ca");
+}
+
+/** The text of NODE_EXTRA_CA_CERTS; Node goes on without a file that it cannot read, and warns about it itself. */
+function extraCertificates(): string {
+  const path = process.env.NODE_EXTRA_CA_CERTS;
+  if (!path) return "";
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    return "";
+  }
+}
+
+/** Adds what can be parsed; a certificate that is there already stays there once (X509_STORE_add_cert(3)). */
+function addCertificates(ssl: OpenSsl, store: Pointer, pem: string): void {
+  for (const certificate of readCertificates(ssl, pem)) {
+    ssl.X509_STORE_add_cert(store, certificate);
+    ssl.X509_free(certificate);
+  }
+  ssl.ERR_clear_error();
+}
+
+/** A store with just these certificates, or the text of an error. */
+export function trustOf(ssl: OpenSsl, pem: readonly (string | Uint8Array)[]): Pointer | string {
+  const store = ssl.X509_STORE_new();
+  if (store === null) return "out of memory";
+  let count = 0;
+  for (const text of pem) {
+    ssl.ERR_clear_error();
+    for (const certificate of readCertificates(ssl, text)) {
+      ssl.X509_STORE_add_cert(store, certificate);
+      ssl.X509_free(certificate);
+      count++;
+    }
+  }
+  if (count === 0) {
+    ssl.X509_STORE_free(store);
+    return takeReason(ssl, "no certificate");
+  }
+  ssl.ERR_clear_error();
+  return store;
+}
+
+/**
+ * The certificates in a PEM text, each to be freed by the caller. The error that ended the reading stays in the
+ * queue: PEM_R_NO_START_LINE when the text was at its end.
+ */
+export function readCertificates(ssl: OpenSsl, pem: string | Uint8Array): Pointer[] {
+  const bytes = Buffer.from(pem as Uint8Array);
+  const certificates: Pointer[] = [];
+  const bio = bytes.length === 0 ? null : ssl.BIO_new_mem_buf(bytes, bytes.length);
+  if (bio === null) return certificates;
+  for (;;) {
+    const certificate = ssl.PEM_read_bio_X509_AUX(bio, null, null, null);
+    if (certificate === null) break;
+    certificates.push(certificate);
+  }
+  ssl.BIO_free(bio);
+  return certificates;
+}
