@@ -1,3 +1,4 @@
+import { constants } from "node:buffer";
 import { isUint8Array } from "node:util/types";
 
 /** What is accepted wherever bytes go in: raw bytes, a list of integers 0..255, or text that is sent as UTF-8. */
@@ -67,6 +68,19 @@ export function copyOut(source: Uint8Array, count: number): Buffer {
   const copy = Buffer.allocUnsafeSlow(count);
   copy.set(count === source.length ? source : source.subarray(0, count));
   return copy;
+}
+
+/** A larger buffer with the same contents, of at most `most` bytes; null when there is no memory for it. */
+export function enlarge(buffer: Buffer, most: number): Buffer | null {
+  const length = Math.min(most, 2 * buffer.length, constants.MAX_LENGTH);
+  if (length <= buffer.length) return null;
+  try {
+    const larger = Buffer.allocUnsafeSlow(length);
+    larger.set(buffer);
+    return larger;
+  } catch {
+    return null;
+  }
 }
 
 // V8 keeps typed arrays of up to 64 bytes inside the JavaScript heap, where no pointer can be had without moving

@@ -1,4 +1,5 @@
 import { isMainThread } from "node:worker_threads";
+import { HeldBytes } from "./held.ts";
 import { signalListenerWaits, watchSignals } from "./signals.ts";
 import type { Transport } from "./stream.ts";
 import type { Constants } from "./sys/constants.ts";
@@ -14,6 +15,9 @@ const LONGEST_SLICE = isMainThread ? Number.POSITIVE_INFINITY : WORKER_SLICE;
 
 /** The failure of `connect` when the deadline passed first (no errno: the kernel goes on trying for longer). */
 export const CONNECT_TIMED_OUT = -1_000_000;
+
+/** What poll(2)'s int of milliseconds can hold, 24 days: a longer wait simply goes on after it. */
+const LONGEST_TIMEOUT = 0x7fffffff;
 
 /** How long a wait lasts before it is asked whether it can ever end. */
 const DEADLOCK_SUSPICION = 1000;
@@ -41,6 +45,8 @@ export class Socket implements Transport {
   /** What SO_RCVTIMEO and SO_SNDTIMEO are set to, in milliseconds; Infinity when they were never set. */
   #receiveSlice = Number.POSITIVE_INFINITY;
   #sendSlice = Number.POSITIVE_INFINITY;
+  /** Bytes that were given back, and come before what the kernel has. */
+  #held: HeldBytes | null = null;
   /** Whether this thread's own event loop may be the one that has to answer. */
   #suspectsDeadlock = false;
   /** The slices of the present wait that have passed, counted while there is that suspicion. */
@@ -105,6 +111,7 @@ export class Socket implements Transport {
     socket.readTimeout = this.readTimeout;
     socket.writeTimeout = this.writeTimeout;
     socket.#nonblocking = this.#nonblocking;
+    socket.#held = this.#held;
     socket.#receiveSlice = this.#receiveSlice;
     socket.#sendSlice = this.#sendSlice;
     socket.#suspectsDeadlock = this.#suspectsDeadlock;
@@ -112,11 +119,57 @@ export class Socket implements Transport {
   }
 
   receive(target: Uint8Array, length: number, deadline: number): number {
+    if (this.#held !== null) return this.#receiveHeld(this.#held, target, length);
     return this.#receive(target, length, 0, deadline);
   }
 
   peek(target: Uint8Array, length: number, deadline: number): number {
+    if (this.#held !== null) return this.#held.copyTo(target, length);
     return this.#receive(target, length, this.#constants.MSG_PEEK, deadline);
+  }
+
+  unreceive(bytes: Uint8Array): void {
+    if (this.#held === null) this.#held = new HeldBytes(bytes);
+    else this.#held.putBefore(bytes);
+  }
+
+  pending(): number {
+    return this.#held === null ? 0 : this.#held.length;
+  }
+
+  #receiveHeld(held: HeldBytes, target: Uint8Array, length: number): number {
+    const count = held.moveTo(target, length);
+    if (held.length === 0) this.#held = null;
+    return count;
+  }
+
+  waitBeyond(seen: number, deadline: number): number {
+    if (this.#held !== null) return 0;
+    const { SOL_SOCKET, SO_RCVLOWAT, EAGAIN, EINTR, POLLIN } = this.#constants;
+    if (this.#nonblocking) return -EAGAIN;
+    // SO_RCVLOWAT makes poll(2) wait for so many bytes, and a TCP socket's receive buffer grow to hold them (tcp(7)
+    // and the kernel's tcp_set_rcvlowat). poll also returns when the buffer is full, or the stream at its end; and at
+    // once on a Unix socket, which knows no such mark.
+    const marked = this.setOption(SOL_SOCKET, SO_RCVLOWAT, Math.min(seen + 1, 0x7fffffff));
+    if (marked < 0) return marked;
+    const limit = Math.min(deadline, performance.now() + this.readTimeout);
+    let result = 0;
+    for (;;) {
+      const remaining = limit - performance.now();
+      if (remaining <= 0) {
+        result = -EAGAIN;
+        break;
+      }
+      const events = this.#poll(POLLIN, Math.min(remaining, LONGEST_SLICE));
+      if (events > 0) break;
+      if (events < 0 && (events !== -EINTR || signalListenerWaits())) {
+        result = events;
+        break;
+      }
+      comeBackToJavaScript();
+    }
+    this.setOption(SOL_SOCKET, SO_RCVLOWAT, 1);
+    return result;
   }
 
   #receive(target: Uint8Array, length: number, flags: number, deadline: number): number {
@@ -223,11 +276,16 @@ export class Socket implements Transport {
 
   /** poll(2) on this one descriptor: the events that came, 0 when none came in `milliseconds` (or a signal did). */
   waitFor(events: number, milliseconds: number): number {
+    return Math.max(0, this.#poll(events, milliseconds));
+  }
+
+  /** As `waitFor`, with minus an errno for a failure. */
+  #poll(events: number, milliseconds: number): number {
     const entry = Buffer.alloc(8);
     entry.writeInt32LE(this.#descriptor, 0);
     entry.writeInt16LE(events, 4);
-    const timeout = milliseconds === Number.POSITIVE_INFINITY ? -1 : Math.ceil(milliseconds);
-    const count = this.sys.poll(entry, 1, timeout);
+    const count = this.sys.poll(entry, 1, pollTimeout(milliseconds));
+    if (count < 0) return -this.sys.errno();
     return count > 0 ? entry.readInt16LE(6) : 0;
   }
 
@@ -332,7 +390,7 @@ export class Socket implements Transport {
   }
 
   #setTimeval(option: number, milliseconds: number): void {
-    const value = this.sys.timeval(milliseconds);
+    const value = this.sys.timeval(Math.min(milliseconds, LONGEST_TIMEOUT));
     this.sys.setsockopt(this.#descriptor, this.#constants.SOL_SOCKET, option, value, value.length);
   }
 
@@ -397,6 +455,12 @@ export class Socket implements Transport {
     // process.emitWarning would wait for the next tick, which is just what does not come; this is its other half.
     process.emit("warning", warning);
   }
+}
+
+/** Milliseconds as poll(2) takes them: -1 is for ever, and a part of a millisecond is one, lest the wait turn busy. */
+export function pollTimeout(milliseconds: number): number {
+  if (milliseconds === Number.POSITIVE_INFINITY) return -1;
+  return Math.max(0, Math.min(Math.ceil(milliseconds), LONGEST_TIMEOUT));
 }
 
 let deadlockWarned = false;

@@ -1,7 +1,9 @@
+import { isUint8Array } from "node:util/types";
 import { Result } from "true-myth/result";
 import { Unit } from "true-myth/unit";
-import { type Bytes, byteLength, copyOut, inPlace, isSize, scratch, toBytes } from "./bytes.ts";
+import { type Bytes, byteLength, copyOut, enlarge, inPlace, isSize, scratch, toBytes } from "./bytes.ts";
 import { failed } from "./error.ts";
+import { INVALID_TIMEOUT, timeoutFrom, timeoutTo } from "./timeout.ts";
 
 /**
  * What a connection must be able to do for the public stream classes and for http to stand on it. `Socket`
@@ -24,6 +26,16 @@ export interface Transport {
   receive(target: Uint8Array, length: number, deadline: number): number;
   /** As `receive`, but the bytes stay on the stream for the next call. */
   peek(target: Uint8Array, length: number, deadline: number): number;
+  /** Puts a copy of these bytes back: the next to be received, before all others. */
+  unreceive(bytes: Uint8Array): void;
+  /** How many bytes can be received although the kernel knows nothing of them: given back, or already decrypted. */
+  pending(): number;
+  /**
+   * Waits until `peek` shows more than the `seen` bytes it showed: 0, or a failure. It is also 0, and `peek` shows no
+   * more, where it cannot wait for that: at the end of the stream, when the kernel has no room for more, or when there
+   * are `pending` bytes. Left out where nothing can ever wait for that.
+   */
+  waitBeyond?(seen: number, deadline: number): number;
   /** Sends at most `length` bytes from the start of `source`; gives how many were taken. */
   send(source: Uint8Array, length: number, deadline: number): number;
   /** 0, or a failure. */
@@ -72,6 +84,12 @@ export function wording(kind: string, invalid: string): Wording {
   };
 }
 
+const FOREVER = Number.POSITIVE_INFINITY;
+
+/** How much of the stream `read_until` looks at first: more than most lines, and quickly copied. */
+const FIRST_LOOK = 4096;
+const DEFAULT_UNTIL_LIMIT = 64 * 1024;
+
 /** What TCP, Unix and TLS streams have in common: bytes in order, both ways. */
 export abstract class ByteStream<T extends Transport = Transport> {
   /** @internal */
@@ -105,6 +123,226 @@ export abstract class ByteStream<T extends Transport = Transport> {
   }
 
   /**
+   * Reads into the caller's own memory, without a copy: as many bytes as have come and fit, and at least one.
+   *
+   * Blocks until a byte has come or the peer has ended the stream.
+   *
+   * @param buffer where the bytes go, from its start; not of length 0
+   * @returns the number of bytes; 0 is end of stream. Errors: `invalid tcp stream` after `close`, `expected Uint8Array`,
+   * `invalid buffer size` for an empty one, and `tcp read failed: ` with the system's reason. Source: recv(2).
+   *
+   * @example
+   * ```ts
+   * import { TcpStream } from "std-net";
+   *
+   * const buffer = Buffer.alloc(64 * 1024);
+   * function size_of_download(stream: TcpStream): number {
+   *   let total = 0;
+   *   for (;;) {
+   *     const count = stream.read_into(buffer).unwrapOr(0);
+   *     if (count === 0) return total;
+   *     total += count;
+   *   }
+   * }
+   * ```
+   */
+  read_into(buffer: Uint8Array): Result<number, string> {
+    const transport = this[TRANSPORT];
+    if (!transport.open) return Result.err(this.#wording.invalid);
+    if (!isUint8Array(buffer)) return Result.err("expected Uint8Array");
+    const length = byteLength(buffer);
+    if (length === 0) return Result.err("invalid buffer size");
+    const count = transport.receive(buffer, length, FOREVER);
+    if (count < 0) return failed(this.#wording.read, transport.reason(count));
+    return Result.ok(count);
+  }
+
+  /**
+   * Reads exactly `size` bytes.
+   *
+   * Blocks until all of them have come. After an error none is lost: what had come is there for the next read.
+   *
+   * @param size the number of bytes: a positive integer
+   * @returns the bytes. Errors: `invalid tcp stream` after `close`, `invalid buffer size`; `tcp read failed: ` with
+   * `failed to fill whole buffer` when the stream ends before, or the system's reason (`EAGAIN` past the read
+   * timeout, which counts for each wait). Source: recv(2).
+   */
+  read_exact(size: number): Result<Buffer, string> {
+    if (!this[TRANSPORT].open) return Result.err(this.#wording.invalid);
+    if (!isSize(size)) return Result.err("invalid buffer size");
+    return this.#gather(size, true);
+  }
+
+  /**
+   * Reads everything until the peer ends the stream.
+   *
+   * Blocks until then. After an error nothing is lost: what had come is there for the next read.
+   *
+   * @param limit the most to read, in bytes; none when left out
+   * @returns the bytes, perhaps none. Errors: `invalid tcp stream` after `close`, `invalid buffer size` for a limit that is
+   * no positive integer; `tcp read failed: ` with `more than N bytes before the end of the stream`, or the system's
+   * reason (`EAGAIN` past the read timeout, which counts for each wait). Source: recv(2).
+   */
+  read_to_end(limit?: number): Result<Buffer, string> {
+    if (!this[TRANSPORT].open) return Result.err(this.#wording.invalid);
+    if (limit !== undefined && !isSize(limit)) return Result.err("invalid buffer size");
+    return this.#gather(limit ?? Number.MAX_SAFE_INTEGER, false);
+  }
+
+  /** Receives until `size` bytes are there, or (when they need not be all) the end of the stream. */
+  #gather(size: number, all: boolean): Result<Buffer, string> {
+    const transport = this[TRANSPORT];
+    const shared = scratch(Math.min(size, 64 * 1024));
+    let buffer = shared;
+    let used = 0;
+    let problem = "";
+    while (used < size) {
+      if (used === buffer.length) {
+        const larger = enlarge(buffer, size);
+        if (larger === null) {
+          problem = "out of memory";
+          break;
+        }
+        buffer = larger;
+      }
+      const most = Math.min(size, buffer.length) - used;
+      const count = transport.receive(used === 0 ? buffer : buffer.subarray(used), most, FOREVER);
+      if (count < 0) problem = transport.reason(count);
+      else if (count === 0 && all) problem = "failed to fill whole buffer";
+      if (count <= 0) break;
+      used += count;
+    }
+    if (problem === "" && used === size && !all) {
+      // One look further: it is an error only when there is more.
+      const count = transport.peek(Buffer.allocUnsafeSlow(1), 1, FOREVER);
+      if (count < 0) problem = transport.reason(count);
+      else if (count > 0) problem = `more than ${size} bytes before the end of the stream`;
+    }
+    if (problem === "") {
+      // A buffer of this call's own that is mostly full need not be copied.
+      const own = buffer !== shared && 2 * used >= buffer.length;
+      return Result.ok(own ? buffer.subarray(0, used) : copyOut(buffer, used));
+    }
+    if (used > 0) transport.unreceive(buffer.subarray(0, used));
+    return failed(this.#wording.read, problem);
+  }
+
+  /**
+   * Reads up to and with a delimiter, and not a byte more: a line of a text protocol, say.
+   *
+   * Blocks until the delimiter has come. After an error nothing is lost: all that had come is there for the next read.
+   *
+   * @param delimiter what ends it: `"
+"`, for instance; not empty
+   * @param limit the most to read, delimiter included, in bytes: 65536 when left out
+   * @returns the bytes, the delimiter at their end. Errors: `invalid tcp stream` after `close`; `expected list of ints`, `bytes
+   * list must contain ints`, `byte value out of range` and `delimiter must not be empty`; `invalid buffer size` for a
+   * limit that is no positive integer; `tcp read failed: ` with `no delimiter within N bytes`, `end of stream before the
+   * delimiter`, or the system's reason (`EAGAIN` past the read timeout, which counts for each wait). Source: recv(2), MSG_PEEK.
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse((error) => { throw new Error(error); });
+   * const client = TcpStream.connect(listener.local_addr().unwrapOr("")).unwrapOrElse((error) => { throw new Error(error); });
+   * const server = listener.accept().unwrapOrElse((error) => { throw new Error(error); });
+   * server.write("220 ready
+250 ok
+");
+   * console.log(client.read_until("
+").map(String)); // Ok("220 ready
+")
+   * ```
+   */
+  read_until(delimiter: Bytes, limit: number = DEFAULT_UNTIL_LIMIT): Result<Buffer, string> {
+    const transport = this[TRANSPORT];
+    if (!transport.open) return Result.err(this.#wording.invalid);
+    const wanted = toBytes(delimiter);
+    if (typeof wanted === "string") return Result.err(wanted);
+    const wantedLength = byteLength(wanted);
+    if (wantedLength === 0) return Result.err("delimiter must not be empty");
+    if (!isSize(limit)) return Result.err("invalid buffer size");
+
+    // The line is looked for with `peek`, so that nothing behind it is ever taken. What is before `taken` had to be
+    // taken off the stream, because the stream shows no more at a time.
+    let buffer = scratch(Math.min(limit, DEFAULT_UNTIL_LIMIT));
+    let taken = 0;
+    let searched = 0;
+    let look = FIRST_LOOK;
+    let waitedAt = -1;
+    let problem: string;
+    for (;;) {
+      if (buffer.length - taken < Math.min(look, limit - taken)) {
+        const larger = enlarge(buffer, limit);
+        if (larger !== null) buffer = larger;
+        else if (taken === buffer.length) {
+          problem = "out of memory";
+          break;
+        }
+      }
+      const most = Math.min(look, limit - taken, buffer.length - taken);
+      const rest = taken === 0 ? buffer : buffer.subarray(taken);
+      const count = transport.peek(rest, most, FOREVER);
+      if (count <= 0) {
+        problem = count === 0 ? "end of stream before the delimiter" : transport.reason(count);
+        break;
+      }
+      const shown = buffer.subarray(0, taken + count);
+      const found = shown.indexOf(wanted, Math.max(0, searched - wantedLength + 1));
+      searched = shown.length;
+      let take = count;
+      if (found >= 0) {
+        take = found + wantedLength - taken;
+      } else if (shown.length === limit) {
+        problem = `no delimiter within ${limit} bytes`;
+        break;
+      } else if (count === most && most === look) {
+        look *= 4;
+        continue;
+      } else if (transport.waitBeyond !== undefined && waitedAt !== searched) {
+        waitedAt = searched;
+        const failure = transport.waitBeyond(count, FOREVER);
+        if (failure < 0) {
+          problem = transport.reason(failure);
+          break;
+        }
+        continue;
+      }
+      const got = transport.receive(rest, take, FOREVER);
+      if (got <= 0) {
+        problem = got === 0 ? "end of stream before the delimiter" : transport.reason(got);
+        break;
+      }
+      taken += got;
+      if (found >= 0 && got === take) return Result.ok(copyOut(buffer, taken));
+      // Fewer than were shown: somebody else reads the same socket. What follows may be different now.
+      if (got < take) searched = 0;
+    }
+    if (taken > 0) transport.unreceive(buffer.subarray(0, taken));
+    return failed(this.#wording.read, problem);
+  }
+
+  /**
+   * Looks at what will be read next, up to `size` bytes, and leaves it to be read.
+   *
+   * Blocks until a byte has come or the peer has ended the stream.
+   *
+   * @param size the most to look at, in bytes: a positive integer
+   * @returns the bytes, not always all that have come; an empty Buffer is end of stream. Errors: as for `read`.
+   * Source: recv(2), MSG_PEEK.
+   */
+  peek(size: number): Result<Buffer, string> {
+    const transport = this[TRANSPORT];
+    if (!transport.open) return Result.err(this.#wording.invalid);
+    if (!isSize(size)) return Result.err("invalid buffer size");
+    const target = scratch(size);
+    const count = transport.peek(target, Math.min(size, target.length), FOREVER);
+    if (count < 0) return failed(this.#wording.read, transport.reason(count));
+    return Result.ok(copyOut(target, count));
+  }
+
+  /**
    * Sends bytes: as many as the system takes, which can be fewer than were given.
    *
    * Blocks while the system's send buffer is full.
@@ -123,6 +361,82 @@ export abstract class ByteStream<T extends Transport = Transport> {
     const count = transport.send(inPlace(bytes, length), length, Number.POSITIVE_INFINITY);
     if (count < 0) return failed(this.#wording.write, transport.reason(count));
     return Result.ok(count);
+  }
+
+  /**
+   * Sends bytes, all of them.
+   *
+   * Blocks while the system's send buffer is full. After an error, some of them may have been sent.
+   *
+   * @param data as for `write`
+   * @returns Errors: as for `write` (`EAGAIN` past the write timeout, which counts for each wait). Source: send(2).
+   */
+  write_all(data: Bytes): Result<Unit, string> {
+    const transport = this[TRANSPORT];
+    if (!transport.open) return Result.err(this.#wording.invalid);
+    const bytes = toBytes(data);
+    if (typeof bytes === "string") return Result.err(bytes);
+    const length = byteLength(bytes);
+    const failure = sendAll(transport, inPlace(bytes, length), length, FOREVER);
+    if (failure < 0) return failed(this.#wording.write, transport.reason(failure));
+    return Result.ok(Unit);
+  }
+
+  /**
+   * Sets how long a single wait to receive may last; past it, the call is an `EAGAIN` error.
+   *
+   * @param ms milliseconds, more than 0; null for no timeout
+   * @returns Errors: `invalid tcp stream` after `close`, `timeout must be a positive number`. Source: socket(7), SO_RCVTIMEO.
+   *
+   * @example
+   * ```ts
+   * import { error_code, type TcpStream } from "std-net";
+   *
+   * function answer_within_a_second(stream: TcpStream): string {
+   *   stream.set_read_timeout(1000);
+   *   return stream.read(1024).match({
+   *     Ok: (bytes) => bytes.toString(),
+   *     Err: (error) => (error_code(error) === "EAGAIN" ? "no answer" : error),
+   *   });
+   * }
+   * ```
+   */
+  set_read_timeout(ms: number | null): Result<Unit, string> {
+    const transport = this[TRANSPORT];
+    if (!transport.open) return Result.err(this.#wording.invalid);
+    const timeout = timeoutFrom(ms);
+    if (timeout === undefined) return Result.err(INVALID_TIMEOUT);
+    transport.readTimeout = timeout;
+    return Result.ok(Unit);
+  }
+
+  /** The read timeout in milliseconds, or null. Errors: `invalid tcp stream` after `close`. */
+  read_timeout(): Result<number | null, string> {
+    const transport = this[TRANSPORT];
+    if (!transport.open) return Result.err(this.#wording.invalid);
+    return Result.ok(timeoutTo(transport.readTimeout));
+  }
+
+  /**
+   * Sets how long a single wait to send may last; past it, the call is an `EAGAIN` error.
+   *
+   * @param ms milliseconds, more than 0; null for no timeout
+   * @returns Errors: `invalid tcp stream` after `close`, `timeout must be a positive number`. Source: socket(7), SO_SNDTIMEO.
+   */
+  set_write_timeout(ms: number | null): Result<Unit, string> {
+    const transport = this[TRANSPORT];
+    if (!transport.open) return Result.err(this.#wording.invalid);
+    const timeout = timeoutFrom(ms);
+    if (timeout === undefined) return Result.err(INVALID_TIMEOUT);
+    transport.writeTimeout = timeout;
+    return Result.ok(Unit);
+  }
+
+  /** The write timeout in milliseconds, or null. Errors: `invalid tcp stream` after `close`. */
+  write_timeout(): Result<number | null, string> {
+    const transport = this[TRANSPORT];
+    if (!transport.open) return Result.err(this.#wording.invalid);
+    return Result.ok(timeoutTo(transport.writeTimeout));
   }
 
   /**

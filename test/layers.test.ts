@@ -23,6 +23,7 @@ const layers = [
   ["http/"],
   ["json.ts"],
   ["address.ts"],
+  ["held.ts", "timeout.ts"],
   ["bytes.ts"],
   ["error.ts"],
   ["sys/"],

@@ -20,6 +20,8 @@ export interface Constants {
   readonly SO_KEEPALIVE: number;
   /** In whole seconds: on macOS this is SO_LINGER_SEC, for SO_LINGER itself counts in clock ticks there. */
   readonly SO_LINGER: number;
+  /** How many bytes make a stream readable: for poll(2) too (socket(7)). */
+  readonly SO_RCVLOWAT: number;
   readonly SO_RCVTIMEO: number;
   readonly SO_SNDTIMEO: number;
   readonly SO_ACCEPTCONN: number;
@@ -91,6 +93,7 @@ export const linux: Constants = {
   SO_BROADCAST: 6,
   SO_KEEPALIVE: 9,
   SO_LINGER: 13,
+  SO_RCVLOWAT: 18,
   SO_RCVTIMEO: 20,
   SO_SNDTIMEO: 21,
   SO_ACCEPTCONN: 30,
@@ -159,6 +162,7 @@ export const darwin: Constants = {
   SO_BROADCAST: 0x20,
   SO_KEEPALIVE: 0x8,
   SO_LINGER: 0x1080,
+  SO_RCVLOWAT: 0x1004,
   SO_RCVTIMEO: 0x1006,
   SO_SNDTIMEO: 0x1005,
   SO_ACCEPTCONN: 0x2,

@@ -1,3 +1,4 @@
+import { HeldBytes } from "../held.ts";
 import type { Socket } from "../socket.ts";
 import type { Transport } from "../stream.ts";
 import type { Context } from "./context.ts";
@@ -51,6 +52,8 @@ export class TlsSession implements Transport {
   #sendFailure: string | null = null;
   /** The reason behind the last TLS_FAILURE. */
   #reason = "";
+  /** Bytes that were given back, and come before what OpenSSL has. */
+  #held: HeldBytes | null = null;
   /** What a send that would have had to wait left half sent inside OpenSSL: see `send`. */
   #unsent: Buffer | null = null;
 
@@ -203,6 +206,11 @@ export class TlsSession implements Transport {
   }
 
   receive(target: Uint8Array, length: number, deadline: number): number {
+    if (this.#held !== null) {
+      const count = this.#held.moveTo(target, length);
+      if (this.#held.length === 0) this.#held = null;
+      return count;
+    }
     if (this.#receiveFailure !== null) return this.#failAgain(this.#receiveFailure);
     const ssl = this.#ssl;
     const limit = this.socket.armReceive(deadline);
@@ -218,7 +226,13 @@ export class TlsSession implements Transport {
     }
   }
 
+  unreceive(bytes: Uint8Array): void {
+    if (this.#held === null) this.#held = new HeldBytes(bytes);
+    else this.#held.putBefore(bytes);
+  }
+
   peek(target: Uint8Array, length: number, deadline: number): number {
+    if (this.#held !== null) return this.#held.copyTo(target, length);
     if (this.#receiveFailure !== null) return this.#failAgain(this.#receiveFailure);
     const ssl = this.#ssl;
     const limit = this.socket.armReceive(deadline);
@@ -318,18 +332,20 @@ export class TlsSession implements Transport {
     return this.#failAgain(reason);
   }
 
-  /** True when bytes are there to be read that the kernel no longer knows of: poll(2) would not tell. */
-  get pending(): boolean {
-    if (!this.open || this.#receiveFailure !== null) return false;
-    if (this.#ssl.SSL_pending(this.#connection) > 0) return true;
+  pending(): number {
+    if (this.#held !== null) return this.#held.length;
+    if (!this.open || this.#receiveFailure !== null) return 0;
+    const decrypted = this.#ssl.SSL_pending(this.#connection);
+    if (decrypted > 0) return decrypted;
     // With read-ahead OpenSSL may hold the next record, whole or in part; only trying tells which.
-    if (this.#ssl.SSL_has_pending(this.#connection) !== 1) return false;
+    if (this.#ssl.SSL_has_pending(this.#connection) !== 1) return 0;
     const { socket } = this;
     const blocking = !socket.nonblocking;
     if (blocking) socket.setNonblocking(true);
     const found = this.peek(Buffer.allocUnsafeSlow(1), 1, Number.POSITIVE_INFINITY);
     if (blocking) socket.setNonblocking(false);
-    return found >= 0 || !this.wouldBlock(found);
+    // The end of the stream, or a failure, is to be had as well.
+    return found >= 0 || !this.wouldBlock(found) ? Math.max(1, found) : 0;
   }
 
   /** `TLSv1.3`, `TLSv1.2`. */
