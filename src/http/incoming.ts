@@ -147,7 +147,7 @@ export class RequestReader {
         if (failure !== undefined) return failure;
         continue;
       }
-      if (head instanceof MessageError) return head;
+      if (head instanceof MessageError) return this.#give(head, count, deadline);
       return this.#headEnded(head, head.size - before, count, limits, deadline);
     }
   }
@@ -161,9 +161,9 @@ export class RequestReader {
     deadline: number,
   ): IncomingRequest | MessageError | number | undefined {
     const framing = requestFraming(head);
-    if (framing instanceof MessageError) return framing;
+    if (framing instanceof MessageError) return this.#give(framing, count, deadline);
     const length = framing.kind === "length" ? framing.length : 0;
-    if (length > limits.maxBodyBytes) return BODY_TOO_LARGE;
+    if (length > limits.maxBodyBytes) return this.#give(BODY_TOO_LARGE, count, deadline);
     const isWhole = framing.kind !== "chunked" && headBytes + length <= count;
     const failure = this.#take(isWhole ? headBytes + length : headBytes, deadline);
     if (failure !== undefined) return failure;
@@ -219,11 +219,20 @@ export class RequestReader {
       const count = this.#transport.peek(scratch, BODY_PIECE, deadline);
       if (count <= 0) return count;
       const used = decoder.decode(scratch, 0, count);
-      if (typeof used !== "number") return used;
+      if (typeof used !== "number") return this.#give(used, count, deadline);
       const failure = this.#take(used, deadline);
       if (failure !== undefined) return failure;
     }
     return undefined;
+  }
+
+  /**
+   * An error, once the bytes that were seen are taken: to close a socket with unread bytes resets the connection,
+   * and the client might never read the answer that tells it what was wrong (RFC 9112, 9.6).
+   */
+  #give(error: MessageError, count: number, deadline: number): MessageError {
+    this.#take(count, deadline);
+    return error;
   }
 
   /** Takes bytes that were seen: they are there. A failure (or 0, end of stream) all the same, or undefined. */

@@ -328,8 +328,8 @@ const DEFAULTS: Settings = {
 
 /** The settings that a caller's options ask for, or the text of what is wrong with them. */
 function readSettings(options: unknown): Settings | string {
-  if (!isJsonObject(options)) return "options must be an object";
   try {
+    if (!isJsonObject(options)) return "options must be an object";
     const {
       max_header_bytes: bytes = DEFAULTS.section.bytes,
       max_headers: fields = DEFAULTS.section.fields,
