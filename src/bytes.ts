@@ -1,5 +1,6 @@
 import { constants } from "node:buffer";
 import { isUint8Array } from "node:util/types";
+import { platform } from "./sys/index.ts";
 
 /** What is accepted wherever bytes go in: raw bytes, a list of integers 0..255, or text that is sent as UTF-8. */
 export type Bytes = Uint8Array | readonly number[] | string;
@@ -68,6 +69,38 @@ export function copyOut(source: Uint8Array, count: number): Buffer {
   const copy = Buffer.allocUnsafeSlow(count);
   copy.set(count === source.length ? source : source.subarray(0, count));
   return copy;
+}
+
+// Where a great deal comes at once, the copy costs more than all the rest (the bytes leave the processor's cache), so
+// the system writes it straight into the Buffers that are given out. They are cut from slabs, since memory is dear
+// to get and to give back; none is smaller than a quarter of its slab, so it keeps no more alive than four times itself.
+const PIECE = 64 * 1024;
+const SLAB = 4 * PIECE;
+const NO_SLAB = Buffer.alloc(0);
+let slab = NO_SLAB;
+let slabUsed = 0;
+
+/** Where to receive at most `size` bytes that the caller will get: what came is then taken out with `takeReceived`. */
+export function receiveRoom(size: number): Buffer {
+  if (size < PIECE || size > SLAB) return scratch(size);
+  if (slab.length - slabUsed < size) {
+    if (slab === NO_SLAB) keepFreedMemory();
+    slab = Buffer.allocUnsafeSlow(SLAB);
+    slabUsed = 0;
+  }
+  return slab.subarray(slabUsed, slabUsed + size);
+}
+
+function keepFreedMemory(): void {
+  const sys = platform();
+  if (typeof sys !== "string") sys.keepFreedMemory();
+}
+
+/** A Buffer of its own with the first `count` bytes of what `receiveRoom` gave. */
+export function takeReceived(room: Buffer, count: number): Buffer {
+  if (count < PIECE || room.buffer !== slab.buffer) return copyOut(room, count);
+  slabUsed += count;
+  return count === room.length ? room : room.subarray(0, count);
 }
 
 /** A larger buffer with the same contents, of at most `most` bytes; null when there is no memory for it. */

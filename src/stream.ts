@@ -1,7 +1,18 @@
 import { isUint8Array } from "node:util/types";
 import { Result } from "true-myth/result";
 import { Unit } from "true-myth/unit";
-import { type Bytes, byteLength, copyOut, enlarge, inPlace, isSize, scratch, toBytes } from "./bytes.ts";
+import {
+  type Bytes,
+  byteLength,
+  copyOut,
+  enlarge,
+  inPlace,
+  isSize,
+  receiveRoom,
+  scratch,
+  takeReceived,
+  toBytes,
+} from "./bytes.ts";
 import { failed } from "./error.ts";
 import { INVALID_TIMEOUT, timeoutFrom, timeoutTo } from "./timeout.ts";
 
@@ -116,10 +127,10 @@ export abstract class ByteStream<T extends Transport = Transport> {
     const transport = this[TRANSPORT];
     if (!transport.open) return Result.err(this.#wording.invalid);
     if (!isSize(size)) return Result.err("invalid buffer size");
-    const target = scratch(size);
+    const target = receiveRoom(size);
     const count = transport.receive(target, Math.min(size, target.length), Number.POSITIVE_INFINITY);
     if (count < 0) return failed(this.#wording.read, transport.reason(count));
-    return Result.ok(copyOut(target, count));
+    return Result.ok(takeReceived(target, count));
   }
 
   /**

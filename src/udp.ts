@@ -1,6 +1,6 @@
 import { Result } from "true-myth/result";
 import { Unit } from "true-myth/unit";
-import { formatAddress, parseAddress } from "./address.ts";
+import { formatAddress } from "./address.ts";
 import { type Bytes, byteLength, copyOut, inPlace, isSize, scratch, toBytes } from "./bytes.ts";
 import { bindTo, localAddress, peerAddress } from "./endpoint.ts";
 import { failed } from "./error.ts";
@@ -47,9 +47,6 @@ export class UdpSocket {
   readonly #lastSender = Buffer.alloc(SOCKADDR_ROOM);
   #lastSenderLength = -1;
   #lastSenderText = "";
-  // Likewise for the last numeric destination.
-  #lastDestinationText = "";
-  #lastDestination: Buffer | undefined;
 
   /** @internal */
   constructor(socket: Socket) {
@@ -165,17 +162,11 @@ export class UdpSocket {
     this.close();
   }
 
-  /** The socket address to send to. A name is resolved each time; a numeric address is remembered. */
+  /** The socket address to send to. */
   #destination(socket: Socket, text: string): Buffer | string {
-    if (text === this.#lastDestinationText && this.#lastDestination !== undefined)
-      return this.#lastDestination;
     const addresses = resolve(socket.sys, text, socket.sys.constants.SOCK_DGRAM);
     if (typeof addresses === "string") return addresses;
-    if (isNumeric(text)) {
-      this.#lastDestinationText = text;
-      this.#lastDestination = addresses[0]!;
-      return addresses[0]!;
-    }
+    if (addresses.length === 1) return addresses[0]!;
     // "localhost" can be both ::1 and 127.0.0.1: take the one that this socket can reach.
     const family = ownFamily(socket);
     return addresses.find((address) => familyOf(socket.sys.constants, address) === family) ?? addresses[0]!;
@@ -190,12 +181,6 @@ export class UdpSocket {
     }
     return this.#lastSenderText;
   }
-}
-
-function isNumeric(text: string): boolean {
-  const parsed = parseAddress(text);
-  // An interface's number can change, so a scope that is a name is looked up each time.
-  return typeof parsed !== "string" && parsed.ip !== null && /^[0-9]*$/.test(parsed.scope);
 }
 
 function ownFamily(socket: Socket): number {

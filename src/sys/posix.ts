@@ -4,6 +4,9 @@ import type { Platform } from "./index.ts";
 
 type Koffi = typeof import("koffi");
 
+/** 32 MiB less what malloc adds to a block. */
+const LARGEST_LESSON = 32 * 1024 * 1024 - 64 * 1024;
+
 /**
  * libc through koffi. Loaded with `require` on the first use, so that a program which only imports std-net pays
  * nothing, and so that a koffi that is missing is an error result and not a failed import.
@@ -21,6 +24,8 @@ export function loadPosix(): Platform {
   const socketpair = libc.func("int socketpair(int, int, int, void *)");
   const setsockopt = libc.func("int setsockopt(int, int, int, void *, uint32_t)");
   const fcntl = libc.func("int fcntl(int, int, ...)");
+  const malloc = libc.func("void *malloc(size_t)");
+  const free = libc.func("void free(void *)");
   const strerror = libc.func("const char *strerror(int)");
   const gaiStrerror = libc.func("const char *gai_strerror(int)");
   const getaddrinfo = libc.func("int getaddrinfo(const char *, const char *, void *, void *)");
@@ -113,6 +118,12 @@ export function loadPosix(): Platform {
       }
       freeaddrinfo(head[0]);
       return addresses;
+    },
+    keepFreedMemory() {
+      // glibc learns from a large block that is freed: blocks of up to its size no longer come from mmap(2), and twice
+      // as much may stay free at the heap's end (mallopt(3), M_MMAP_THRESHOLD). 32 MiB is the most that it learns from. Where
+      // the user has set these limits (MALLOC_TRIM_THRESHOLD_ and so on), they stay; other allocators do nothing.
+      free(malloc(LARGEST_LESSON));
     },
     timeval(milliseconds) {
       const value = Buffer.alloc(2 * sizeOfLong);
