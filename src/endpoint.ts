@@ -9,13 +9,25 @@ import { familyOf, SOCKADDR_ROOM } from "./sys/sockaddr.ts";
 /** What to do with a new socket before it is bound or connected, and after: 0, or minus an errno. */
 type Step = (socket: Socket, sys: Platform) => number;
 
-/** A socket connected to the first address of `text` that accepts, or the text of the last address's error. */
-export function connectTo(text: string, deadline: number): Socket | string {
+/**
+ * A socket connected to the first address of `text` that accepts, or the text of the last address's error.
+ *
+ * It ends at the deadline, or `timeout` milliseconds after the name was resolved (which nothing can limit). An
+ * address that does not answer takes no more than its share of that time, so that the next one gets a chance.
+ */
+export function connectTo(
+  text: string,
+  deadline: number,
+  timeout: number = Number.POSITIVE_INFINITY,
+): Socket | string {
   const sys = networkPlatform();
   if (typeof sys === "string") return sys;
-  return firstOf(sys, text, sys.constants.SOCK_STREAM, (socket, address) =>
-    socket.connect(address, deadline),
-  );
+  let end: number | undefined;
+  return firstOf(sys, text, sys.constants.SOCK_STREAM, (socket, address, addressesLeft) => {
+    const now = performance.now();
+    end ??= Math.min(deadline, now + timeout);
+    return socket.connect(address, addressesLeft === 1 ? end : now + (end - now) / addressesLeft);
+  });
 }
 
 /** A socket of `type` bound to the first address of `text` that can be, with `prepare` done before and `finish` after. */
@@ -39,18 +51,20 @@ function firstOf(
   sys: Platform,
   text: string,
   type: number,
-  attempt: (socket: Socket, address: Buffer) => number,
+  attempt: (socket: Socket, address: Buffer, addressesLeft: number) => number,
 ): Socket | string {
   const addresses = resolve(sys, text, type);
   if (typeof addresses === "string") return addresses;
   let reason = "";
+  let addressesLeft = addresses.length;
   for (const address of addresses) {
     const socket = Socket.create(sys, familyOf(sys.constants, address), type);
     if (typeof socket === "number") {
       reason = systemReason(sys, -socket);
+      addressesLeft--;
       continue;
     }
-    const failure = attempt(socket, address);
+    const failure = attempt(socket, address, addressesLeft--);
     if (failure >= 0) return socket;
     reason = socket.reason(failure);
     socket.close();

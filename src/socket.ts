@@ -172,6 +172,16 @@ export class Socket implements Transport {
     return result;
   }
 
+  /**
+   * Whether nothing at all lies there to be received, neither bytes nor an end nor an error: so it is with a
+   * connection that rests and is in order. Never waits.
+   */
+  isQuiet(): boolean {
+    const { MSG_PEEK, MSG_DONTWAIT, EAGAIN } = this.#constants;
+    const count = this.sys.recv(this.#descriptor, lookScratch, 1, MSG_PEEK | MSG_DONTWAIT);
+    return count < 0 && this.sys.errno() === EAGAIN;
+  }
+
   #receive(target: Uint8Array, length: number, flags: number, deadline: number): number {
     const limit = this.armReceive(deadline);
     this.#slicesWaited = 0;
@@ -484,6 +494,9 @@ function isLoopback(constants: Constants, address: Uint8Array): boolean {
   for (let index = 8; index < 23; index++) if (address[index] !== 0) return false;
   return address[23] === 1;
 }
+
+// More than it takes: V8 keeps typed arrays of up to 64 bytes where a pointer to them is dear (bytes.ts).
+const lookScratch = Buffer.allocUnsafeSlow(128);
 
 const reasons = new Map<number, string>();
 

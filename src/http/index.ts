@@ -1,6 +1,9 @@
 /**
  * HTTP over blocking streams: what `import { http } from "std-net"` gives.
  */
+
+export { type ClientResponse, request } from "./client.ts";
+export type { Field, Headers } from "./fields.ts";
 export {
   type ReadRequestOptions,
   read_request,
@@ -8,3 +11,4 @@ export {
   type ServerResponse,
   write_response,
 } from "./server.ts";
+export type { ClientRequest } from "./settings.ts";

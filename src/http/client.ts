@@ -1,0 +1,175 @@
+/**
+ * The client: one call from the caller's request to the answer, over as many exchanges as it takes.
+ */
+import { Result } from "true-myth/result";
+import { errorText } from "../error.ts";
+import type { Json } from "../json.ts";
+import { decodeBody } from "./body.ts";
+import { type Connection, openConnection, type Route } from "./connection.ts";
+import {
+  ExchangeFailure,
+  giveBack,
+  type Inbox,
+  readBody,
+  readHead,
+  sendRequest,
+  takeInbox,
+} from "./exchange.ts";
+import { type Field, type Headers, hasOption } from "./fields.ts";
+import { encode } from "./message.ts";
+import type { ResponseHead } from "./parser.ts";
+import { keepIdle, lifetimeOf, takeIdle } from "./pool.ts";
+import { requestHead } from "./request-head.ts";
+import { type ClientRequest, readSettings, type Settings } from "./settings.ts";
+import type { Target } from "./url.ts";
+
+/** An answer as `http.request` gives it. */
+export interface ClientResponse {
+  status: number;
+  /** Values by lower-case name; lines of one name joined with `, `. */
+  headers: Headers;
+  body: Json;
+  /** The field lines as they came, in their order; only when the request has `raw_headers: true`. */
+  raw_headers?: Field[];
+}
+
+/**
+ * Sends an HTTP/1.1 request and gives the answer.
+ *
+ * Blocks until the whole answer has come, at most `timeout_ms`. Connections are kept for the next call to the same
+ * origin; one that the server has closed meanwhile is replaced unseen where that is safe.
+ *
+ * @param req at least `method` and `url`
+ * @returns the answer. `body` is null when it is empty or white space; else the parsed JSON when it is valid JSON, with
+ * a `bigint` for integers beyond ±(2^53 − 1); else the text. Errors, nothing being sent: `request must be a JSON object`;
+ * `missing required field 'method'`; `'method' must be a string`; `'method' is not a valid method`; `missing required field
+ * 'url'`; `'url' must be a string`; `'url' is not a valid http or https URL`; `'headers' must be a JSON object`; `header 'X'
+ * must be a string`; `header 'X' is not a valid field`; `cannot serialize ...`; and what is wrong with any other field.
+ * Then `http request failed: ` with the system's reason, `timed out`, or what is wrong with the answer.
+ * Source: RFC 9110; RFC 9112.
+ *
+ * @example
+ * ```ts
+ * import { http } from "std-net";
+ *
+ * const answer = http.request({ method: "GET", url: "http://127.0.0.1:8080/users?id=7" });
+ * console.log(answer.isOk ? answer.value.body : answer.error);
+ * ```
+ */
+export function request(req: ClientRequest): Result<ClientResponse, string> {
+  let settings: Settings | string;
+  try {
+    settings = readSettings(req);
+  } catch (thrown) {
+    // A getter or a proxy's trap.
+    return Result.err(`request cannot be read: ${errorText(thrown)}`);
+  }
+  if (typeof settings === "string") return Result.err(settings);
+  const inbox = takeInbox();
+  try {
+    const answer = perform(settings, inbox);
+    return typeof answer === "string" ? Result.err(`http request failed: ${answer}`) : Result.ok(answer);
+  } finally {
+    giveBack(inbox);
+  }
+}
+
+function perform(settings: Settings, inbox: Inbox): ClientResponse | string {
+  const deadline = performance.now() + settings.timeout;
+  const received = exchange(settings, settings.target, inbox, deadline);
+  if (received instanceof ExchangeFailure) return received.reason;
+  return answerOf(settings, received);
+}
+
+/** An answer with its body as it came, which lies in the inbox. */
+interface Received {
+  readonly head: ResponseHead;
+  readonly body: Buffer;
+}
+
+function answerOf(settings: Settings, { head, body }: Received): ClientResponse | string {
+  const { status, headers, fields } = head;
+  const value = decodeBody(body, settings.decoding);
+  if (value === undefined) return 'response body is not utf-8 (decode_body "base64" gives its bytes)';
+  const answer: ClientResponse = { status, headers, body: value };
+  if (settings.keepFields) answer.raw_headers = [...fields];
+  return answer;
+}
+
+/** One request and its answer, on a connection at rest or a new one. */
+function exchange(
+  settings: Settings,
+  target: Target,
+  inbox: Inbox,
+  deadline: number,
+): Received | ExchangeFailure {
+  const route = routeOf(target);
+  if (typeof route === "string") return new ExchangeFailure(route);
+  if (settings.keepAlive) {
+    const kept = takeIdle(route.key, performance.now());
+    if (kept !== undefined) {
+      const received = exchangeOn(kept, settings, target, route, inbox, deadline);
+      if (!(received instanceof ExchangeFailure) || !mayRetry(received, settings.method)) return received;
+    }
+  }
+  const connection = openConnection(route, deadline, settings.connectTimeout);
+  if (typeof connection === "string") return new ExchangeFailure(connection);
+  return exchangeOn(connection, settings, target, route, inbox, deadline);
+}
+
+/** RFC 9110, 9.2.2. */
+const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
+
+function mayRetry(failure: ExchangeFailure, method: string): boolean {
+  return failure.retry === "safe" || (failure.retry === "if idempotent" && IDEMPOTENT.has(method));
+}
+
+/** The exchange on a connection, which afterwards is either kept or closed. */
+function exchangeOn(
+  connection: Connection,
+  settings: Settings,
+  target: Target,
+  route: Route,
+  inbox: Inbox,
+  deadline: number,
+): Received | ExchangeFailure {
+  const { method, fields, body, keepAlive } = settings;
+  const { transport } = connection;
+  const requestTarget = method === "CONNECT" ? target.address : target.path;
+  const { text, closes } = requestHead(method, requestTarget, target, fields, body, keepAlive);
+  const unsent = sendRequest(transport, encode(text, body === null ? "" : body.content), deadline);
+  if (unsent !== undefined) {
+    connection.close();
+    return unsent;
+  }
+  const head = readHead(transport, inbox, settings.keepFields, deadline);
+  if (head instanceof ExchangeFailure) {
+    connection.close();
+    return head;
+  }
+  const received = readBody(transport, inbox, head, method, settings.maxBodyBytes, deadline);
+  if (received instanceof ExchangeFailure) {
+    connection.close();
+    return received;
+  }
+  const isTunnel = method === "CONNECT" && head.status < 300;
+  if (received.isClean && !closes && !isTunnel && staysOpen(head)) {
+    keepIdle(route.key, connection, lifetimeOf(head.headers["keep-alive"]));
+  } else {
+    connection.close();
+  }
+  return { head, body: received.bytes };
+}
+
+/** Whether the server keeps the connection (RFC 9112, 9.3). */
+function staysOpen({ version, headers }: ResponseHead): boolean {
+  const option = headers.connection;
+  if (option === undefined) return version === "HTTP/1.1";
+  if (hasOption(option, "close")) return false;
+  return version === "HTTP/1.1" || hasOption(option, "keep-alive");
+}
+
+function routeOf(target: Target): Route | string {
+  if (target.secure) return "https is not supported in this version";
+  return { key: target.origin, address: target.address };
+}

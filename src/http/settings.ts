@@ -1,0 +1,117 @@
+/**
+ * What a caller asks of `http.request`, checked. Every field of the caller's object is read once, and nothing is sent
+ * before all of it was found good.
+ */
+import type { Json } from "../json.ts";
+import type { BodyDecoding } from "./body.ts";
+import { type Field, isToken } from "./fields.ts";
+import { isJsonObject, type OutgoingBody, readBody, readFields } from "./message.ts";
+import { type Target, targetOf } from "./url.ts";
+
+/** A request for `http.request`. Times are in milliseconds, and null is none. */
+export interface ClientRequest {
+  /** Any token, sent as given: `"GET"`. */
+  method: string;
+  /** An http or https URL. A user and password in it become `Authorization: Basic`; a fragment is not sent. */
+  url: string;
+  /** Sent as given, save that Content-Length and Transfer-Encoding are replaced. */
+  headers?: { [name: string]: string };
+  /** Sent as JSON text, null too, with `Content-Type: application/json` unless `headers` has one. */
+  body?: Json;
+  /** Text that is sent as it is (UTF-8), in place of `body`. */
+  body_text?: string;
+  /** Bytes in base64, in place of `body`. */
+  body_base64?: string;
+  /** For the whole call (default 300000). */
+  timeout_ms?: number | null;
+  /** For making a connection, name resolution aside (default 30000). */
+  connect_timeout_ms?: number | null;
+  /** Redirects to follow before it is an error (default 20). 0 gives the 3xx answer itself. */
+  max_redirects?: number;
+  /** Bytes of the answer's body, after decompression (default 67108864). */
+  max_body_bytes?: number;
+  /** `"json"` (the default): JSON where the text is that, else the text; `"text"`; or `"base64"` for any bytes. */
+  decode_body?: BodyDecoding;
+  /** Adds `raw_headers` to the answer (default false). */
+  raw_headers?: boolean;
+  /** False: a connection for this call alone (default true). */
+  keep_alive?: boolean;
+}
+
+/** A request that was checked. */
+export interface Settings {
+  readonly method: string;
+  readonly target: Target;
+  readonly fields: readonly Field[];
+  readonly body: OutgoingBody | null;
+  readonly timeout: number;
+  readonly connectTimeout: number;
+  readonly maxRedirects: number;
+  readonly maxBodyBytes: number;
+  readonly decoding: BodyDecoding;
+  readonly keepFields: boolean;
+  readonly keepAlive: boolean;
+}
+
+const NO_FIELDS: readonly Field[] = [];
+
+/** The settings, or the text of what is wrong. Can throw what a getter or proxy of the caller's throws. */
+export function readSettings(request: unknown): Settings | string {
+  if (!isJsonObject(request)) return "request must be a JSON object";
+  const { method, url, headers } = request;
+  if (method === undefined) return "missing required field 'method'";
+  if (typeof method !== "string") return "'method' must be a string";
+  if (!isToken(method)) return "'method' is not a valid method";
+  if (url === undefined) return "missing required field 'url'";
+  if (typeof url !== "string") return "'url' must be a string";
+  const target = targetOf(url);
+  if (target === null) return "'url' is not a valid http or https URL";
+  let fields = NO_FIELDS;
+  if (headers !== undefined) {
+    if (!isJsonObject(headers)) return "'headers' must be a JSON object";
+    const read = readFields(headers, "header");
+    if (read.isErr) return read.error;
+    fields = read.value;
+  }
+  const {
+    timeout_ms: timeout = 300_000,
+    connect_timeout_ms: connectTimeout = 30_000,
+    max_redirects: maxRedirects = 20,
+    max_body_bytes: maxBodyBytes = 64 * 1024 * 1024,
+    decode_body: decoding = "json",
+    raw_headers: keepFields = false,
+    keep_alive: keepAlive = true,
+  } = request;
+  if (!isTimeout(timeout)) return "'timeout_ms' must be a positive number or null";
+  if (!isTimeout(connectTimeout)) return "'connect_timeout_ms' must be a positive number or null";
+  if (!isCount(maxRedirects)) return "'max_redirects' must be a non-negative integer";
+  if (!isCount(maxBodyBytes)) return "'max_body_bytes' must be a non-negative integer";
+  if (decoding !== "json" && decoding !== "text" && decoding !== "base64") {
+    return "'decode_body' must be 'json', 'text' or 'base64'";
+  }
+  if (typeof keepFields !== "boolean") return "'raw_headers' must be a boolean";
+  if (typeof keepAlive !== "boolean") return "'keep_alive' must be a boolean";
+  const body = readBody(request);
+  if (body.isErr) return body.error;
+  return {
+    method,
+    target,
+    fields,
+    body: body.value,
+    timeout: timeout ?? Number.POSITIVE_INFINITY,
+    connectTimeout: connectTimeout ?? Number.POSITIVE_INFINITY,
+    maxRedirects,
+    maxBodyBytes,
+    decoding,
+    keepFields,
+    keepAlive,
+  };
+}
+
+function isTimeout(value: unknown): value is number | null {
+  return value === null || (typeof value === "number" && value > 0);
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
