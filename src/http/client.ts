@@ -4,8 +4,10 @@
 import { Result } from "true-myth/result";
 import { errorText } from "../error.ts";
 import type { Json } from "../json.ts";
+import { type ClientTls, clientTls } from "../tls/index.ts";
 import { decodeBody } from "./body.ts";
 import { type Connection, openConnection, type Route } from "./connection.ts";
+import { codingsOf, decodeContent, mostCodedBytes } from "./content.ts";
 import {
   ExchangeFailure,
   giveBack,
@@ -89,7 +91,17 @@ interface Received {
 
 function answerOf(settings: Settings, { head, body }: Received): ClientResponse | string {
   const { status, headers, fields } = head;
-  const value = decodeBody(body, settings.decoding);
+  let bytes = body;
+  // An answer to HEAD names the coding of a body that it does not have.
+  if (headers["content-encoding"] !== undefined && body.length > 0) {
+    const decoded = decodeContent(body, codingsOf(headers["content-encoding"]), settings.maxBodyBytes);
+    if (typeof decoded === "string") return decoded;
+    bytes = decoded;
+    // They tell of the body as it came, not as it is handed out.
+    delete headers["content-encoding"];
+    delete headers["content-length"];
+  }
+  const value = decodeBody(bytes, settings.decoding);
   if (value === undefined) return 'response body is not utf-8 (decode_body "base64" gives its bytes)';
   const answer: ClientResponse = { status, headers, body: value };
   if (settings.keepFields) answer.raw_headers = [...fields];
@@ -103,7 +115,7 @@ function exchange(
   inbox: Inbox,
   deadline: number,
 ): Received | ExchangeFailure {
-  const route = routeOf(target);
+  const route = routeOf(target, settings.tls);
   if (typeof route === "string") return new ExchangeFailure(route);
   if (settings.keepAlive) {
     const kept = takeIdle(route.key, performance.now());
@@ -147,7 +159,9 @@ function exchangeOn(
     connection.close();
     return head;
   }
-  const received = readBody(transport, inbox, head, method, settings.maxBodyBytes, deadline);
+  const isCoded = head.headers["content-encoding"] !== undefined;
+  const maxBytes = isCoded ? mostCodedBytes(settings.maxBodyBytes) : settings.maxBodyBytes;
+  const received = readBody(transport, inbox, head, method, maxBytes, deadline);
   if (received instanceof ExchangeFailure) {
     connection.close();
     return received;
@@ -169,7 +183,20 @@ function staysOpen({ version, headers }: ResponseHead): boolean {
   return version === "HTTP/1.1" || hasOption(option, "keep-alive");
 }
 
-function routeOf(target: Target): Route | string {
-  if (target.secure) return "https is not supported in this version";
-  return { key: target.origin, address: target.address };
+/** Where a request to this target goes; or the text of what is wrong with the `tls` options. */
+function routeOf(target: Target, tls: unknown): Route | string {
+  const { address, origin, host } = target;
+  if (!target.secure) return { key: origin, address, tls: null };
+  const client = tls === undefined ? defaultTls() : clientTls(tls);
+  if (typeof client === "string") return `tls handshake failed: ${client}`;
+  return { key: `${origin} ${client.poolKey}`, address, tls: { client, host, origin: address } };
+}
+
+let withoutOptions: ClientTls | undefined;
+
+function defaultTls(): ClientTls | string {
+  if (withoutOptions !== undefined) return withoutOptions;
+  const client = clientTls(undefined);
+  if (typeof client !== "string") withoutOptions = client;
+  return client;
 }

@@ -3,6 +3,7 @@
  * before all of it was found good.
  */
 import type { Json } from "../json.ts";
+import type { TlsClientOptions } from "../tls/index.ts";
 import type { BodyDecoding } from "./body.ts";
 import { type Field, isToken } from "./fields.ts";
 import { isJsonObject, type OutgoingBody, readBody, readFields } from "./message.ts";
@@ -34,6 +35,8 @@ export interface ClientRequest {
   decode_body?: BodyDecoding;
   /** Adds `raw_headers` to the answer (default false). */
   raw_headers?: boolean;
+  /** How to speak TLS with an https server: TlsStream's client options. */
+  tls?: TlsClientOptions;
   /** False: a connection for this call alone (default true). */
   keep_alive?: boolean;
 }
@@ -51,6 +54,8 @@ export interface Settings {
   readonly decoding: BodyDecoding;
   readonly keepFields: boolean;
   readonly keepAlive: boolean;
+  /** Not checked yet: TLS does that when it is needed. */
+  readonly tls: unknown;
 }
 
 const NO_FIELDS: readonly Field[] = [];
@@ -81,6 +86,7 @@ export function readSettings(request: unknown): Settings | string {
     decode_body: decoding = "json",
     raw_headers: keepFields = false,
     keep_alive: keepAlive = true,
+    tls,
   } = request;
   if (!isTimeout(timeout)) return "'timeout_ms' must be a positive number or null";
   if (!isTimeout(connectTimeout)) return "'connect_timeout_ms' must be a positive number or null";
@@ -105,6 +111,7 @@ export function readSettings(request: unknown): Settings | string {
     decoding,
     keepFields,
     keepAlive,
+    tls,
   };
 }
 

@@ -1,0 +1,96 @@
+/**
+ * Content codings undone (RFC 9110, 8.4), by node:zlib, which is loaded with the first answer that needs it. Pure.
+ */
+import { createRequire } from "node:module";
+import { listMembers } from "./fields.ts";
+
+/** zstdDecompressSync is there since Node 22.15. */
+type Zlib = typeof import("node:zlib") & {
+  readonly zstdDecompressSync?: (bytes: Buffer, options: Options) => unknown;
+};
+type Decoder = (zlib: Zlib, bytes: Buffer, options: Options) => Decoded;
+
+interface Options {
+  readonly info: true;
+  readonly maxOutputLength: number;
+}
+
+/** What node:zlib gives with the option `info`. */
+interface Decoded {
+  readonly buffer: Buffer;
+  /** `bytesWritten`: how many bytes the decoder took. */
+  readonly engine: { readonly bytesWritten: number };
+}
+
+// The option `info` changes the type of what is returned, which the type declarations do not show.
+const gunzip: Decoder = (zlib, bytes, options) => zlib.gunzipSync(bytes, options) as unknown as Decoded;
+
+const DECODERS: { readonly [coding: string]: Decoder } = {
+  gzip: gunzip,
+  "x-gzip": gunzip,
+  // RFC 9110, 8.4.1.2: the zlib format; some servers send the bare deflate data in it.
+  deflate: (zlib, bytes, options) =>
+    (isZlib(bytes)
+      ? zlib.inflateSync(bytes, options)
+      : zlib.inflateRawSync(bytes, options)) as unknown as Decoded,
+  br: (zlib, bytes, options) => zlib.brotliDecompressSync(bytes, options) as unknown as Decoded,
+};
+const zstd: Decoder = (zlib, bytes, options) => zlib.zstdDecompressSync!(bytes, options) as Decoded;
+
+/** The decoders that node:zlib has here. */
+function decoderOf(zlib: Zlib, coding: string): Decoder | undefined {
+  if (coding === "zstd" && zlib.zstdDecompressSync !== undefined) return zstd;
+  return Object.hasOwn(DECODERS, coding) ? DECODERS[coding] : undefined;
+}
+
+/** RFC 1950, 2.2: the method is 8, and the first two bytes are a multiple of 31. */
+function isZlib(bytes: Buffer): boolean {
+  return bytes.length >= 2 && (bytes[0]! & 0x0f) === 8 && bytes.readUInt16BE(0) % 31 === 0;
+}
+
+/** The codings that were applied, in their order; `identity` is none. */
+export function codingsOf(contentEncoding: string | undefined): readonly string[] {
+  if (contentEncoding === undefined) return NO_CODINGS;
+  return listMembers(contentEncoding).filter((coding) => coding !== "identity");
+}
+
+const NO_CODINGS: readonly string[] = [];
+
+/** More than anybody applies: each one is a whole pass over the body. */
+const MOST_CODINGS = 4;
+
+/** How many coded bytes can be of use for a body of at most `maxBytes`: data that does not compress grows a little. */
+export function mostCodedBytes(maxBytes: number): number {
+  return maxBytes + Math.ceil(maxBytes / 64) + 1024;
+}
+
+/** The bytes with these codings undone, of which there may be at most `maxBytes`; or the text of the error. */
+export function decodeContent(bytes: Buffer, codings: readonly string[], maxBytes: number): Buffer | string {
+  if (codings.length > MOST_CODINGS) return "too many content codings";
+  let decoded = bytes;
+  for (let index = codings.length - 1; index >= 0; index--) {
+    const result = undo(decoded, codings[index]!, maxBytes);
+    if (typeof result === "string") return result;
+    decoded = result;
+  }
+  return decoded.length > maxBytes ? TOO_LARGE : decoded;
+}
+
+const TOO_LARGE = "response body too large";
+
+function undo(bytes: Buffer, coding: string, maxBytes: number): Buffer | string {
+  zlib ??= createRequire(import.meta.url)("node:zlib") as Zlib;
+  const decoder = decoderOf(zlib, coding);
+  if (decoder === undefined) return `unknown content coding '${coding}'`;
+  try {
+    // zlib's own limit has to be positive.
+    const { buffer, engine } = decoder(zlib, bytes, { info: true, maxOutputLength: Math.max(1, maxBytes) });
+    if (engine.bytesWritten !== bytes.length) return `response body goes on after its ${coding} data`;
+    return buffer;
+  } catch (error) {
+    if ((error as { code?: unknown }).code === "ERR_BUFFER_TOO_LARGE") return TOO_LARGE;
+    return `response body does not decode as ${coding}`;
+  }
+}
+
+let zlib: Zlib | undefined;
