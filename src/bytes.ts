@@ -124,6 +124,7 @@ const sendScratch = Buffer.allocUnsafeSlow(SMALL);
 /** The same bytes where a pointer to them is cheap: for a call that is over before the next one begins. */
 export function inPlace(bytes: Uint8Array, length: number): Uint8Array {
   if (length > SMALL) return bytes;
-  sendScratch.set(bytes);
+  // (No bytes at all can be a detached buffer, which cannot even be read from.)
+  if (length > 0) sendScratch.set(bytes);
   return sendScratch;
 }

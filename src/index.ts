@@ -1,3 +1,5 @@
+export type { Result } from "true-myth/result";
+export type { Unit } from "true-myth/unit";
 export type { Bytes } from "./bytes.ts";
 export { error_code } from "./error.ts";
 export * as http from "./http/index.ts";

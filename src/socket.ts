@@ -2,15 +2,15 @@ import { isMainThread } from "node:worker_threads";
 import { HeldBytes } from "./held.ts";
 import { signalListenerWaits, watchSignals } from "./signals.ts";
 import type { Transport } from "./stream.ts";
-import type { Constants } from "./sys/constants.ts";
+import { type Constants, linux } from "./sys/constants.ts";
 import { type Platform, platform } from "./sys/index.ts";
 
 /**
  * The longest single wait inside the kernel, in milliseconds. The main thread may wait for ever: a signal ends it.
  * A worker must come back to JavaScript now and then, because `worker.terminate()` and `process.exit()` can only
- * stop it there (Node joins its workers at exit).
+ * stop it there. Node stops its workers one after the other at exit, so that the slices of many add up.
  */
-const WORKER_SLICE = 250;
+const WORKER_SLICE = 50;
 const LONGEST_SLICE = isMainThread ? Number.POSITIVE_INFINITY : WORKER_SLICE;
 
 /** The failure of `connect` when the deadline passed first (no errno: the kernel goes on trying for longer). */
@@ -471,6 +471,14 @@ export class Socket implements Transport {
 export function pollTimeout(milliseconds: number): number {
   if (milliseconds === Number.POSITIVE_INFINITY) return -1;
   return Math.max(0, Math.min(Math.ceil(milliseconds), LONGEST_TIMEOUT));
+}
+
+/** Given in place of a socket: one that was never open, for objects that were made without their factory. */
+const neverOpen = new Socket({ constants: linux } as Platform, -1);
+
+/** The socket that a public class was constructed with; a closed one for whatever else a caller passed. */
+export function openedSocket(value: unknown): Socket {
+  return value instanceof Socket ? value : neverOpen;
 }
 
 let deadlockWarned = false;

@@ -2,7 +2,7 @@ import { Result } from "true-myth/result";
 import { Unit } from "true-myth/unit";
 import { bindTo, connectTo, localAddress, peerAddress } from "./endpoint.ts";
 import { failed } from "./error.ts";
-import type { Socket } from "./socket.ts";
+import { openedSocket, type Socket } from "./socket.ts";
 import { ByteStream, TRANSPORT, wording } from "./stream.ts";
 
 const INVALID_STREAM = "invalid tcp stream";
@@ -36,7 +36,7 @@ const BACKLOG = 4096;
 export class TcpStream extends ByteStream<Socket> {
   /** @internal */
   constructor(socket: Socket) {
-    super(socket, words);
+    super(openedSocket(socket), words);
   }
 
   /**
@@ -103,7 +103,7 @@ export class TcpListener {
 
   /** @internal */
   constructor(socket: Socket) {
-    this[TRANSPORT] = socket;
+    this[TRANSPORT] = openedSocket(socket);
   }
 
   /**

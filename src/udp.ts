@@ -5,7 +5,7 @@ import { type Bytes, byteLength, copyOut, inPlace, isSize, scratch, toBytes } fr
 import { bindTo, localAddress, peerAddress } from "./endpoint.ts";
 import { failed } from "./error.ts";
 import { resolve } from "./resolve.ts";
-import type { Socket } from "./socket.ts";
+import { openedSocket, type Socket } from "./socket.ts";
 import { TRANSPORT, wording } from "./stream.ts";
 import type { Platform } from "./sys/index.ts";
 import { familyOf, SOCKADDR_ROOM } from "./sys/sockaddr.ts";
@@ -50,7 +50,7 @@ export class UdpSocket {
 
   /** @internal */
   constructor(socket: Socket) {
-    this[TRANSPORT] = socket;
+    this[TRANSPORT] = openedSocket(socket);
   }
 
   /**

@@ -1,0 +1,118 @@
+// Descriptors: none is lost, none is inherited, a dropped object gives its own back.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { test } from "node:test";
+import * as net from "std-net";
+import { err, node, ok, openDescriptors } from "./support/peer.ts";
+
+const listener = ok(net.TcpListener.bind("127.0.0.1:0"));
+const address = ok(listener.local_addr());
+const closedPort = ((): string => {
+  const other = ok(net.TcpListener.bind("127.0.0.1:0"));
+  const free = ok(other.local_addr());
+  other.close();
+  return free;
+})();
+
+const operations: Record<string, () => void> = {
+  "connect, accept, a byte, close": () => {
+    const client = ok(net.TcpStream.connect(address));
+    const server = ok(listener.accept());
+    ok(client.write("x"));
+    ok(server.read(1));
+    // The client closes first, so that TIME_WAIT stays with its own port and not with the listener's.
+    client.close();
+    server.close();
+  },
+  "connect that is refused": () => {
+    err(net.TcpStream.connect(closedPort));
+  },
+  "connect to no address": () => {
+    err(net.TcpStream.connect("nowhere"));
+  },
+  "bind a listener": () => {
+    ok(net.TcpListener.bind("127.0.0.1:0")).close();
+  },
+  "bind a listener to a port that is taken": () => {
+    err(net.TcpListener.bind(address));
+  },
+  "bind a UDP socket, send to itself, receive": () => {
+    const socket = ok(net.UdpSocket.bind("127.0.0.1:0"));
+    ok(socket.send_to("x", ok(socket.local_addr())));
+    ok(socket.recv_from(1));
+    socket.close();
+  },
+  "bind a UDP socket to an address that is not here": () => {
+    err(net.UdpSocket.bind("192.0.2.1:0"));
+  },
+};
+
+for (const [name, operation] of Object.entries(operations)) {
+  test(`ten thousand times: ${name}`, () => {
+    operation();
+    const before = openDescriptors();
+    for (let times = 0; times < 10_000; times++) operation();
+    assert.equal(openDescriptors(), before);
+  });
+}
+
+test("a child process inherits none", () => {
+  const client = ok(net.TcpStream.connect(address));
+  const server = ok(listener.accept());
+  const udp = ok(net.UdpSocket.bind("127.0.0.1:0"));
+  // The standard streams may be sockets themselves (Node makes them so for a child).
+  const program =
+    "import os; print([f for f in map(int, os.listdir('/proc/self/fd')) if f > 2 and os.path.exists('/proc/self/fd/%d' % f) and 'socket' in os.readlink('/proc/self/fd/%d' % f)])";
+  assert.equal(execFileSync("python3", ["-c", program], { encoding: "utf8" }), "[]\n");
+  for (const open of [client, server, udp]) open.close();
+});
+
+test("an object that was dropped gives its descriptor back when it is collected", async () => {
+  await using child = node(
+    `const { readdirSync } = await import("node:fs");
+    const { setFlagsFromString } = await import("node:v8");
+    const { runInNewContext } = await import("node:vm");
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc");
+    const count = () => readdirSync("/proc/self/fd").length;
+    const listener = net.TcpListener.bind("127.0.0.1:0").value;
+    const before = count();
+    (() => {
+      for (let times = 0; times < 100; times++) {
+        net.TcpStream.connect(listener.local_addr().value);
+        listener.accept();
+        net.UdpSocket.bind("127.0.0.1:0");
+        net.TcpListener.bind("127.0.0.1:0");
+      }
+    })();
+    const most = count();
+    for (let times = 0; times < 50 && count() > before; times++) {
+      collect();
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    console.log(most - before, count() - before, listener.local_addr().isOk);`,
+  );
+  assert.equal(await child.line(), "400 0 true");
+});
+
+test("when there are no more descriptors, that is an error, and nothing is lost", async () => {
+  await using child = node(
+    `const { execFileSync } = await import("node:child_process");
+    execFileSync("prlimit", ["--pid", String(process.pid), "--nofile=64:64"]);
+    const listener = net.TcpListener.bind("127.0.0.1:0").value;
+    const kept = [];
+    let result;
+    while ((result = net.TcpStream.connect(listener.local_addr().value)).isOk) kept.push(result.value);
+    console.log(result.error);
+    console.log(listener.accept().error);
+    console.log(net.UdpSocket.bind("127.0.0.1:0").error);
+    kept.pop().close();
+    console.log(net.UdpSocket.bind("127.0.0.1:0").isOk);`,
+  );
+  assert.equal(await child.line(), "failed to connect: Too many open files (os error 24)");
+  assert.equal(await child.line(), "tcp listener accept failed: Too many open files (os error 24)");
+  assert.equal(await child.line(), "udp bind failed: Too many open files (os error 24)");
+  assert.equal(await child.line(), "true");
+});
+
+test.after(() => listener.close());

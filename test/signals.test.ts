@@ -1,0 +1,100 @@
+// Signals while a call is blocked in the main thread.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Exit, node } from "./support/peer.ts";
+
+const prelude = `
+const listener = net.TcpListener.bind("127.0.0.1:0").value;
+const address = listener.local_addr().value;
+const client = net.TcpStream.connect(address).value;
+const server = listener.accept().value;
+const udp = net.UdpSocket.bind("127.0.0.1:0").value;
+`;
+
+const calls: Record<string, string> = {
+  "tcp listener accept failed: ": "listener.accept()",
+  "tcp read failed: ": "server.read(1)",
+  "udp recv failed: ": "udp.recv_from(1)",
+  "http read failed: ": "net.http.read_request(server)",
+};
+
+/** Runs `program`, waits until it is blocked in its call, and sends the signal. */
+async function interrupt(program: string, signal: NodeJS.Signals): Promise<Exit & { took: number }> {
+  const child = node(program);
+  assert.equal(await child.line(), "blocking");
+  // The line is printed just before the call: give the call the time to begin.
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  const begun = performance.now();
+  child.kill(signal);
+  const end = await child.exit();
+  return { ...end, took: performance.now() - begun };
+}
+
+for (const [prefix, call] of Object.entries(calls)) {
+  test(`without a listener a signal ends the process: ${call}`, async () => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      const end = await interrupt(
+        `${prelude} console.log("blocking"); ${call}; console.log("came back");`,
+        signal,
+      );
+      assert.equal(end.signal, signal);
+      assert.equal(end.stdout, "blocking\n");
+      assert.ok(end.took < 1000);
+    }
+  });
+
+  test(`with a listener the call returns EINTR and the listener runs: ${call}`, async () => {
+    const end = await interrupt(
+      `process.on("SIGINT", () => console.log("listener"));
+      ${prelude} console.log("blocking"); const result = ${call};
+      console.log(result.error); console.log(net.error_code(result.error));`,
+      "SIGINT",
+    );
+    assert.equal(end.stderr, "");
+    assert.equal(end.stdout, `blocking\n${prefix}Interrupted system call (os error 4)\nEINTR\nlistener\n`);
+    assert.equal(end.code, 0);
+  });
+}
+
+test("a listener that comes after the first socket counts too, for any signal, also when it was removed before", async () => {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGUSR2", "SIGHUP"] as const) {
+    const end = await interrupt(
+      `${prelude}
+      const early = () => {};
+      process.on("${signal}", early);
+      process.removeListener("${signal}", early);
+      process.once("${signal}", () => console.log("listener"));
+      console.log("blocking"); console.log(server.read(1).error);`,
+      signal,
+    );
+    assert.equal(end.stdout, "blocking\ntcp read failed: Interrupted system call (os error 4)\nlistener\n");
+  }
+});
+
+test("a listener that was removed again leaves the signal its default action", async () => {
+  const end = await interrupt(
+    `${prelude}
+    const early = () => {};
+    process.on("SIGINT", early);
+    process.removeListener("SIGINT", early);
+    console.log("blocking"); server.read(1); console.log("came back");`,
+    "SIGINT",
+  );
+  assert.equal(end.signal, "SIGINT");
+  assert.equal(end.stdout, "blocking\n");
+});
+
+test("a child's end (SIGCHLD) does not disturb a call, also where a signal has a listener", async () => {
+  await using child = node(
+    `const { spawn } = await import("node:child_process");
+    ${prelude}
+    process.on("SIGINT", () => {});
+    const other = spawn("sleep", ["0.2"]);
+    other.on("spawn", () => {
+      spawn(process.execPath, ["-e", "setTimeout(() => require('net').connect(" + address.split(":")[1] + ").end('x'), 700)"]);
+      console.log(listener.accept().isOk);
+      process.exit();
+    });`,
+  );
+  assert.equal(await child.line(), "true");
+});

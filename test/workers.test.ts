@@ -1,0 +1,113 @@
+// A blocked worker never keeps itself, or the process, alive.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Worker } from "node:worker_threads";
+import { node, python, root } from "./support/peer.ts";
+
+/** What a worker can be blocked in: JavaScript with `net` and some sockets at hand. */
+const blocked: Record<string, string> = {
+  "connect to a full backlog": "net.TcpStream.connect(full)",
+  accept: "listener.accept()",
+  read: "server.read(1)",
+  "write to a peer that does not read": "for (;;) client.write(new Uint8Array(1_000_000))",
+  recv_from: "udp.recv_from(1)",
+  "http.read_request": "net.http.read_request(server)",
+};
+
+const prelude = `
+const net = await import("std-net");
+const listener = net.TcpListener.bind("127.0.0.1:0").value;
+const address = listener.local_addr().value;
+const client = net.TcpStream.connect(address).value;
+const server = listener.accept().value;
+const udp = net.UdpSocket.bind("127.0.0.1:0").value;
+// Once a listener's backlog is full, Linux drops what else arrives: a further connect waits for minutes.
+const full = process.env.FULL_BACKLOG;
+`;
+
+const worker = (call: string): string => `(async () => {
+  ${prelude}
+  const { parentPort } = await import("node:worker_threads");
+  parentPort.postMessage("blocking");
+  ${call};
+  parentPort.postMessage("came back");
+})();`;
+
+/** A listener of Python's with a backlog of one, already taken. */
+async function fullBacklog(): Promise<{ address: string } & AsyncDisposable> {
+  const peer = python(`
+s = socket.socket()
+s.bind(("127.0.0.1", 0))
+s.listen(0)
+a = socket.create_connection(s.getsockname())
+print("%s:%d" % s.getsockname())
+sys.stdin.read()
+`);
+  return { address: await peer.line(), [Symbol.asyncDispose]: () => peer[Symbol.asyncDispose]() };
+}
+
+for (const [name, call] of Object.entries(blocked)) {
+  test(`worker.terminate() within half a second: ${name}`, async () => {
+    await using backlog = await fullBacklog();
+    process.chdir(root);
+    const thread = new Worker(worker(call), {
+      eval: true,
+      env: { ...process.env, FULL_BACKLOG: backlog.address },
+    });
+    const messages: string[] = [];
+    await new Promise<void>((resolve, reject) => {
+      thread.on("error", (error) => {
+        messages.push(String(error));
+        reject(error);
+      });
+      thread.on("message", (message: string) => {
+        messages.push(message);
+        resolve();
+      });
+    });
+    // Well into the wait: more than one slice.
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    assert.deepEqual(messages, ["blocking"], "the call is still blocked");
+    const begun = performance.now();
+    await thread.terminate();
+    assert.ok(performance.now() - begun < 500, `took ${performance.now() - begun} ms`);
+  });
+}
+
+test("process.exit() in the main thread ends the process while workers are blocked", async () => {
+  await using backlog = await fullBacklog();
+  await using child = node(
+    `const { Worker } = await import("node:worker_threads");
+    const calls = JSON.parse(process.argv[1]);
+    let waiting = calls.length;
+    for (const call of calls) {
+      const thread = new Worker(call, { eval: true, env: { ...process.env, FULL_BACKLOG: process.argv[2] } });
+      thread.on("message", () => {
+        if (--waiting === 0) setTimeout(() => { console.log("exiting"); process.exit(7); }, 300);
+      });
+    }`,
+    JSON.stringify(Object.values(blocked).map(worker)),
+    backlog.address,
+  );
+  assert.equal(await child.line(), "exiting");
+  const begun = performance.now();
+  const end = await child.exit();
+  assert.equal(end.code, 7);
+  assert.ok(performance.now() - begun < 700, `took ${performance.now() - begun} ms`);
+});
+
+test("a call in a worker waits for as long as it takes, over many slices", async () => {
+  await using child = node(
+    `const { Worker } = await import("node:worker_threads");
+    const listener = net.TcpListener.bind("127.0.0.1:0").value;
+    const thread = new Worker(\`(async () => {
+      const net = await import("std-net");
+      const stream = net.TcpStream.connect("\${listener.local_addr().value}").value;
+      (await import("node:worker_threads")).parentPort.postMessage(stream.read(10).value.toString());
+    })()\`, { eval: true });
+    const stream = listener.accept().value;
+    setTimeout(() => stream.write("patience"), 900);
+    thread.on("message", (message) => console.log(message));`,
+  );
+  assert.equal(await child.line(), "patience");
+});
