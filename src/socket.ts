@@ -23,8 +23,19 @@ const LONGEST_TIMEOUT = 0x7fffffff;
 const DEADLOCK_SUSPICION = 1000;
 
 const descriptors = new FinalizationRegistry<{ sys: Platform; descriptor: number }>(({ sys, descriptor }) => {
+  openInThisWorker?.delete(descriptor);
   sys.close(descriptor);
 });
+
+// Descriptors belong to the process, but nothing of a worker's is finalized when it ends: what it left open would stay
+// open. (A worker that is terminated runs no exit listener: that alone loses what it had open.)
+const openInThisWorker = isMainThread ? null : new Set<number>();
+if (openInThisWorker !== null) {
+  process.once("exit", () => {
+    const sys = platform();
+    if (typeof sys !== "string") for (const descriptor of openInThisWorker) sys.close(descriptor);
+  });
+}
 
 /**
  * One descriptor: the one place that waits, closes and gives descriptors back when their owner was dropped.
@@ -57,7 +68,10 @@ export class Socket implements Transport {
     this.sys = sys;
     this.#constants = sys.constants;
     this.#descriptor = descriptor;
-    if (descriptor >= 0) descriptors.register(this, { sys, descriptor }, this);
+    if (descriptor >= 0) {
+      descriptors.register(this, { sys, descriptor }, this);
+      openInThisWorker?.add(descriptor);
+    }
   }
 
   /** socket(2): the socket, or minus an errno. */
@@ -101,6 +115,7 @@ export class Socket implements Transport {
     if (descriptor >= 0) {
       this.#descriptor = -1;
       descriptors.unregister(this);
+      openInThisWorker?.delete(descriptor);
     }
     return descriptor;
   }

@@ -95,6 +95,27 @@ test("an object that was dropped gives its descriptor back when it is collected"
   assert.equal(await child.line(), "400 0 true");
 });
 
+test("a worker that ends leaves none open", async () => {
+  await using child = node(
+    `const { readdirSync } = await import("node:fs");
+    const { Worker } = await import("node:worker_threads");
+    const run = () => new Promise((resolve) => {
+      const thread = new Worker(\`(async () => {
+        const net = await import("std-net");
+        const listener = net.TcpListener.bind("127.0.0.1:0").value;
+        globalThis.kept = [listener, net.TcpStream.connect(listener.local_addr().value), listener.accept()];
+      })()\`, { eval: true });
+      thread.on("exit", resolve);
+    });
+    const sockets = () => readdirSync("/proc/self/fd").length;
+    await run();
+    const before = sockets();
+    for (let times = 0; times < 5; times++) await run();
+    console.log(sockets() - before);`,
+  );
+  assert.equal(await child.line(), "0");
+});
+
 test("when there are no more descriptors, that is an error, and nothing is lost", async () => {
   await using child = node(
     `const { execFileSync } = await import("node:child_process");
