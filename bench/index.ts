@@ -13,9 +13,16 @@ import * as cold from "./workloads/cold.ts";
 import * as connect from "./workloads/connect.ts";
 import * as httpGet from "./workloads/http-get.ts";
 import * as httpGetClose from "./workloads/http-get-close.ts";
+import * as httpPost from "./workloads/http-post.ts";
+import * as memory from "./workloads/memory.ts";
+import * as pollerWait from "./workloads/poller-wait.ts";
 import * as receive from "./workloads/receive.ts";
 import * as receiveInto from "./workloads/receive-into.ts";
 import * as send from "./workloads/send.ts";
+import * as serverClose from "./workloads/server-close.ts";
+import * as serverKeepAlive from "./workloads/server-keep-alive.ts";
+import * as serverPoller from "./workloads/server-poller.ts";
+import * as serverWorkers from "./workloads/server-workers.ts";
 import * as tcpRoundTrip from "./workloads/tcp-round-trip.ts";
 import * as udpRoundTrip from "./workloads/udp-round-trip.ts";
 
@@ -30,6 +37,13 @@ const workloads: Record<string, { run(effort: Effort): Promise<Comparison[]> }> 
   "http-get": httpGet,
   "http-get-close": httpGetClose,
   cold,
+  "http-post": httpPost,
+  "server-keep-alive": serverKeepAlive,
+  "server-close": serverClose,
+  "server-poller": serverPoller,
+  "server-workers": serverWorkers,
+  "poller-wait": pollerWait,
+  memory,
 };
 
 const args = process.argv.slice(2);

@@ -68,3 +68,7 @@ export function gibibytesPerSecond(value: number): string {
 export function perSecond(value: number): string {
   return `${Math.round(value).toLocaleString("en")}/s`;
 }
+
+export function mebibytes(value: number): string {
+  return `${value.toFixed(1)} MiB`;
+}

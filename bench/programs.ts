@@ -1,6 +1,6 @@
 // The programs that are measured: each a child process that stays alive, and warm, from round to round.
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -26,9 +26,9 @@ export const pinning = canPin
   ? `client and server pinned to core ${sharedCore}`
   : "not pinned: no taskset here";
 
-/** `command`, kept on one core where the system has taskset. */
-export function pinned(command: readonly string[], core: number = sharedCore): string[] {
-  return canPin ? ["taskset", "-c", String(core), ...command] : [...command];
+/** `command`, kept on one core where the system has taskset; on null, left to the scheduler. */
+export function pinned(command: readonly string[], core: number | null = sharedCore): string[] {
+  return canPin && core !== null ? ["taskset", "-c", String(core), ...command] : [...command];
 }
 
 /** Compiles every bench/peers/*.c into build/. False when there is no C compiler. */
@@ -70,7 +70,7 @@ export class Program {
   #complaint = "";
   #ended: string | null = null;
 
-  constructor(command: readonly string[], core: number = sharedCore) {
+  constructor(command: readonly string[], core: number | null = sharedCore) {
     const [file, ...args] = pinned(command, core);
     this.#command = command.slice(-3).join(" ");
     this.child = spawn(file!, args, { stdio: "pipe" });
@@ -113,6 +113,12 @@ export class Program {
     return Number(await this.line());
   }
 
+  /** Resident memory, in MiB. Linux tells it in /proc (proc(5)). */
+  resident(): number {
+    const status = readFileSync(`/proc/${this.child.pid}/status`, "utf8");
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
+  }
+
   stop(): void {
     this.child.kill("SIGKILL");
   }
@@ -128,7 +134,7 @@ export async function startPeer(command: readonly string[]): Promise<Program> {
 /** Starts a server, which prints "listening PORT" first of all. */
 export async function startServer(
   command: readonly string[],
-  core: number = sharedCore,
+  core: number | null = sharedCore,
 ): Promise<{ program: Program; port: number }> {
   const program = new Program(command, core);
   const port = Number((await program.line()).replace("listening ", ""));
