@@ -1,0 +1,217 @@
+// A tour of std-net on real sockets: TCP, UDP, an HTTP server in a worker thread, and what an error looks like.
+// Prints what went over the wire, and how long each call took.
+//   npm start
+import { once } from "node:events";
+import { styleText } from "node:util";
+import { isMainThread, parentPort, Worker } from "node:worker_threads";
+import * as net from "std-net";
+import type { Result } from "true-myth/result";
+import { Unit } from "true-myth/unit";
+
+if (isMainThread) await tour();
+else serve();
+
+async function tour(): Promise<void> {
+  console.log(paint("bold", "\nstd-net: blocking sockets and HTTP for TypeScript"));
+  console.log("Each line below is one call: how long it took, the call, and what it returned.");
+  console.log("No call gives a promise or takes a callback, and none throws.");
+
+  tcp();
+  udp();
+  const worker = new Worker(new URL(import.meta.url));
+  const [address] = (await once(worker, "message")) as [string];
+  http(address);
+  errors(address);
+  await worker.terminate();
+  console.log(`\nThat was all of it. The code is examples/tour.ts; README.md says what to read next.\n`);
+}
+
+function tcp(): void {
+  chapter(
+    "1. A TCP conversation",
+    "Both ends live in this one thread: between two calls, the kernel holds the connection and the bytes.",
+  );
+  const listener = must(call('TcpListener.bind("127.0.0.1:0")', () => net.TcpListener.bind("127.0.0.1:0")));
+  note("A program's first call is slow: it loads the system library. Port 0 lets the system pick one:");
+  const address = must(call("listener.local_addr()", () => listener.local_addr()));
+  const client = must(call(`TcpStream.connect("${address}")`, () => net.TcpStream.connect(address)));
+  const server = must(call("listener.accept()", () => listener.accept()));
+  call("server.peer_addr()", () => server.peer_addr());
+  call('client.write("PING\\r\\n")', () => client.write("PING\r\n"));
+  call("server.read(1024)", () => server.read(1024));
+  call("server.write([80, 79, 78, 71])", () => server.write([80, 79, 78, 71]));
+  call("client.read(1024)", () => client.read(1024));
+
+  const data = Buffer.alloc(64, "x");
+  const each = repeated(2000, () => client.write(data).isOk && server.read(64).isOk);
+  note(`2,000 times client.write(64 bytes) and server.read(64): ${paint("bold", each)} for the two`);
+
+  call("client.close()", () => client.close());
+  call("server.read(1024)", () => server.read(1024));
+  note("That is the end of the stream: the peer has closed it.");
+  server.close();
+  listener.close();
+}
+
+function udp(): void {
+  chapter("2. UDP datagrams", "Each datagram arrives whole or not at all, and with its sender's address.");
+  const alice = must(call('alice = UdpSocket.bind("127.0.0.1:0")', () => net.UdpSocket.bind("127.0.0.1:0")));
+  const bob = must(call('bob = UdpSocket.bind("127.0.0.1:0")', () => net.UdpSocket.bind("127.0.0.1:0")));
+  const address = must(bob.local_addr());
+  call(`alice.send_to("knock, knock", "${address}")`, () => alice.send_to("knock, knock", address));
+  call(`alice.send_to([], "${address}")`, () => alice.send_to([], address));
+  const first = must(call("bob.recv_from(1500)", () => bob.recv_from(1500)));
+  call("bob.recv_from(1500)", () => bob.recv_from(1500));
+  call(`bob.send_to("who is there?", "${first[1]}")`, () => bob.send_to("who is there?", first[1]));
+  call("alice.recv_from(3)", () => alice.recv_from(3));
+  note("Asked for 3 bytes: the rest of a datagram that is longer is lost.");
+  alice.close();
+  bob.close();
+}
+
+function http(address: string): void {
+  chapter(
+    "3. HTTP",
+    "The server is a loop of three blocking calls in a worker thread: accept, read_request, write_response.",
+  );
+  const text = `GET /greeting?name=wire HTTP/1.1\r\nHost: ${address}\r\n\r\n`;
+  note("First by hand, to see what goes over the wire:");
+  const wire = must(call(`TcpStream.connect("${address}")`, () => net.TcpStream.connect(address)));
+  call(`stream.write(${JSON.stringify(text)})`, () => wire.write(text));
+  call("stream.read(65536)", () => wire.read(65536), quoteLines);
+  wire.close();
+
+  note("The same with http.request:");
+  const get = { method: "GET", url: `http://${address}/greeting?name=you` };
+  call(`http.request(${literal(get)})`, () => net.http.request(get));
+  const post = { method: "POST", url: `http://${address}/sum`, body: [1, 2, 9007199254740993n] };
+  call(`http.request(${literal(post)})`, () => net.http.request(post));
+  note("An integer that a number cannot hold comes back as an exact bigint.");
+  const each = repeated(1000, () => net.http.request(get).isOk);
+  note(
+    `1,000 more of those GETs, on the connection that was kept: ${paint("bold", each)} each, JSON included`,
+  );
+}
+
+function errors(address: string): void {
+  chapter("4. Errors are values", "What failed, then why. The types make you look before you use the value.");
+  const refused = call('TcpStream.connect("127.0.0.1:1")', () => net.TcpStream.connect("127.0.0.1:1"));
+  if (refused.isErr) {
+    const { error } = refused;
+    call("error_code(the same text)", () => net.error_code(error));
+  }
+  call('TcpStream.connect("localhost")', () => net.TcpStream.connect("localhost"));
+  const socket = must(net.UdpSocket.bind("127.0.0.1:0"));
+  call("socket.set_nonblocking(true)", () => socket.set_nonblocking(true));
+  call("socket.recv_from(1500)", () => socket.recv_from(1500));
+  socket.close();
+  call("the closed socket.recv_from(1500)", () => socket.recv_from(1500));
+  const spaced = { method: "GET", url: `http://${address}/`, headers: { "two words": "no" } };
+  call(`http.request(${literal(spaced)})`, () => net.http.request(spaced));
+}
+
+/** The HTTP server, in a thread of its own. */
+function serve(): void {
+  const listener = must(net.TcpListener.bind("127.0.0.1:0"));
+  parentPort?.postMessage(must(listener.local_addr()));
+  for (;;) {
+    const stream = must(listener.accept());
+    // One connection after the other is enough for a tour; the example of all cores shows more.
+    for (let open = true; open; ) {
+      const request = net.http.read_request(stream);
+      open = request.isOk && net.http.write_response(stream, answer(request.value)).isOk;
+    }
+    stream.close();
+  }
+}
+
+function answer(request: { path: string; query: string; body: net.Json }) {
+  // Without this field, write_response ends each connection after its answer.
+  const headers = { connection: "keep-alive" };
+  if (request.path === "/sum" && Array.isArray(request.body)) {
+    const sum = request.body.reduce<bigint>((total, number) => total + BigInt(String(number)), 0n);
+    return { status: 200, headers, body: { sum } };
+  }
+  return { status: 200, headers, body: { hello: new URLSearchParams(request.query).get("name") } };
+}
+
+// What follows only prints.
+
+function paint(style: "bold" | "gray" | "red" | "cyan" | "green", text: string): string {
+  return process.stdout.isTTY && process.stdout.hasColors() ? styleText(style, text) : text;
+}
+
+function chapter(title: string, about: string): void {
+  console.log(`\n${paint("bold", title)}\n${about}\n`);
+}
+
+function note(text: string): void {
+  console.log(`${" ".repeat(12)}${paint("gray", "#")} ${text}`);
+}
+
+/** Makes the call, prints the time it took and what it gave, and gives that on. */
+function call<R>(text: string, make: () => R, show: (value: unknown) => string = literal): R {
+  const begin = performance.now();
+  const outcome = make();
+  const took = duration(performance.now() - begin).padStart(10);
+  const shown = isResult(outcome)
+    ? outcome.isOk
+      ? paint("green", show(outcome.value))
+      : paint("red", `error: ${outcome.error}`)
+    : outcome === undefined
+      ? ""
+      : paint("green", show(outcome));
+  // A short call and what it gave stand on one line, a long one on two.
+  const arrow =
+    shown === ""
+      ? ""
+      : `${text.length > 50 ? `\n${" ".repeat(12)}` : " ".repeat(51 - text.length)}→ ${shown}`;
+  console.log(`${paint("gray", took)}  ${paint("cyan", text)}${arrow}`);
+  return outcome;
+}
+
+function isResult(value: unknown): value is Result<unknown, string> {
+  return typeof value === "object" && value !== null && "isOk" in value;
+}
+
+/** A value as it would be written in a program, on one line. */
+function literal(value: unknown): string {
+  if (value === Unit) return "ok";
+  if (value instanceof Uint8Array && value.length === 0) return "an empty Buffer";
+  if (value instanceof Uint8Array)
+    return `Buffer of ${value.length}: ${JSON.stringify(Buffer.from(value).toString())}`;
+  if (value instanceof net.TcpStream) return `a TcpStream, from ${must(value.local_addr())}`;
+  if (value instanceof net.TcpListener) return "a TcpListener";
+  if (value instanceof net.UdpSocket) return `a UdpSocket on ${must(value.local_addr())}`;
+  if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const members = Object.entries(value).map(
+    ([name, member]) => `${/^\w+$/.test(name) ? name : JSON.stringify(name)}: ${literal(member)}`,
+  );
+  return `{ ${members.join(", ")} }`;
+}
+
+function quoteLines(bytes: unknown): string {
+  const lines = String(bytes)
+    .split("\r\n")
+    .map((line) => `${" ".repeat(14)}${line}`);
+  return `${(bytes as Buffer).length} bytes:\n${lines.join("\n")}`;
+}
+
+function duration(milliseconds: number): string {
+  return milliseconds < 1 ? `${(milliseconds * 1000).toFixed(0)} µs` : `${milliseconds.toFixed(1)} ms`;
+}
+
+/** How long one round takes, by the mean of many. */
+function repeated(times: number, round: () => boolean): string {
+  const begin = performance.now();
+  for (let done = 0; done < times; done++) if (!round()) throw new Error("a round failed");
+  return duration((performance.now() - begin) / times);
+}
+
+/** The value of a result that the tour cannot go on without. */
+function must<T>(result: Result<T, string>): T {
+  if (result.isErr) throw new Error(result.error);
+  return result.value;
+}
