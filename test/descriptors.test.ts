@@ -45,13 +45,31 @@ const operations: Record<string, () => void> = {
   "bind a UDP socket to an address that is not here": () => {
     err(net.UdpSocket.bind("192.0.2.1:0"));
   },
+  "http.request that is refused": () => {
+    err(net.http.request({ method: "GET", url: `http://${closedPort}/` }));
+  },
+  "http.request whose connection is closed without an answer": () => {
+    const request = { method: "GET", url: `http://${address}/`, timeout_ms: 1 };
+    err(net.http.request(request));
+    ok(listener.accept()).close();
+  },
+  "http.read_request of a request that is none": () => {
+    const client = ok(net.TcpStream.connect(address));
+    const server = ok(listener.accept());
+    ok(client.write("nonsense\r\n\r\n"));
+    err(net.http.read_request(server));
+    client.close();
+    server.close();
+  },
 };
 
 for (const [name, operation] of Object.entries(operations)) {
-  test(`ten thousand times: ${name}`, () => {
+  // Each of these waits for its timeout of a millisecond.
+  const times = name.includes("without an answer") ? 1000 : 10_000;
+  test(`${times} times: ${name}`, () => {
     operation();
     const before = openDescriptors();
-    for (let times = 0; times < 10_000; times++) operation();
+    for (let time = 0; time < times; time++) operation();
     assert.equal(openDescriptors(), before);
   });
 }

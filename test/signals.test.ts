@@ -15,6 +15,7 @@ const calls: Record<string, string> = {
   "tcp listener accept failed: ": "listener.accept()",
   "tcp read failed: ": "server.read(1)",
   "udp recv failed: ": "udp.recv_from(1)",
+  "http request failed: ": "net.http.request({ method: 'GET', url: 'http://' + address + '/' })",
   "http read failed: ": "net.http.read_request(server)",
 };
 

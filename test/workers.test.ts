@@ -11,6 +11,9 @@ const blocked: Record<string, string> = {
   read: "server.read(1)",
   "write to a peer that does not read": "for (;;) client.write(new Uint8Array(1_000_000))",
   recv_from: "udp.recv_from(1)",
+  "http.request to a server that does not answer":
+    "net.http.request({ method: 'GET', url: 'http://' + address + '/' })",
+  "http.request that is never accepted": "net.http.request({ method: 'GET', url: 'http://' + full + '/' })",
   "http.read_request": "net.http.read_request(server)",
 };
 
