@@ -12,7 +12,7 @@ const layers = [
   ["trace.ts"],
   ["http/index.ts"],
   ["http/client.ts", "http/server.ts"],
-  ["http/connection.ts"],
+  ["http/connection.ts", "http/route.ts"],
   ["poller.ts"],
   ["tls.ts", "tcp.ts", "udp.ts", "unix.ts", "lookup.ts"],
   ["tls/"],

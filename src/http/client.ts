@@ -4,9 +4,8 @@
 import { Result } from "true-myth/result";
 import { errorText } from "../error.ts";
 import type { Json } from "../json.ts";
-import { type ClientTls, clientTls } from "../tls/index.ts";
 import { decodeBody } from "./body.ts";
-import { type Connection, openConnection, type Route } from "./connection.ts";
+import { type Connection, openConnection } from "./connection.ts";
 import { codingsOf, decodeContent, mostCodedBytes } from "./content.ts";
 import {
   ExchangeFailure,
@@ -21,9 +20,10 @@ import { type Field, type Headers, hasOption } from "./fields.ts";
 import { encode } from "./message.ts";
 import type { ResponseHead } from "./parser.ts";
 import { keepIdle, lifetimeOf, takeIdle } from "./pool.ts";
+import { type Asked, isRedirect, redirected } from "./redirect.ts";
 import { requestHead } from "./request-head.ts";
-import { type ClientRequest, readSettings, type Settings } from "./settings.ts";
-import type { Target } from "./url.ts";
+import { type Route, routeOf } from "./route.ts";
+import { type ClientRequest, readSettings, type Settings, type TlsFields } from "./settings.ts";
 
 /** An answer as `http.request` gives it. */
 export interface ClientResponse {
@@ -78,9 +78,28 @@ export function request(req: ClientRequest): Result<ClientResponse, string> {
 
 function perform(settings: Settings, inbox: Inbox): ClientResponse | string {
   const deadline = performance.now() + settings.timeout;
-  const received = exchange(settings, settings.target, inbox, deadline);
-  if (received instanceof ExchangeFailure) return received.reason;
-  return answerOf(settings, received);
+  let asked: Asked = settings;
+  let { tls } = settings;
+  for (let redirects = 0; ; redirects++) {
+    const received = exchange(settings, asked, tls, inbox, deadline);
+    if (received instanceof ExchangeFailure) return received.reason;
+    const { status, headers } = received.head;
+    if (settings.maxRedirects === 0 || !isRedirect(status, headers.location)) {
+      return answerOf(settings, received);
+    }
+    if (redirects === settings.maxRedirects) return "too many redirects";
+    const next = redirected(asked, status, headers.location);
+    if (typeof next === "string") return next;
+    if (next.target.origin !== asked.target.origin) tls = withoutIdentity(tls);
+    asked = next;
+  }
+}
+
+/** The TLS options that hold for another server too: neither who we are nor who it is. */
+function withoutIdentity(tls: TlsFields | undefined): TlsFields | undefined {
+  if (tls === undefined) return undefined;
+  const { cert, key, passphrase, server_name, ...others } = tls;
+  return others;
 }
 
 /** An answer with its body as it came, which lies in the inbox. */
@@ -111,22 +130,28 @@ function answerOf(settings: Settings, { head, body }: Received): ClientResponse 
 /** One request and its answer, on a connection at rest or a new one. */
 function exchange(
   settings: Settings,
-  target: Target,
+  asked: Asked,
+  tls: TlsFields | undefined,
   inbox: Inbox,
   deadline: number,
 ): Received | ExchangeFailure {
-  const route = routeOf(target, settings.tls);
+  const route = routeOf(asked.target, settings.proxy, proxyAuthorizationOf(asked.fields), tls);
   if (typeof route === "string") return new ExchangeFailure(route);
   if (settings.keepAlive) {
     const kept = takeIdle(route.key, performance.now());
     if (kept !== undefined) {
-      const received = exchangeOn(kept, settings, target, route, inbox, deadline);
-      if (!(received instanceof ExchangeFailure) || !mayRetry(received, settings.method)) return received;
+      const received = exchangeOn(kept, settings, asked, route, inbox, deadline);
+      if (!(received instanceof ExchangeFailure) || !mayRetry(received, asked.method)) return received;
     }
   }
-  const connection = openConnection(route, deadline, settings.connectTimeout);
+  const connection = openConnection(route, inbox, deadline, settings.connectTimeout);
   if (typeof connection === "string") return new ExchangeFailure(connection);
-  return exchangeOn(connection, settings, target, route, inbox, deadline);
+  return exchangeOn(connection, settings, asked, route, inbox, deadline);
+}
+
+function proxyAuthorizationOf(fields: readonly Field[]): string | null {
+  for (const [name, value] of fields) if (name.toLowerCase() === "proxy-authorization") return value;
+  return null;
 }
 
 /** RFC 9110, 9.2.2. */
@@ -140,39 +165,45 @@ function mayRetry(failure: ExchangeFailure, method: string): boolean {
 function exchangeOn(
   connection: Connection,
   settings: Settings,
-  target: Target,
+  asked: Asked,
   route: Route,
   inbox: Inbox,
   deadline: number,
 ): Received | ExchangeFailure {
-  const { method, fields, body, keepAlive } = settings;
+  const { method, body } = asked;
   const { transport } = connection;
-  const requestTarget = method === "CONNECT" ? target.address : target.path;
-  const { text, closes } = requestHead(method, requestTarget, target, fields, body, keepAlive);
+  const { text, closes } = requestHead(asked, route, settings.keepAlive);
   const unsent = sendRequest(transport, encode(text, body === null ? "" : body.content), deadline);
-  if (unsent !== undefined) {
-    connection.close();
-    return unsent;
-  }
-  const head = readHead(transport, inbox, settings.keepFields, deadline);
+  // A server that does not want a large body may answer and close before it has all of it.
+  const mayHaveAnswered = unsent === undefined || unsent.retry === "if idempotent";
+  const head = mayHaveAnswered ? readHead(transport, inbox, settings.keepFields, deadline) : unsent;
   if (head instanceof ExchangeFailure) {
     connection.close();
-    return head;
+    return unsent ?? head;
   }
-  const isCoded = head.headers["content-encoding"] !== undefined;
-  const maxBytes = isCoded ? mostCodedBytes(settings.maxBodyBytes) : settings.maxBodyBytes;
+  const isFollowed = settings.maxRedirects > 0 && isRedirect(head.status, head.headers.location);
+  const maxBytes = isFollowed ? REDIRECT_BODY : mostBytes(settings.maxBodyBytes, head);
   const received = readBody(transport, inbox, head, method, maxBytes, deadline);
   if (received instanceof ExchangeFailure) {
     connection.close();
-    return received;
+    return isFollowed ? { head, body: NO_BYTES } : received;
   }
   const isTunnel = method === "CONNECT" && head.status < 300;
-  if (received.isClean && !closes && !isTunnel && staysOpen(head)) {
+  if (received.isClean && unsent === undefined && !closes && !isTunnel && staysOpen(head)) {
     keepIdle(route.key, connection, lifetimeOf(head.headers["keep-alive"]));
   } else {
     connection.close();
   }
   return { head, body: received.bytes };
+}
+
+/** Nobody sees the body of a redirect: as much is read of it as a new connection costs. */
+const REDIRECT_BODY = 64 * 1024;
+const NO_BYTES = Buffer.alloc(0);
+
+/** How many bytes of a body may come; the limit holds for the decoded ones. */
+function mostBytes(maxBodyBytes: number, { headers }: ResponseHead): number {
+  return headers["content-encoding"] === undefined ? maxBodyBytes : mostCodedBytes(maxBodyBytes);
 }
 
 /** Whether the server keeps the connection (RFC 9112, 9.3). */
@@ -181,22 +212,4 @@ function staysOpen({ version, headers }: ResponseHead): boolean {
   if (option === undefined) return version === "HTTP/1.1";
   if (hasOption(option, "close")) return false;
   return version === "HTTP/1.1" || hasOption(option, "keep-alive");
-}
-
-/** Where a request to this target goes; or the text of what is wrong with the `tls` options. */
-function routeOf(target: Target, tls: unknown): Route | string {
-  const { address, origin, host } = target;
-  if (!target.secure) return { key: origin, address, tls: null };
-  const client = tls === undefined ? defaultTls() : clientTls(tls);
-  if (typeof client === "string") return `tls handshake failed: ${client}`;
-  return { key: `${origin} ${client.poolKey}`, address, tls: { client, host, origin: address } };
-}
-
-let withoutOptions: ClientTls | undefined;
-
-function defaultTls(): ClientTls | string {
-  if (withoutOptions !== undefined) return withoutOptions;
-  const client = clientTls(undefined);
-  if (typeof client !== "string") withoutOptions = client;
-  return client;
 }

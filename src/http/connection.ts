@@ -5,17 +5,10 @@
 import { connectTo } from "../endpoint.ts";
 import type { Socket } from "../socket.ts";
 import type { Transport } from "../stream.ts";
-import { type ClientTls, startClient } from "../tls/index.ts";
-
-/** Where a request goes: everything that tells apart two connections that must not be taken for each other. */
-export interface Route {
-  /** The pool's key: equal for routes that may share a connection. */
-  readonly key: string;
-  /** "host:port" to connect to. */
-  readonly address: string;
-  /** How to speak TLS with the server, and under which name it is known; null for http. */
-  readonly tls: { readonly client: ClientTls; readonly host: string; readonly origin: string } | null;
-}
+import { startClient } from "../tls/index.ts";
+import { ExchangeFailure, type Inbox, readHead, sendRequest } from "./exchange.ts";
+import { encode } from "./message.ts";
+import type { Route, ServerTls, Tunnel } from "./route.ts";
 
 export class Connection {
   readonly transport: Transport;
@@ -49,19 +42,56 @@ export class Connection {
 
 const lookScratch = Buffer.allocUnsafeSlow(128);
 
-/** A new connection, or the reason why there is none. Ends at the deadline, or `connectTimeout` after name resolution. */
-export function openConnection(route: Route, deadline: number, connectTimeout: number): Connection | string {
+/**
+ * A new connection, or the reason why there is none. Ends at the deadline; and the connection may take
+ * `connectTimeout` from when the name was resolved, and what is agreed on it (tunnel, TLS) as much again.
+ */
+export function openConnection(
+  route: Route,
+  inbox: Inbox,
+  deadline: number,
+  connectTimeout: number,
+): Connection | string {
   const socket = connectTo(route.address, deadline, connectTimeout);
   if (typeof socket === "string") return performance.now() >= deadline ? "timed out" : socket;
   if (route.tls === null) return new Connection(socket, socket);
+  const agreed = agree(
+    route.tls,
+    route.tunnel,
+    socket,
+    inbox,
+    Math.min(deadline, performance.now() + connectTimeout),
+  );
+  return typeof agreed === "string" && performance.now() >= deadline ? "timed out" : agreed;
+}
 
-  // The last flight of a TLS handshake and the request follow each other without an answer between them, and a large
-  // body goes out record by record: Nagle's algorithm would hold back the second of two small segments until the
-  // first is acknowledged (RFC 1122, 4.2.3.4), which the server may put off. Plain HTTP sends a request with one call.
-  const { IPPROTO_TCP, TCP_NODELAY } = socket.sys.constants;
-  socket.setOption(IPPROTO_TCP, TCP_NODELAY, 1);
-  const { client, host, origin } = route.tls;
-  const session = startClient(client, socket, host, origin, deadline);
-  if (typeof session !== "string") return new Connection(session, socket);
-  return performance.now() >= deadline ? "timed out" : `tls handshake failed: ${session}`;
+function agree(
+  tls: ServerTls,
+  tunnel: Tunnel | null,
+  socket: Socket,
+  inbox: Inbox,
+  deadline: number,
+): Connection | string {
+  if (tunnel !== null) {
+    const failure = digTunnel(tunnel, socket, inbox, deadline);
+    if (failure !== undefined) {
+      socket.close();
+      return failure;
+    }
+  }
+  const session = startClient(tls.client, socket, tls.host, tls.origin, deadline);
+  return typeof session === "string" ? `tls handshake failed: ${session}` : new Connection(session, socket);
+}
+
+/** Asks a proxy for a tunnel to the server: undefined, or the text of why there is none. */
+function digTunnel(tunnel: Tunnel, socket: Socket, inbox: Inbox, deadline: number): string | undefined {
+  const { address, authorization } = tunnel;
+  const credentials = authorization === null ? "" : `Proxy-Authorization: ${authorization}\r\n`;
+  const head = `CONNECT ${address} HTTP/1.1\r\nHost: ${address}\r\n${credentials}\r\n`;
+  const unsent = sendRequest(socket, encode(head, ""), deadline);
+  const answer = unsent ?? readHead(socket, inbox, false, deadline);
+  if (answer instanceof ExchangeFailure) return `proxy CONNECT failed: ${answer.reason}`;
+  if (answer.status >= 300) return `proxy refused CONNECT: ${`${answer.status} ${answer.reason}`.trim()}`;
+  // The server waits for the client's first TLS message: whatever has come by now is not its own.
+  return inbox.start === inbox.end ? undefined : "proxy CONNECT failed: unexpected bytes in the tunnel";
 }

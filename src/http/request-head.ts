@@ -1,9 +1,9 @@
 /**
  * The head of a request that the client sends: the caller's fields, and those that are ours to set or to add. Pure.
  */
-import type { Field } from "./fields.ts";
 import { hasOption } from "./fields.ts";
-import { contentLength, type OutgoingBody } from "./message.ts";
+import { contentLength } from "./message.ts";
+import type { Asked } from "./redirect.ts";
 import type { Target } from "./url.ts";
 
 /** What the answer's body may be coded in (RFC 9110, 12.5.3): what node:zlib undoes, which knows zstd since 22.15. */
@@ -23,16 +23,16 @@ export interface RequestHeadText {
   readonly closes: boolean;
 }
 
-/** `requestTarget` is what stands in the request line: the path, or another form of RFC 9112, 3.2. */
-export function requestHead(
-  method: string,
-  requestTarget: string,
-  target: Target,
-  given: readonly Field[],
-  body: OutgoingBody | null,
-  keepAlive: boolean,
-): RequestHeadText {
-  let text = `${method} ${requestTarget} HTTP/1.1\r\n`;
+/** What the way of a request means for its head; the Route has it. */
+export interface Form {
+  readonly absoluteForm: boolean;
+  readonly proxyAuthorization: string | null;
+  readonly tunnel: object | null;
+}
+
+export function requestHead(asked: Asked, form: Form, keepAlive: boolean): RequestHeadText {
+  const { method, target, fields: given, body } = asked;
+  let text = `${method} ${requestTarget(method, target, form.absoluteForm)} HTTP/1.1\r\n`;
   let closes = !keepAlive;
   if (given.length === 0) {
     text += `Host: ${target.hostField}\r\n${DEFAULT_LINES}`;
@@ -57,6 +57,10 @@ export function requestHead(
         case "host":
           host = value;
           continue;
+        case "proxy-authorization":
+          // The proxy had it with the CONNECT; the server at the tunnel's end has no business with it.
+          if (form.tunnel !== null) continue;
+          break;
         case "accept":
           accept = "";
           break;
@@ -85,7 +89,14 @@ export function requestHead(
     if (!hasType && body !== null) text += `Content-Type: ${body.contentType}\r\n`;
     text += lines;
   }
+  if (form.proxyAuthorization !== null) text += `Proxy-Authorization: ${form.proxyAuthorization}\r\n`;
   if (body !== null) text += `Content-Length: ${contentLength(body)}\r\n\r\n`;
   else text += EXPECTS_BODY.has(method) ? "Content-Length: 0\r\n\r\n" : "\r\n";
   return { text, closes };
+}
+
+/** The forms of RFC 9112, 3.2: authority-form for CONNECT, absolute-form to a proxy, else origin-form. */
+function requestTarget(method: string, target: Target, absoluteForm: boolean): string {
+  if (method === "CONNECT") return target.address;
+  return absoluteForm ? target.origin + target.path : target.path;
 }

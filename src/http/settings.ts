@@ -6,8 +6,10 @@ import type { Json } from "../json.ts";
 import type { TlsClientOptions } from "../tls/index.ts";
 import type { BodyDecoding } from "./body.ts";
 import { type Field, isToken } from "./fields.ts";
-import { isJsonObject, type OutgoingBody, readBody, readFields } from "./message.ts";
-import { type Target, targetOf } from "./url.ts";
+import { isJsonObject, readBody, readFields } from "./message.ts";
+import { type ProxyServer, parseProxy } from "./proxy.ts";
+import type { Asked } from "./redirect.ts";
+import { targetOf } from "./url.ts";
 
 /** A request for `http.request`. Times are in milliseconds, and null is none. */
 export interface ClientRequest {
@@ -35,6 +37,11 @@ export interface ClientRequest {
   decode_body?: BodyDecoding;
   /** Adds `raw_headers` to the answer (default false). */
   raw_headers?: boolean;
+  /**
+   * `"http://[user:password@]host:port"`; null for none. When it is left out, HTTP_PROXY, HTTPS_PROXY and NO_PROXY count if
+   * NODE_USE_ENV_PROXY is 1.
+   */
+  proxy?: string | null;
   /** How to speak TLS with an https server: TlsStream's client options. */
   tls?: TlsClientOptions;
   /** False: a connection for this call alone (default true). */
@@ -42,11 +49,7 @@ export interface ClientRequest {
 }
 
 /** A request that was checked. */
-export interface Settings {
-  readonly method: string;
-  readonly target: Target;
-  readonly fields: readonly Field[];
-  readonly body: OutgoingBody | null;
+export interface Settings extends Asked {
   readonly timeout: number;
   readonly connectTimeout: number;
   readonly maxRedirects: number;
@@ -54,9 +57,13 @@ export interface Settings {
   readonly decoding: BodyDecoding;
   readonly keepFields: boolean;
   readonly keepAlive: boolean;
-  /** Not checked yet: TLS does that when it is needed. */
-  readonly tls: unknown;
+  /** Null for none, undefined for the environment's. */
+  readonly proxy: ProxyServer | null | undefined;
+  /** A copy, not checked yet: TLS does that when it is needed. */
+  readonly tls: TlsFields | undefined;
 }
+
+export type TlsFields = { readonly [option: string]: unknown };
 
 const NO_FIELDS: readonly Field[] = [];
 
@@ -86,6 +93,7 @@ export function readSettings(request: unknown): Settings | string {
     decode_body: decoding = "json",
     raw_headers: keepFields = false,
     keep_alive: keepAlive = true,
+    proxy: proxyUrl,
     tls,
   } = request;
   if (!isTimeout(timeout)) return "'timeout_ms' must be a positive number or null";
@@ -97,6 +105,13 @@ export function readSettings(request: unknown): Settings | string {
   }
   if (typeof keepFields !== "boolean") return "'raw_headers' must be a boolean";
   if (typeof keepAlive !== "boolean") return "'keep_alive' must be a boolean";
+  let proxy: ProxyServer | null | undefined;
+  if (proxyUrl !== undefined) {
+    if (proxyUrl !== null && typeof proxyUrl !== "string") return "'proxy' must be a string";
+    proxy = proxyUrl === null ? null : parseProxy(proxyUrl);
+    if (proxy === null && proxyUrl !== null) return "'proxy' is not a valid http proxy URL";
+  }
+  if (tls !== undefined && !isJsonObject(tls)) return "'tls' must be a JSON object";
   const body = readBody(request);
   if (body.isErr) return body.error;
   return {
@@ -111,7 +126,8 @@ export function readSettings(request: unknown): Settings | string {
     decoding,
     keepFields,
     keepAlive,
-    tls,
+    proxy,
+    tls: tls === undefined ? undefined : { ...tls },
   };
 }
 
