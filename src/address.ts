@@ -1,5 +1,5 @@
 import type { Constants } from "./sys/constants.ts";
-import { familyOf } from "./sys/sockaddr.ts";
+import { familyOf, unixPath } from "./sys/sockaddr.ts";
 
 /**
  * "host:port" text to and from addresses. Pure: nothing is looked up here.
@@ -115,6 +115,13 @@ function groupsOf(text: string, mayEndInIpv4: boolean): number[] | null {
     }
   }
   return groups;
+}
+
+/** The text of a socket address of `length` bytes: "host:port", or a Unix socket's path. */
+export function addressText(constants: Constants, address: Buffer, length: number): string {
+  if (length <= 2) return "";
+  if (familyOf(constants, address) === constants.AF_UNIX) return unixPath(constants, address, length);
+  return formatAddress(constants, address);
 }
 
 /** The "host:port" text of a socket address; "" for one that is neither IPv4 nor IPv6. */

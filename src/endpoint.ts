@@ -1,13 +1,13 @@
-import { formatAddress } from "./address.ts";
+import { addressText } from "./address.ts";
 import { resolve } from "./resolve.ts";
-import { networkPlatform, Socket, systemReason } from "./socket.ts";
+import { CONNECT_TIMED_OUT, networkPlatform, Socket, systemReason } from "./socket.ts";
 import type { Platform } from "./sys/index.ts";
 import { familyOf, SOCKADDR_ROOM } from "./sys/sockaddr.ts";
 
 /** From "host:port" text to sockets that are connected or bound, and back from a socket to the text. */
 
-/** What to do with a new socket before it is bound or connected, and after: 0, or minus an errno. */
-type Step = (socket: Socket, sys: Platform) => number;
+/** What to do with a new socket of this family before it is bound, and after: 0, or minus an errno. */
+export type Step = (socket: Socket, sys: Platform, family: number) => number;
 
 /**
  * A socket connected to the first address of `text` that accepts, or the text of the last address's error.
@@ -40,10 +40,11 @@ export function bindTo(
   const sys = networkPlatform();
   if (typeof sys === "string") return sys;
   return firstOf(sys, text, sys.constants[type], (socket, address) => {
-    const failure = prepare(socket, sys);
+    const family = familyOf(sys.constants, address);
+    const failure = prepare(socket, sys, family);
     if (failure < 0) return failure;
     if (sys.bind(socket.descriptor, address, address.length) < 0) return -sys.errno();
-    return finish(socket, sys);
+    return finish(socket, sys, family);
   });
 }
 
@@ -68,8 +69,8 @@ function firstOf(
     if (failure >= 0) return socket;
     reason = socket.reason(failure);
     socket.close();
-    // The user wants to get back to the event loop, not on to the next address.
-    if (failure === -sys.constants.EINTR) break;
+    // The user wants to get back to the event loop, or on with the program, not to the next address.
+    if (failure === -sys.constants.EINTR || failure === CONNECT_TIMED_OUT) break;
   }
   return reason;
 }
@@ -82,12 +83,19 @@ const roomLength = new Uint32Array(1);
 export function localAddress(socket: Socket): string | number {
   roomLength[0] = SOCKADDR_ROOM;
   if (socket.sys.getsockname(socket.descriptor, room, roomLength) < 0) return -socket.sys.errno();
-  return formatAddress(socket.sys.constants, room);
+  return addressText(socket.sys.constants, room, roomLength[0]!);
 }
 
 /** The peer's address as text, or minus an errno. */
 export function peerAddress(socket: Socket): string | number {
   roomLength[0] = SOCKADDR_ROOM;
   if (socket.sys.getpeername(socket.descriptor, room, roomLength) < 0) return -socket.sys.errno();
-  return formatAddress(socket.sys.constants, room);
+  return addressText(socket.sys.constants, room, roomLength[0]!);
+}
+
+/** The address family of a socket, bound or not; -1 when the system does not tell. */
+export function socketFamily(socket: Socket): number {
+  roomLength[0] = SOCKADDR_ROOM;
+  if (socket.sys.getsockname(socket.descriptor, room, roomLength) < 0) return -1;
+  return familyOf(socket.sys.constants, room);
 }

@@ -1,9 +1,11 @@
 export type { Result } from "true-myth/result";
 export type { Unit } from "true-myth/unit";
+export type { TcpBindOptions, UdpBindOptions } from "./bind-options.ts";
 export type { Bytes } from "./bytes.ts";
 export { error_code } from "./error.ts";
 export * as http from "./http/index.ts";
 export type { Json } from "./json.ts";
+export { lookup_host } from "./lookup.ts";
 export { TcpListener, TcpStream } from "./tcp.ts";
 export type { TlsClientOptions, TlsServerOptions } from "./tls/index.ts";
 export { type TlsConnectOptions, TlsStream } from "./tls.ts";

@@ -22,18 +22,20 @@ const LONGEST_TIMEOUT = 0x7fffffff;
 /** How long a wait lasts before it is asked whether it can ever end. */
 const DEADLOCK_SUSPICION = 1000;
 
+/** The descriptors that objects of this thread own, lest one of them be taken over a second time. */
+const owned = new Set<number>();
+
 const descriptors = new FinalizationRegistry<{ sys: Platform; descriptor: number }>(({ sys, descriptor }) => {
-  openInThisWorker?.delete(descriptor);
+  owned.delete(descriptor);
   sys.close(descriptor);
 });
 
 // Descriptors belong to the process, but nothing of a worker's is finalized when it ends: what it left open would stay
 // open. (A worker that is terminated runs no exit listener: that alone loses what it had open.)
-const openInThisWorker = isMainThread ? null : new Set<number>();
-if (openInThisWorker !== null) {
+if (!isMainThread) {
   process.once("exit", () => {
     const sys = platform();
-    if (typeof sys !== "string") for (const descriptor of openInThisWorker) sys.close(descriptor);
+    if (typeof sys !== "string") for (const descriptor of owned) sys.close(descriptor);
   });
 }
 
@@ -58,6 +60,11 @@ export class Socket implements Transport {
   #sendSlice = Number.POSITIVE_INFINITY;
   /** Bytes that were given back, and come before what the kernel has. */
   #held: HeldBytes | null = null;
+  /**
+   * Whether others may wait on the same socket. The timeouts belong to the socket, not to the descriptor: a long one
+   * that is set here would keep a worker thread there from coming back in time, so waits go in short slices.
+   */
+  #shared = false;
   /** Whether this thread's own event loop may be the one that has to answer. */
   #suspectsDeadlock = false;
   /** The slices of the present wait that have passed, counted while there is that suspicion. */
@@ -69,8 +76,8 @@ export class Socket implements Transport {
     this.#constants = sys.constants;
     this.#descriptor = descriptor;
     if (descriptor >= 0) {
+      owned.add(descriptor);
       descriptors.register(this, { sys, descriptor }, this);
-      openInThisWorker?.add(descriptor);
     }
   }
 
@@ -79,6 +86,47 @@ export class Socket implements Transport {
     watchSignals(sys);
     const descriptor = sys.socket(family, type, 0);
     return descriptor < 0 ? -sys.errno() : new Socket(sys, descriptor);
+  }
+
+  /**
+   * Takes over a descriptor that came from elsewhere, in whatever mode it is: the socket, minus an errno when it is
+   * no open socket, or null when another object of this thread owns it.
+   */
+  static adopt(sys: Platform, descriptor: number): Socket | number | null {
+    const { F_GETFD, F_SETFD, FD_CLOEXEC, SOL_SOCKET, SO_TYPE, SO_NOSIGPIPE } = sys.constants;
+    if (owned.has(descriptor)) return null;
+    const flags = sys.fcntl(descriptor, F_GETFD, 0);
+    if (
+      flags < 0 ||
+      sys.getsockopt(descriptor, SOL_SOCKET, SO_TYPE, Buffer.alloc(4), Uint32Array.of(4)) < 0
+    ) {
+      return -sys.errno();
+    }
+    if ((flags & FD_CLOEXEC) === 0) sys.fcntl(descriptor, F_SETFD, flags | FD_CLOEXEC);
+    watchSignals(sys);
+    const socket = new Socket(sys, descriptor);
+    if (SO_NOSIGPIPE !== 0) socket.setOption(SOL_SOCKET, SO_NOSIGPIPE, 1);
+    socket.#nonblocking = socket.#isNonblockingInKernel();
+    socket.#shared = true;
+    return socket;
+  }
+
+  /** A second descriptor of the same socket, with the same timeouts; or minus an errno. */
+  clone(): Socket | number {
+    const descriptor = this.sys.fcntl(this.#descriptor, this.#constants.F_DUPFD_CLOEXEC, 0);
+    if (descriptor < 0) return -this.sys.errno();
+    const socket = new Socket(this.sys, descriptor);
+    socket.readTimeout = this.readTimeout;
+    socket.writeTimeout = this.writeTimeout;
+    socket.#nonblocking = this.#isNonblockingInKernel();
+    socket.#shared = true;
+    this.#shared = true;
+    return socket;
+  }
+
+  /** From now on others may wait on the same socket through a descriptor of their own, in other threads too. */
+  share(): void {
+    this.#shared = true;
   }
 
   get open(): boolean {
@@ -114,10 +162,25 @@ export class Socket implements Transport {
     const descriptor = this.#descriptor;
     if (descriptor >= 0) {
       this.#descriptor = -1;
+      owned.delete(descriptor);
       descriptors.unregister(this);
-      openInThisWorker?.delete(descriptor);
     }
     return descriptor;
+  }
+
+  /** As `release`, for others to use: a timeout that this object set would surprise them. */
+  giveAway(): number {
+    // But where clones wait on the same socket, they rely on it.
+    if (!this.#shared) {
+      if (this.#receiveSlice !== Number.POSITIVE_INFINITY) this.#setTimeval(this.#constants.SO_RCVTIMEO, 0);
+      if (this.#sendSlice !== Number.POSITIVE_INFINITY) this.#setTimeval(this.#constants.SO_SNDTIMEO, 0);
+    }
+    return this.release();
+  }
+
+  /** shutdown(2): 0, or minus an errno. */
+  shutdown(how: number): number {
+    return this.sys.shutdown(this.#descriptor, how) < 0 ? -this.sys.errno() : 0;
   }
 
   /** The same socket under a new owner, timeouts and mode included; for the former one it is closed. */
@@ -127,6 +190,7 @@ export class Socket implements Transport {
     socket.writeTimeout = this.writeTimeout;
     socket.#nonblocking = this.#nonblocking;
     socket.#held = this.#held;
+    socket.#shared = this.#shared;
     socket.#receiveSlice = this.#receiveSlice;
     socket.#sendSlice = this.#sendSlice;
     socket.#suspectsDeadlock = this.#suspectsDeadlock;
@@ -254,6 +318,11 @@ export class Socket implements Transport {
     }
   }
 
+  /** listen(2): 0, or minus an errno. */
+  listen(backlog: number): number {
+    return this.sys.listen(this.#descriptor, backlog) < 0 ? -this.sys.errno() : 0;
+  }
+
   /** accept(2): the connection, or minus an errno. Waits at most until the deadline and the read timeout. */
   accept(deadline: number): Socket | number {
     const limit = this.armReceive(deadline);
@@ -267,6 +336,11 @@ export class Socket implements Transport {
       const failure = this.goOnReceiving(this.sys.errno(), limit);
       if (failure < 0) return failure;
     }
+  }
+
+  /** connect(2) of a datagram socket, which has nothing to wait for: 0, or minus an errno. */
+  connectDatagrams(address: Uint8Array): number {
+    return this.sys.connect(this.#descriptor, address, address.length) < 0 ? -this.sys.errno() : 0;
   }
 
   /** connect(2), waiting at most until the deadline: 0, minus an errno, or CONNECT_TIMED_OUT. */
@@ -325,11 +399,6 @@ export class Socket implements Transport {
     return 0;
   }
 
-  /** Learns whether the descriptor, which came from elsewhere, is in non-blocking mode. */
-  adoptMode(): void {
-    this.#nonblocking = this.#isNonblockingInKernel();
-  }
-
   #isNonblockingInKernel(): boolean {
     const flags = this.sys.fcntl(this.#descriptor, this.#constants.F_GETFL, 0);
     return flags >= 0 && (flags & this.#constants.O_NONBLOCK) !== 0;
@@ -370,7 +439,8 @@ export class Socket implements Transport {
       // The usual case in the main thread: nothing limits the wait, and nothing ever did.
       if (this.#receiveSlice === Number.POSITIVE_INFINITY && !this.#isSliced()) return deadline;
     }
-    if (this.#nonblocking) return deadline;
+    // (A shared socket's mode can have been changed elsewhere.)
+    if (this.#nonblocking && !this.#shared) return deadline;
     const now = performance.now();
     const limit = Math.min(deadline, now + this.readTimeout);
     const slice = this.#fittingSlice(this.#receiveSlice, limit - now);
@@ -386,7 +456,8 @@ export class Socket implements Transport {
     if (this.writeTimeout === Number.POSITIVE_INFINITY && deadline === Number.POSITIVE_INFINITY) {
       if (this.#sendSlice === Number.POSITIVE_INFINITY && !this.#isSliced()) return deadline;
     }
-    if (this.#nonblocking) return deadline;
+    // (A shared socket's mode can have been changed elsewhere.)
+    if (this.#nonblocking && !this.#shared) return deadline;
     const now = performance.now();
     const limit = Math.min(deadline, now + this.writeTimeout);
     const slice = this.#fittingSlice(this.#sendSlice, limit - now);
@@ -398,7 +469,7 @@ export class Socket implements Transport {
   }
 
   #isSliced(): boolean {
-    return LONGEST_SLICE !== Number.POSITIVE_INFINITY || this.#suspectsDeadlock;
+    return LONGEST_SLICE !== Number.POSITIVE_INFINITY || this.#shared || this.#suspectsDeadlock;
   }
 
   /**
@@ -406,12 +477,16 @@ export class Socket implements Transport {
    * calls with a like timeout follow each other without a system call; else one that fits.
    */
   #fittingSlice(present: number, remaining: number): number {
-    const longest = this.#suspectsDeadlock ? Math.min(LONGEST_SLICE, DEADLOCK_SUSPICION) : LONGEST_SLICE;
-    const most = Math.min(remaining, longest);
+    const most = Math.min(remaining, this.#longestSlice());
     if (present <= most && present >= Math.min(most, WORKER_SLICE)) return present;
     // Never back to "for ever" once it was set: another thread may wait on the same socket and rely on its slice.
     if (most === Number.POSITIVE_INFINITY) return WORKER_SLICE;
     return Math.max(1, Math.floor(most));
+  }
+
+  #longestSlice(): number {
+    if (this.#shared) return WORKER_SLICE;
+    return this.#suspectsDeadlock ? Math.min(LONGEST_SLICE, DEADLOCK_SUSPICION) : LONGEST_SLICE;
   }
 
   #setTimeval(option: number, milliseconds: number): void {

@@ -1,22 +1,43 @@
 import { Result } from "true-myth/result";
 import { Unit } from "true-myth/unit";
-import { bindTo, connectTo, localAddress, peerAddress } from "./endpoint.ts";
+import { beforeBind, bindOptions, type TcpBindOptions } from "./bind-options.ts";
+import { bindTo, connectTo } from "./endpoint.ts";
 import { failed } from "./error.ts";
-import { openedSocket, type Socket } from "./socket.ts";
-import { ByteStream, TRANSPORT, wording } from "./stream.ts";
+import { SocketHandle } from "./handle.ts";
+import {
+  cloneOf,
+  fromFd,
+  getFlag,
+  getTimeout,
+  getTtl,
+  type Kind,
+  memberFailed,
+  type Shape,
+  setFlag,
+  setTimeout,
+  setTtl,
+} from "./members.ts";
+import type { Socket } from "./socket.ts";
+import { SocketStream } from "./socket-stream.ts";
+import { TRANSPORT } from "./stream.ts";
+import { INVALID_TIMEOUT, timeoutFrom } from "./timeout.ts";
 
-const INVALID_STREAM = "invalid tcp stream";
-const INVALID_LISTENER = "invalid tcp listener";
 const FAILED_TO_CONNECT = "failed to connect: ";
 const BIND_FAILED = "tcp listener bind failed: ";
 
-const words = wording("tcp", INVALID_STREAM);
+const STREAM: Kind = { name: "tcp", invalid: "invalid tcp stream" };
+const STREAM_SHAPE: Shape = {
+  what: "tcp stream",
+  families: ["AF_INET", "AF_INET6"],
+  type: "SOCK_STREAM",
+  listening: false,
+};
 
-/**
- * How many connections the kernel may hold that nobody has accepted yet. The kernel takes the smaller of this and
- * its own limit (listen(2): net.core.somaxconn, 4096 since Linux 5.4).
- */
-const BACKLOG = 4096;
+const LISTENER: Kind = { name: "tcp listener", invalid: "invalid tcp listener" };
+const LISTENER_SHAPE: Shape = { ...STREAM_SHAPE, what: "tcp listener", listening: true };
+
+/** What SO_LINGER's int of seconds can hold. */
+const LONGEST_LINGER = 0x7fffffff;
 
 /**
  * A TCP connection: bytes in order, both ways.
@@ -33,10 +54,10 @@ const BACKLOG = 4096;
  * stream.close();
  * ```
  */
-export class TcpStream extends ByteStream<Socket> {
+export class TcpStream extends SocketStream {
   /** @internal */
   constructor(socket: Socket) {
-    super(openedSocket(socket), words);
+    super(socket, STREAM);
   }
 
   /**
@@ -57,29 +78,145 @@ export class TcpStream extends ByteStream<Socket> {
   }
 
   /**
-   * The remote address, as `"127.0.0.1:80"` or `"[::1]:80"`. Does not block.
+   * As `connect`, but gives up after a time: for the connections to all addresses of a name together.
    *
-   * @returns Errors: `invalid tcp stream` after `close`; `tcp peer_addr failed: ` with the system's reason
-   * (`ENOTCONN` when the connection is gone). Source: getpeername(2).
+   * Blocks until the server has accepted or refused, or the time is over. (The lookup of a name counts, but cannot be
+   * cut short.)
+   *
+   * @param addr as for `connect`
+   * @param ms milliseconds, more than 0; null for as long as the system tries
+   * @returns Errors: as for `connect`; `timeout must be a positive number`; `failed to connect: connection timed out`.
+   *
+   * @example
+   * ```ts
+   * import { TcpStream } from "std-net";
+   *
+   * const probe = TcpStream.connect_timeout("127.0.0.1:9", 500);
+   * console.log(probe.isOk ? "open" : probe.error);
+   * ```
    */
-  peer_addr(): Result<string, string> {
-    const socket = this[TRANSPORT];
-    if (!socket.open) return Result.err(INVALID_STREAM);
-    const address = peerAddress(socket);
-    return typeof address === "string" ? Result.ok(address) : failed(words.peerAddr, socket.reason(address));
+  static connect_timeout(addr: string, ms: number | null): Result<TcpStream, string> {
+    if (typeof addr !== "string") return Result.err("expected string");
+    const timeout = timeoutFrom(ms);
+    if (timeout === undefined) return Result.err(INVALID_TIMEOUT);
+    const socket = connectTo(addr, performance.now() + timeout);
+    if (typeof socket === "string") return failed(FAILED_TO_CONNECT, socket);
+    return Result.ok(new TcpStream(socket));
   }
 
   /**
-   * The local address, as `"127.0.0.1:54321"`. Does not block.
+   * Takes over a descriptor: from `into_fd`, of this thread or another one, or from whoever else has connected or
+   * accepted it. It is this object's from now on, close-on-exec, in the mode it is in. Does not block.
    *
-   * @returns Errors: `invalid tcp stream` after `close`; `tcp local_addr failed: ` with the system's reason.
-   * Source: getsockname(2).
+   * Of a `net.Socket` of node:net, take a clone: that one goes on owning its descriptor.
+   *
+   * @param fd the number of a descriptor
+   * @returns Errors: `expected int`; `tcp from_fd failed: ` with the system's reason (`EBADF`, `ENOTSOCK`), with `not a
+   * tcp stream`, or because another object of this thread owns it. The descriptor stays as it was then.
    */
-  local_addr(): Result<string, string> {
+  static from_fd(fd: number): Result<TcpStream, string> {
+    return fromFd(fd, STREAM, STREAM_SHAPE).map((socket) => new TcpStream(socket));
+  }
+
+  /**
+   * A second descriptor of the same connection, with the same timeouts: what one reads the other does not, options
+   * and non-blocking mode are common, and the connection ends when both are closed. (Bytes that a failed read gave
+   * back stay with the first.) Does not block.
+   *
+   * @returns Errors: `invalid tcp stream` after `close`; `tcp try_clone failed: ` with the system's reason (`EMFILE`).
+   * Source: fcntl(2), F_DUPFD_CLOEXEC.
+   */
+  try_clone(): Result<TcpStream, string> {
+    return cloneOf(this[TRANSPORT], STREAM).map((socket) => new TcpStream(socket));
+  }
+
+  /**
+   * With true, small writes go out at once; with false, the system's default, they may wait for the answer to earlier
+   * ones (Nagle's algorithm, RFC 896). Does not block.
+   *
+   * @returns Errors: `invalid tcp stream` after `close`, `expected bool`, `tcp set_nodelay failed: ` with the system's reason.
+   * Source: tcp(7), TCP_NODELAY.
+   */
+  set_nodelay(enabled: boolean): Result<Unit, string> {
     const socket = this[TRANSPORT];
-    if (!socket.open) return Result.err(INVALID_STREAM);
-    const address = localAddress(socket);
-    return typeof address === "string" ? Result.ok(address) : failed(words.localAddr, socket.reason(address));
+    const { IPPROTO_TCP, TCP_NODELAY } = socket.sys.constants;
+    return setFlag(socket, STREAM, "set_nodelay", IPPROTO_TCP, TCP_NODELAY, enabled);
+  }
+
+  /** What `set_nodelay` set. Errors: `invalid tcp stream` after `close`, `tcp nodelay failed: `. */
+  nodelay(): Result<boolean, string> {
+    const socket = this[TRANSPORT];
+    const { IPPROTO_TCP, TCP_NODELAY } = socket.sys.constants;
+    return getFlag(socket, STREAM, "nodelay", IPPROTO_TCP, TCP_NODELAY);
+  }
+
+  /**
+   * Sets how many routers a packet may pass. Does not block.
+   *
+   * @param ttl 1 to 255
+   * @returns Errors: `invalid tcp stream` after `close`, `expected int`, `tcp set_ttl failed: ` with the system's reason (`EINVAL`).
+   * Source: ip(7), IP_TTL; ipv6(7), IPV6_UNICAST_HOPS.
+   */
+  set_ttl(ttl: number): Result<Unit, string> {
+    return setTtl(this[TRANSPORT], STREAM, ttl);
+  }
+
+  /** How many routers a packet may pass. Errors: `invalid tcp stream` after `close`, `tcp ttl failed: `. */
+  ttl(): Result<number, string> {
+    return getTtl(this[TRANSPORT], STREAM);
+  }
+
+  /**
+   * Sets what `close` does with bytes that were not sent yet. By default (null) it returns at once, and they are sent
+   * in the background. With a time, `close` blocks until they are sent, or until the time is over and they are dropped;
+   * 0 drops them and resets the connection.
+   *
+   * @param ms milliseconds from 0 on, rounded up to whole seconds; or null
+   * @returns Errors: `invalid tcp stream` after `close`, `timeout must be a positive number` for what is neither,
+   * `tcp set_linger failed: ` with the system's reason. Source: socket(7), SO_LINGER.
+   */
+  set_linger(ms: number | null): Result<Unit, string> {
+    const socket = this[TRANSPORT];
+    if (!socket.open) return Result.err(STREAM.invalid);
+    if (ms !== null && !(typeof ms === "number" && ms >= 0)) return Result.err(INVALID_TIMEOUT);
+    const { SOL_SOCKET, SO_LINGER } = socket.sys.constants;
+    const seconds = ms === null ? 0 : Math.min(Math.ceil(ms / 1000), LONGEST_LINGER);
+    const failure = socket.setRawOption(SOL_SOCKET, SO_LINGER, Int32Array.of(ms === null ? 0 : 1, seconds));
+    return failure < 0 ? memberFailed(socket, STREAM, "set_linger", failure) : Result.ok(Unit);
+  }
+
+  /**
+   * What `set_linger` set, in milliseconds as the system holds it (whole seconds), or null. Errors: `invalid tcp
+   * stream` after `close`, `tcp linger failed: `.
+   */
+  linger(): Result<number | null, string> {
+    const socket = this[TRANSPORT];
+    if (!socket.open) return Result.err(STREAM.invalid);
+    const { SOL_SOCKET, SO_LINGER } = socket.sys.constants;
+    const value = Buffer.alloc(8);
+    const failure = socket.getRawOption(SOL_SOCKET, SO_LINGER, value);
+    if (failure < 0) return memberFailed(socket, STREAM, "linger", failure);
+    return Result.ok(value.readInt32LE(0) === 0 ? null : value.readInt32LE(4) * 1000);
+  }
+
+  /**
+   * With true, the system asks a peer that was silent for long (two hours by default) whether it is still there, and
+   * ends the connection when it is not. Does not block.
+   *
+   * @returns Errors: `invalid tcp stream` after `close`, `expected bool`, `tcp set_keepalive failed: ` with the system's
+   * reason. Source: socket(7), SO_KEEPALIVE; tcp(7), tcp_keepalive_time.
+   */
+  set_keepalive(enabled: boolean): Result<Unit, string> {
+    const socket = this[TRANSPORT];
+    const { SOL_SOCKET, SO_KEEPALIVE } = socket.sys.constants;
+    return setFlag(socket, STREAM, "set_keepalive", SOL_SOCKET, SO_KEEPALIVE, enabled);
+  }
+
+  /** What `set_keepalive` set. Errors: `invalid tcp stream` after `close`, `tcp keepalive failed: `. */
+  keepalive(): Result<boolean, string> {
+    const socket = this[TRANSPORT];
+    const { SOL_SOCKET, SO_KEEPALIVE } = socket.sys.constants;
+    return getFlag(socket, STREAM, "keepalive", SOL_SOCKET, SO_KEEPALIVE);
   }
 }
 
@@ -97,13 +234,10 @@ export class TcpStream extends ByteStream<Socket> {
  * listener.close();
  * ```
  */
-export class TcpListener {
-  /** @internal */
-  readonly [TRANSPORT]: Socket;
-
+export class TcpListener extends SocketHandle {
   /** @internal */
   constructor(socket: Socket) {
-    this[TRANSPORT] = openedSocket(socket);
+    super(socket, LISTENER);
   }
 
   /**
@@ -113,72 +247,119 @@ export class TcpListener {
    *
    * @param addr `"127.0.0.1:8080"`, `"[::]:8080"` (both families where the system makes it so), or port 0 for one that the
    * system picks
-   * @returns Errors: `expected string`; `tcp listener bind failed: ` with `invalid socket address`, `invalid port
-   * value`, `failed to lookup address information: ...` or the system's reason. Source: bind(2), listen(2).
+   * @param options see {@link TcpBindOptions}
+   * @returns Errors: `expected string`; `expected int`, `expected bool` and `options must be an object` for the options;
+   * `tcp listener bind failed: ` with `invalid socket address`, `invalid port value`, `failed to lookup address
+   * information: ...` or the system's reason. Source: bind(2), listen(2).
    */
-  static bind(addr: string): Result<TcpListener, string> {
+  static override bind(addr: string, options?: TcpBindOptions): Result<TcpListener, string> {
     if (typeof addr !== "string") return Result.err("expected string");
+    const checked = bindOptions(options);
+    if (typeof checked === "string") return Result.err(checked);
+    const prepare = beforeBind(checked);
     const socket = bindTo(
       addr,
       "SOCK_STREAM",
-      (made, { constants }) => made.setOption(constants.SOL_SOCKET, constants.SO_REUSEADDR, 1),
-      (made, sys) => (sys.listen(made.descriptor, BACKLOG) < 0 ? -sys.errno() : 0),
+      (made, sys, family) => {
+        const { SOL_SOCKET, SO_REUSEADDR } = sys.constants;
+        const failure = made.setOption(SOL_SOCKET, SO_REUSEADDR, 1);
+        return failure < 0 ? failure : prepare(made, sys, family);
+      },
+      (made) => made.listen(checked.backlog),
     );
     if (typeof socket === "string") return failed(BIND_FAILED, socket);
     return Result.ok(new TcpListener(socket));
   }
 
   /**
-   * Takes the next connection. Blocks until one arrives.
+   * Takes over the descriptor of a listener: from `into_fd`, of this thread or another one, or from whoever else made
+   * it. It is this object's from now on, close-on-exec, in the mode it is in. Does not block.
+   *
+   * @returns Errors: `expected int`; `tcp listener from_fd failed: ` with the system's reason (`EBADF`, `ENOTSOCK`), with `not a
+   * tcp listener`, or because another object of this thread owns it. The descriptor stays as it was then.
+   */
+  static from_fd(fd: number): Result<TcpListener, string> {
+    return fromFd(fd, LISTENER, LISTENER_SHAPE).map((socket) => new TcpListener(socket));
+  }
+
+  /**
+   * Takes the next connection. Blocks until one arrives. Several threads may wait on one listener (`try_clone`,
+   * `into_fd`, `from_fd`): each connection goes to one of them.
    *
    * @returns the connection, in blocking mode whatever the listener's is. Errors: `invalid tcp listener` after
-   * `close`; `tcp listener accept failed: ` with the system's reason (`EAGAIN` in non-blocking mode when none waits).
-   * Source: accept(2).
+   * `close`; `tcp listener accept failed: ` with the system's reason (`EAGAIN` in non-blocking mode when none waits, or
+   * past the accept timeout). Source: accept(2).
    */
   accept(): Result<TcpStream, string> {
     const socket = this[TRANSPORT];
-    if (!socket.open) return Result.err(INVALID_LISTENER);
+    if (!socket.open) return Result.err(LISTENER.invalid);
     const accepted = socket.accept(Number.POSITIVE_INFINITY);
     if (typeof accepted === "number") return failed("tcp listener accept failed: ", socket.reason(accepted));
     return Result.ok(new TcpStream(accepted));
   }
 
   /**
-   * The address the listener is bound to, with the port that the system picked. Does not block.
+   * The connections, one after another and without end: each step is an `accept`. An error does not end it, for the
+   * next connection may be a good one; only the listener's `close` does, after its error.
    *
-   * @returns Errors: `invalid tcp listener` after `close`; `tcp listener local_addr failed: ` with the system's
-   * reason. Source: getsockname(2).
+   * @example
+   * ```ts
+   * import { TcpListener } from "std-net";
+   *
+   * function echo_once_each(listener: TcpListener): void {
+   *   for (const accepted of listener.incoming()) {
+   *     if (accepted.isErr) break;
+   *     const stream = accepted.value;
+   *     stream.read(1024).andThen((bytes) => stream.write_all(bytes));
+   *     stream.close();
+   *   }
+   * }
+   * ```
    */
-  local_addr(): Result<string, string> {
-    const socket = this[TRANSPORT];
-    if (!socket.open) return Result.err(INVALID_LISTENER);
-    const address = localAddress(socket);
-    if (typeof address === "string") return Result.ok(address);
-    return failed("tcp listener local_addr failed: ", socket.reason(address));
+  *incoming(): Generator<Result<TcpStream, string>, void, undefined> {
+    do {
+      yield this.accept();
+    } while (this[TRANSPORT].open);
   }
 
   /**
-   * Turns non-blocking mode on or off for `accept`. Connections that were accepted are not concerned.
+   * A second descriptor of the same listener, with the same timeout. Does not block.
    *
-   * @returns Errors: `invalid tcp listener` after `close`, `expected bool`, `tcp listener set_nonblocking failed: ` with
-   * the system's reason. Source: fcntl(2), O_NONBLOCK.
+   * @returns Errors: `invalid tcp listener` after `close`; `tcp listener try_clone failed: ` with the system's reason
+   * (`EMFILE`). Source: fcntl(2), F_DUPFD_CLOEXEC.
    */
-  set_nonblocking(enabled: boolean): Result<Unit, string> {
-    const socket = this[TRANSPORT];
-    if (!socket.open) return Result.err(INVALID_LISTENER);
-    if (typeof enabled !== "boolean") return Result.err("expected bool");
-    const failure = socket.setNonblocking(enabled);
-    if (failure < 0) return failed("tcp listener set_nonblocking failed: ", socket.reason(failure));
-    return Result.ok(Unit);
+  try_clone(): Result<TcpListener, string> {
+    return cloneOf(this[TRANSPORT], LISTENER).map((socket) => new TcpListener(socket));
   }
 
-  /** Closes the listener and gives its descriptor back. Never fails; a second call does nothing. Source: close(2). */
-  close(): void {
-    this[TRANSPORT].close();
+  /**
+   * Sets how long `accept` may wait; past it, it is an `EAGAIN` error.
+   *
+   * @param ms milliseconds, more than 0; null for no timeout
+   * @returns Errors: `invalid tcp listener` after `close`, `timeout must be a positive number`. Source: socket(7), SO_RCVTIMEO.
+   */
+  set_accept_timeout(ms: number | null): Result<Unit, string> {
+    return setTimeout(this[TRANSPORT], LISTENER, "readTimeout", ms);
   }
 
-  /** Closes the listener: what `using listener = ...` calls at the end of the block. */
-  [Symbol.dispose](): void {
-    this.close();
+  /** The accept timeout in milliseconds, or null. Errors: `invalid tcp listener` after `close`. */
+  accept_timeout(): Result<number | null, string> {
+    return getTimeout(this[TRANSPORT], LISTENER, "readTimeout");
+  }
+
+  /**
+   * Sets how many routers a packet may pass, for the connections too that are accepted from now on. Does not block.
+   *
+   * @param ttl 1 to 255
+   * @returns Errors: `invalid tcp listener` after `close`, `expected int`, `tcp listener set_ttl failed: ` with the system's
+   * reason (`EINVAL`). Source: ip(7), IP_TTL; ipv6(7), IPV6_UNICAST_HOPS.
+   */
+  set_ttl(ttl: number): Result<Unit, string> {
+    return setTtl(this[TRANSPORT], LISTENER, ttl);
+  }
+
+  /** How many routers a packet may pass. Errors: `invalid tcp listener` after `close`, `tcp listener ttl failed: `. */
+  ttl(): Result<number, string> {
+    return getTtl(this[TRANSPORT], LISTENER);
   }
 }

@@ -1,21 +1,35 @@
 import { Result } from "true-myth/result";
 import { Unit } from "true-myth/unit";
-import { formatAddress } from "./address.ts";
-import { type Bytes, byteLength, copyOut, inPlace, isSize, scratch, toBytes } from "./bytes.ts";
-import { bindTo, localAddress, peerAddress } from "./endpoint.ts";
+import { parseIpv4, parseIpv6 } from "./address.ts";
+import { beforeBind, bindOptions, type UdpBindOptions } from "./bind-options.ts";
+import { DatagramSocket } from "./datagram.ts";
+import { bindTo, socketFamily } from "./endpoint.ts";
 import { failed } from "./error.ts";
+import {
+  cloneOf,
+  fromFd,
+  getFlag,
+  getNumber,
+  getTtl,
+  type Kind,
+  memberFailed,
+  type Shape,
+  setFlag,
+  setNumber,
+  setTtl,
+} from "./members.ts";
 import { resolve } from "./resolve.ts";
-import { openedSocket, type Socket } from "./socket.ts";
-import { TRANSPORT, wording } from "./stream.ts";
-import type { Platform } from "./sys/index.ts";
-import { familyOf, SOCKADDR_ROOM } from "./sys/sockaddr.ts";
+import type { Socket } from "./socket.ts";
+import { TRANSPORT } from "./stream.ts";
+import { familyOf } from "./sys/sockaddr.ts";
 
-const INVALID_SOCKET = "invalid udp socket";
-const BIND_FAILED = "udp bind failed: ";
-const SEND_FAILED = "udp send failed: ";
-const RECV_FAILED = "udp recv failed: ";
-
-const words = wording("udp", INVALID_SOCKET);
+const UDP: Kind = { name: "udp", invalid: "invalid udp socket" };
+const UDP_SHAPE: Shape = {
+  what: "udp socket",
+  families: ["AF_INET", "AF_INET6"],
+  type: "SOCK_DGRAM",
+  listening: false,
+};
 
 const nothing = (): number => 0;
 
@@ -38,159 +52,235 @@ const nothing = (): number => 0;
  * socket.close();
  * ```
  */
-export class UdpSocket {
-  /** @internal */
-  readonly [TRANSPORT]: Socket;
-  // The sender's address as the system stored it, and the text it made last time: most datagrams come from one peer.
-  readonly #sender = Buffer.alloc(SOCKADDR_ROOM);
-  readonly #senderLength = new Uint32Array(1);
-  readonly #lastSender = Buffer.alloc(SOCKADDR_ROOM);
-  #lastSenderLength = -1;
-  #lastSenderText = "";
-
+export class UdpSocket extends DatagramSocket {
   /** @internal */
   constructor(socket: Socket) {
-    this[TRANSPORT] = openedSocket(socket);
+    super(socket, UDP);
   }
 
   /**
    * Binds a new UDP socket. Blocks only while a name is resolved.
    *
    * @param addr the local address, such as `"0.0.0.0:5353"`; `"127.0.0.1:0"` lets the system pick a port
-   * @returns Errors: `expected string`; `udp bind failed: ` with `invalid socket address`, `invalid port value`, `failed to
-   * lookup address information: ...` or the system's reason. Source: bind(2).
+   * @param options see {@link UdpBindOptions}
+   * @returns Errors: `expected string`; `expected bool` and `options must be an object` for the options; `udp bind failed: `
+   * with `invalid socket address`, `invalid port value`, `failed to lookup address information: ...` or the system's
+   * reason. Source: bind(2).
    */
-  static bind(addr: string): Result<UdpSocket, string> {
+  static override bind(addr: string, options?: UdpBindOptions): Result<UdpSocket, string> {
     if (typeof addr !== "string") return Result.err("expected string");
-    const socket = bindTo(addr, "SOCK_DGRAM", nothing, nothing);
-    if (typeof socket === "string") return failed(BIND_FAILED, socket);
+    const checked = bindOptions(options);
+    if (typeof checked === "string") return Result.err(checked);
+    const socket = bindTo(addr, "SOCK_DGRAM", beforeBind(checked), nothing);
+    if (typeof socket === "string") return failed("udp bind failed: ", socket);
     return Result.ok(new UdpSocket(socket));
   }
 
   /**
-   * Sends one datagram. Blocks while a name is resolved, and while the send buffer is full.
+   * Takes over the descriptor of a UDP socket: from `into_fd`, of this thread or another one, or from whoever else made
+   * it. It is this object's from now on, close-on-exec, in the mode it is in. Does not block.
    *
-   * @param data the payload; no bytes at all make a valid datagram
-   * @param addr where to, as for `bind`
-   * @returns the number of bytes sent. Errors: `invalid udp socket` after `close`; `expected list of ints`, `bytes list
-   * must contain ints`, `byte value out of range`, `expected string`; `udp send failed: ` with `invalid socket address`,
-   * `invalid port value`, `failed to lookup address information: ...` or the system's reason (`EMSGSIZE` for more than a
-   * datagram can hold). Source: sendto(2).
+   * @returns Errors: `expected int`; `udp from_fd failed: ` with the system's reason (`EBADF`, `ENOTSOCK`), with `not a udp
+   * socket`, or because another object of this thread owns it. The descriptor stays as it was then.
    */
-  send_to(data: Bytes, addr: string): Result<number, string> {
-    const socket = this[TRANSPORT];
-    if (!socket.open) return Result.err(INVALID_SOCKET);
-    const bytes = toBytes(data);
-    if (typeof bytes === "string") return Result.err(bytes);
-    if (typeof addr !== "string") return Result.err("expected string");
-    const destination = this.#destination(socket, addr);
-    if (typeof destination === "string") return failed(SEND_FAILED, destination);
-    const length = byteLength(bytes);
-    const count = socket.sendTo(inPlace(bytes, length), length, destination);
-    if (count < 0) return failed(SEND_FAILED, socket.reason(count));
-    return Result.ok(count);
+  static from_fd(fd: number): Result<UdpSocket, string> {
+    return fromFd(fd, UDP, UDP_SHAPE).map((socket) => new UdpSocket(socket));
   }
 
   /**
-   * Receives one datagram. Blocks until one arrives.
+   * A second descriptor of the same socket, with the same timeouts: a datagram goes to one of them. Does not block.
    *
-   * @param size the most to take, in bytes; the rest of a longer datagram is lost
-   * @returns the payload (which may be empty) and the sender's address. Errors: `invalid udp socket` after `close`, `invalid
-   * buffer size`, `udp recv failed: ` with the system's reason (`EAGAIN` in non-blocking mode when none has come).
-   * Source: recvfrom(2).
+   * @returns Errors: `invalid udp socket` after `close`; `udp try_clone failed: ` with the system's reason (`EMFILE`).
+   * Source: fcntl(2), F_DUPFD_CLOEXEC.
    */
-  recv_from(size: number): Result<readonly [Buffer, string], string> {
-    const socket = this[TRANSPORT];
-    if (!socket.open) return Result.err(INVALID_SOCKET);
-    if (!isSize(size)) return Result.err("invalid buffer size");
-    const target = scratch(size);
-    this.#senderLength[0] = SOCKADDR_ROOM;
-    const most = Math.min(size, target.length);
-    const count = socket.receiveFrom(target, most, 0, this.#sender, this.#senderLength);
-    if (count < 0) return failed(RECV_FAILED, socket.reason(count));
-    return Result.ok([copyOut(target, count), this.#senderText(socket)] as const);
+  try_clone(): Result<UdpSocket, string> {
+    return cloneOf(this[TRANSPORT], UDP).map((socket) => new UdpSocket(socket));
   }
 
   /**
-   * The peer's address of a connected socket. Does not block.
+   * Sets how many routers a datagram may pass. Does not block.
    *
-   * @returns Errors: `invalid udp socket` after `close`; `udp peer_addr failed: ` with the system's reason (`ENOTCONN`
-   * when the socket is not connected). Source: getpeername(2).
+   * @param ttl 1 to 255
+   * @returns Errors: `invalid udp socket` after `close`, `expected int`, `udp set_ttl failed: ` with the system's reason (`EINVAL`).
+   * Source: ip(7), IP_TTL; ipv6(7), IPV6_UNICAST_HOPS.
    */
-  peer_addr(): Result<string, string> {
-    const socket = this[TRANSPORT];
-    if (!socket.open) return Result.err(INVALID_SOCKET);
-    const address = peerAddress(socket);
-    return typeof address === "string" ? Result.ok(address) : failed(words.peerAddr, socket.reason(address));
+  set_ttl(ttl: number): Result<Unit, string> {
+    return setTtl(this[TRANSPORT], UDP, ttl);
+  }
+
+  /** How many routers a datagram may pass. Errors: `invalid udp socket` after `close`, `udp ttl failed: `. */
+  ttl(): Result<number, string> {
+    return getTtl(this[TRANSPORT], UDP);
   }
 
   /**
-   * The address the socket is bound to, with the port that the system picked. Does not block.
+   * With true, datagrams may go to broadcast addresses; otherwise that is an `EACCES` error. Does not block.
    *
-   * @returns Errors: `invalid udp socket` after `close`; `udp local_addr failed: ` with the system's reason.
-   * Source: getsockname(2).
+   * @returns Errors: `invalid udp socket` after `close`, `expected bool`, `udp set_broadcast failed: ` with the system's reason.
+   * Source: socket(7), SO_BROADCAST.
    */
-  local_addr(): Result<string, string> {
+  set_broadcast(enabled: boolean): Result<Unit, string> {
     const socket = this[TRANSPORT];
-    if (!socket.open) return Result.err(INVALID_SOCKET);
-    const address = localAddress(socket);
-    return typeof address === "string" ? Result.ok(address) : failed(words.localAddr, socket.reason(address));
+    const { SOL_SOCKET, SO_BROADCAST } = socket.sys.constants;
+    return setFlag(socket, UDP, "set_broadcast", SOL_SOCKET, SO_BROADCAST, enabled);
+  }
+
+  /** What `set_broadcast` set. Errors: `invalid udp socket` after `close`, `udp broadcast failed: `. */
+  broadcast(): Result<boolean, string> {
+    const socket = this[TRANSPORT];
+    const { SOL_SOCKET, SO_BROADCAST } = socket.sys.constants;
+    return getFlag(socket, UDP, "broadcast", SOL_SOCKET, SO_BROADCAST);
   }
 
   /**
-   * Turns non-blocking mode on or off.
+   * Joins an IPv4 multicast group: from now on its datagrams come too. Does not block.
    *
-   * @returns Errors: `invalid udp socket` after `close`, `expected bool`, `udp set_nonblocking failed: ` with the system's
-   * reason. Source: fcntl(2), O_NONBLOCK.
+   * @param group the group's address, such as `"224.0.0.251"`
+   * @param interface_address the address of the local interface to join on; `"0.0.0.0"` lets the system choose
+   * @returns Errors: `invalid udp socket` after `close`, `expected string`; `udp join_multicast_v4 failed: ` with `invalid IPv4
+   * address` or the system's reason (`EINVAL` for what is no group, `ENODEV` for no interface). Source: ip(7),
+   * IP_ADD_MEMBERSHIP.
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * function listen_to_mdns(): UdpSocket {
+   *   const socket = UdpSocket.bind("0.0.0.0:5353", { reuse_port: true }).unwrapOrElse((error) => {
+   *     throw new Error(error);
+   *   });
+   *   socket.join_multicast_v4("224.0.0.251", "0.0.0.0");
+   *   return socket;
+   * }
+   * ```
    */
-  set_nonblocking(enabled: boolean): Result<Unit, string> {
+  join_multicast_v4(group: string, interface_address: string): Result<Unit, string> {
+    return this.#membershipV4("join_multicast_v4", "IP_ADD_MEMBERSHIP", group, interface_address);
+  }
+
+  /**
+   * Leaves an IPv4 multicast group. Does not block.
+   *
+   * @returns Errors: as for `join_multicast_v4`, under its own name (`EADDRNOTAVAIL` when it was not joined). Source: ip(7),
+   * IP_DROP_MEMBERSHIP.
+   */
+  leave_multicast_v4(group: string, interface_address: string): Result<Unit, string> {
+    return this.#membershipV4("leave_multicast_v4", "IP_DROP_MEMBERSHIP", group, interface_address);
+  }
+
+  #membershipV4(
+    member: string,
+    option: "IP_ADD_MEMBERSHIP" | "IP_DROP_MEMBERSHIP",
+    group: string,
+    local: string,
+  ): Result<Unit, string> {
     const socket = this[TRANSPORT];
-    if (!socket.open) return Result.err(INVALID_SOCKET);
-    if (typeof enabled !== "boolean") return Result.err("expected bool");
-    const failure = socket.setNonblocking(enabled);
-    if (failure < 0) return failed(words.setNonblocking, socket.reason(failure));
-    return Result.ok(Unit);
+    if (!socket.open) return Result.err(UDP.invalid);
+    if (typeof group !== "string" || typeof local !== "string") return Result.err("expected string");
+    const [groupBytes, localBytes] = [parseIpv4(group), parseIpv4(local)];
+    if (groupBytes === null || localBytes === null) {
+      return failed(`udp ${member} failed: `, "invalid IPv4 address");
+    }
+    // struct ip_mreq: the group, then the interface.
+    const { constants } = socket.sys;
+    const request = Buffer.concat([groupBytes, localBytes]);
+    const failure = socket.setRawOption(constants.IPPROTO_IP, constants[option], request);
+    return failure < 0 ? memberFailed(socket, UDP, member, failure) : Result.ok(Unit);
   }
 
-  /** Closes the socket and gives its descriptor back. Never fails; a second call does nothing. Source: close(2). */
-  close(): void {
-    this[TRANSPORT].close();
+  /**
+   * Joins an IPv6 multicast group: from now on its datagrams come too. Does not block.
+   *
+   * @param group the group's address, such as `"ff02::fb"`
+   * @param interface_index the number of the local interface to join on; 0 lets the system choose
+   * @returns Errors: `invalid udp socket` after `close`, `expected string`, `expected int`; `udp join_multicast_v6 failed: ` with
+   * `invalid IPv6 address` or the system's reason (`ENODEV` for no interface). Source: ipv6(7), IPV6_ADD_MEMBERSHIP.
+   */
+  join_multicast_v6(group: string, interface_index: number): Result<Unit, string> {
+    return this.#membershipV6("join_multicast_v6", "IPV6_JOIN_GROUP", group, interface_index);
   }
 
-  /** Closes the socket: what `using socket = ...` calls at the end of the block. */
-  [Symbol.dispose](): void {
-    this.close();
+  /**
+   * Leaves an IPv6 multicast group. Does not block.
+   *
+   * @returns Errors: as for `join_multicast_v6`, under its own name (`EADDRNOTAVAIL` when it was not joined). Source: ipv6(7),
+   * IPV6_DROP_MEMBERSHIP.
+   */
+  leave_multicast_v6(group: string, interface_index: number): Result<Unit, string> {
+    return this.#membershipV6("leave_multicast_v6", "IPV6_LEAVE_GROUP", group, interface_index);
   }
 
-  /** The socket address to send to. */
-  #destination(socket: Socket, text: string): Buffer | string {
+  #membershipV6(
+    member: string,
+    option: "IPV6_JOIN_GROUP" | "IPV6_LEAVE_GROUP",
+    group: string,
+    index: number,
+  ): Result<Unit, string> {
+    const socket = this[TRANSPORT];
+    if (!socket.open) return Result.err(UDP.invalid);
+    if (typeof group !== "string") return Result.err("expected string");
+    if (!Number.isInteger(index)) return Result.err("expected int");
+    const groupBytes = parseIpv6(group);
+    if (groupBytes === null) return failed(`udp ${member} failed: `, "invalid IPv6 address");
+    const { constants } = socket.sys;
+    if (index < 0 || index > 0xffffffff) return memberFailed(socket, UDP, member, -constants.EINVAL);
+    // struct ipv6_mreq: the group, then the interface's number.
+    const request = Buffer.alloc(20);
+    request.set(groupBytes);
+    request.writeUInt32LE(index, 16);
+    const failure = socket.setRawOption(constants.IPPROTO_IPV6, constants[option], request);
+    return failure < 0 ? memberFailed(socket, UDP, member, failure) : Result.ok(Unit);
+  }
+
+  /**
+   * With true, the default, what this host sends to an IPv4 group comes to the group's members on this host as well.
+   * Does not block.
+   *
+   * @returns Errors: `invalid udp socket` after `close`, `expected bool`, `udp set_multicast_loop_v4 failed: ` with the system's
+   * reason. Source: ip(7), IP_MULTICAST_LOOP.
+   */
+  set_multicast_loop_v4(enabled: boolean): Result<Unit, string> {
+    const socket = this[TRANSPORT];
+    const { IPPROTO_IP, IP_MULTICAST_LOOP } = socket.sys.constants;
+    return setFlag(socket, UDP, "set_multicast_loop_v4", IPPROTO_IP, IP_MULTICAST_LOOP, enabled);
+  }
+
+  /** What `set_multicast_loop_v4` set. Errors: `invalid udp socket` after `close`, `udp multicast_loop_v4 failed: `. */
+  multicast_loop_v4(): Result<boolean, string> {
+    const socket = this[TRANSPORT];
+    const { IPPROTO_IP, IP_MULTICAST_LOOP } = socket.sys.constants;
+    return getFlag(socket, UDP, "multicast_loop_v4", IPPROTO_IP, IP_MULTICAST_LOOP);
+  }
+
+  /**
+   * Sets how many routers a datagram to an IPv4 group may pass: 1, the default, stays in the local network. Does not block.
+   *
+   * @param ttl 0 to 255
+   * @returns Errors: `invalid udp socket` after `close`, `expected int`, `udp set_multicast_ttl_v4 failed: ` with the system's
+   * reason (`EINVAL`). Source: ip(7), IP_MULTICAST_TTL.
+   */
+  set_multicast_ttl_v4(ttl: number): Result<Unit, string> {
+    const socket = this[TRANSPORT];
+    const { IPPROTO_IP, IP_MULTICAST_TTL } = socket.sys.constants;
+    return setNumber(socket, UDP, "set_multicast_ttl_v4", ttl, [0, 255], (value) =>
+      socket.setOption(IPPROTO_IP, IP_MULTICAST_TTL, value),
+    );
+  }
+
+  /** What `set_multicast_ttl_v4` set. Errors: `invalid udp socket` after `close`, `udp multicast_ttl_v4 failed: `. */
+  multicast_ttl_v4(): Result<number, string> {
+    const socket = this[TRANSPORT];
+    const { IPPROTO_IP, IP_MULTICAST_TTL } = socket.sys.constants;
+    return getNumber(socket, UDP, "multicast_ttl_v4", () => socket.getOption(IPPROTO_IP, IP_MULTICAST_TTL));
+  }
+
+  /** @internal */
+  protected override destination(socket: Socket, text: string): Buffer | string {
     const addresses = resolve(socket.sys, text, socket.sys.constants.SOCK_DGRAM);
     if (typeof addresses === "string") return addresses;
     if (addresses.length === 1) return addresses[0]!;
     // "localhost" can be both ::1 and 127.0.0.1: take the one that this socket can reach.
-    const family = ownFamily(socket);
+    const family = socketFamily(socket);
     return addresses.find((address) => familyOf(socket.sys.constants, address) === family) ?? addresses[0]!;
   }
-
-  #senderText(socket: Socket): string {
-    const length = this.#senderLength[0]!;
-    if (length !== this.#lastSenderLength || !sameBytes(this.#sender, this.#lastSender, length)) {
-      this.#sender.copy(this.#lastSender);
-      this.#lastSenderLength = length;
-      this.#lastSenderText = length === 0 ? "" : formatAddress(socket.sys.constants, this.#sender);
-    }
-    return this.#lastSenderText;
-  }
-}
-
-function ownFamily(socket: Socket): number {
-  const address = Buffer.alloc(SOCKADDR_ROOM);
-  const sys: Platform = socket.sys;
-  sys.getsockname(socket.descriptor, address, Uint32Array.of(SOCKADDR_ROOM));
-  return familyOf(sys.constants, address);
-}
-
-function sameBytes(a: Buffer, b: Buffer, length: number): boolean {
-  for (let index = 0; index < length; index++) if (a[index] !== b[index]) return false;
-  return true;
 }

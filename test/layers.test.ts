@@ -15,6 +15,8 @@ const layers = [
   ["http/connection.ts", "http/route.ts"],
   ["poller.ts"],
   ["tls.ts", "tcp.ts", "udp.ts", "unix.ts", "lookup.ts"],
+  ["datagram.ts", "handle.ts", "socket-stream.ts", "members.ts"],
+  ["bind-options.ts"],
   ["tls/"],
   ["endpoint.ts"],
   ["resolve.ts"],

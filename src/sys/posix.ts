@@ -61,7 +61,12 @@ export function loadPosix(): Platform {
   }
 
   function acceptThenMark(call: (descriptor: number, address: null, length: null) => number) {
-    return (descriptor: number): number => mark(call(descriptor, null, null));
+    return (listener: number): number => {
+      const descriptor = mark(call(listener, null, null));
+      // BSD's accept(2) hands the listener's mode down; Linux' does not.
+      if (descriptor >= 0) fcntl(descriptor, constants!.F_SETFL, "int", 0);
+      return descriptor;
+    };
   }
 
   return {
