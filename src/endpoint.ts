@@ -1,6 +1,6 @@
 import { addressText } from "./address.ts";
 import { resolve } from "./resolve.ts";
-import { CONNECT_TIMED_OUT, networkPlatform, Socket, systemReason } from "./socket.ts";
+import { networkPlatform, Socket, systemReason } from "./socket.ts";
 import type { Platform } from "./sys/index.ts";
 import { familyOf, SOCKADDR_ROOM } from "./sys/sockaddr.ts";
 
@@ -69,8 +69,8 @@ function firstOf(
     if (failure >= 0) return socket;
     reason = socket.reason(failure);
     socket.close();
-    // The user wants to get back to the event loop, or on with the program, not to the next address.
-    if (failure === -sys.constants.EINTR || failure === CONNECT_TIMED_OUT) break;
+    // The user wants to get back to the event loop, not on to the next address.
+    if (failure === -sys.constants.EINTR) break;
   }
   return reason;
 }

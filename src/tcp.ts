@@ -78,10 +78,10 @@ export class TcpStream extends SocketStream {
   }
 
   /**
-   * As `connect`, but gives up after a time: for the connections to all addresses of a name together.
+   * As `connect`, but gives up after a time.
    *
-   * Blocks until the server has accepted or refused, or the time is over. (The lookup of a name counts, but cannot be
-   * cut short.)
+   * Blocks while the name is resolved, which has no limit, and then until the server has accepted or refused or the
+   * time is over. Where a name has several addresses, each gets a share of the time.
    *
    * @param addr as for `connect`
    * @param ms milliseconds, more than 0; null for as long as the system tries
@@ -99,7 +99,7 @@ export class TcpStream extends SocketStream {
     if (typeof addr !== "string") return Result.err("expected string");
     const timeout = timeoutFrom(ms);
     if (timeout === undefined) return Result.err(INVALID_TIMEOUT);
-    const socket = connectTo(addr, performance.now() + timeout);
+    const socket = connectTo(addr, Number.POSITIVE_INFINITY, timeout);
     if (typeof socket === "string") return failed(FAILED_TO_CONNECT, socket);
     return Result.ok(new TcpStream(socket));
   }
@@ -300,7 +300,7 @@ export class TcpListener extends SocketHandle {
 
   /**
    * The connections, one after another and without end: each step is an `accept`. An error does not end it, for the
-   * next connection may be a good one; only the listener's `close` does, after its error.
+   * next connection may be a good one; only the listener's `close` does.
    *
    * @example
    * ```ts
