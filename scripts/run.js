@@ -22,6 +22,7 @@ await build({
   platform: "node",
   format: "esm",
   target: "node20",
+  keepNames: true,
   sourcemap: "inline",
   logLevel: "warning",
 });

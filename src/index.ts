@@ -1,3 +1,8 @@
+import { TcpListener, TcpStream } from "./tcp.ts";
+import { TlsStream } from "./tls.ts";
+import { traceClasses } from "./trace.ts";
+import { UdpSocket } from "./udp.ts";
+
 export type { Result } from "true-myth/result";
 export type { Unit } from "true-myth/unit";
 export type { TcpBindOptions, UdpBindOptions } from "./bind-options.ts";
@@ -10,3 +15,5 @@ export { TcpListener, TcpStream } from "./tcp.ts";
 export type { TlsClientOptions, TlsServerOptions } from "./tls/index.ts";
 export { type TlsConnectOptions, TlsStream } from "./tls.ts";
 export { UdpSocket } from "./udp.ts";
+
+traceClasses(TcpListener, TcpStream, TlsStream, UdpSocket);

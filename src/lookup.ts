@@ -3,6 +3,7 @@ import { formatAddress } from "./address.ts";
 import { failed } from "./error.ts";
 import { resolve } from "./resolve.ts";
 import { networkPlatform } from "./socket.ts";
+import { traced } from "./trace.ts";
 
 const LOOKUP_FAILED = "lookup_host failed: ";
 
@@ -23,6 +24,12 @@ const LOOKUP_FAILED = "lookup_host failed: ";
  * ```
  */
 export function lookup_host(addr: string): Result<string[], string> {
+  return lookupTraced(addr);
+}
+
+const lookupTraced = traced("lookup_host", lookup);
+
+function lookup(addr: string): Result<string[], string> {
   if (typeof addr !== "string") return Result.err("expected string");
   const sys = networkPlatform();
   if (typeof sys === "string") return failed(LOOKUP_FAILED, sys);

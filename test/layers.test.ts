@@ -9,7 +9,6 @@ import { root } from "./support/peer.ts";
 const layers = [
   ["cli/"],
   ["index.ts"],
-  ["trace.ts"],
   ["http/index.ts"],
   ["http/client.ts", "http/server.ts"],
   ["http/connection.ts", "http/route.ts"],
@@ -29,6 +28,8 @@ const layers = [
   ["held.ts", "timeout.ts"],
   ["bytes.ts"],
   ["error.ts"],
+  ["trace.ts"],
+  ["calls.ts"],
   ["sys/"],
 ];
 

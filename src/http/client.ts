@@ -4,6 +4,7 @@
 import { Result } from "true-myth/result";
 import { errorText } from "../error.ts";
 import type { Json } from "../json.ts";
+import { traced } from "../trace.ts";
 import { decodeBody } from "./body.ts";
 import { type Connection, openConnection } from "./connection.ts";
 import { codingsOf, decodeContent, mostCodedBytes } from "./content.ts";
@@ -59,6 +60,12 @@ export interface ClientResponse {
  * ```
  */
 export function request(req: ClientRequest): Result<ClientResponse, string> {
+  return requestTraced(req);
+}
+
+const requestTraced = traced("http.request", requestPlain);
+
+function requestPlain(req: ClientRequest): Result<ClientResponse, string> {
   let settings: Settings | string;
   try {
     settings = readSettings(req);

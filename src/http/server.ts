@@ -6,6 +6,7 @@ import { Unit } from "true-myth/unit";
 import { errorText } from "../error.ts";
 import type { Json } from "../json.ts";
 import { type ByteStream, type Transport, transportOf } from "../stream.ts";
+import { traced } from "../trace.ts";
 import { type BodyDecoding, decodeBody } from "./body.ts";
 import { type Field, type Headers, hasOption } from "./fields.ts";
 import { type ReadLimits, RequestReader } from "./incoming.ts";
@@ -90,6 +91,15 @@ export function read_request(
   stream: ByteStream,
   options?: ReadRequestOptions,
 ): Result<ServerRequest, string> {
+  return readTraced(stream, options);
+}
+
+const readTraced = traced("http.read_request", readPlain);
+
+function readPlain(
+  stream: ByteStream,
+  options: ReadRequestOptions | undefined,
+): Result<ServerRequest, string> {
   const transport = transportOf(stream);
   if (transport === undefined || !transport.open) return Result.err("invalid tcp stream");
   const settings = options === undefined ? DEFAULTS : readSettings(options);
@@ -131,6 +141,12 @@ export function read_request(
  * system's reason. Source: RFC 9112; RFC 9110, 6.4.1, 8.6 and 15.
  */
 export function write_response(stream: ByteStream, response: ServerResponse): Result<Unit, string> {
+  return writeTraced(stream, response);
+}
+
+const writeTraced = traced("http.write_response", writePlain);
+
+function writePlain(stream: ByteStream, response: ServerResponse): Result<Unit, string> {
   const transport = transportOf(stream);
   if (transport === undefined || !transport.open) return Result.err("invalid tcp stream");
   const connection = connectionOf(transport);

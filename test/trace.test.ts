@@ -1,0 +1,82 @@
+// NODE_DEBUG=std-net: a line for each call, and nothing secret in any of them.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { startPeer } from "./support/peer.ts";
+
+/** A conversation over TCP, UDP and HTTP in which every secret is the word "hush". */
+const program = `
+import { Worker } from "node:worker_threads";
+import { once } from "node:events";
+import { error_code, http, TcpListener, TcpStream, UdpSocket } from "std-net";
+
+const listener = TcpListener.bind("127.0.0.1:0").value;
+const client = TcpStream.connect(listener.local_addr().value).value;
+const server = listener.accept().value;
+client.write("hush");
+client.write([104, 117, 115, 104]);
+server.read(100);
+client.write("POST /form?hush HTTP/1.1\\r\\nHost: a\\r\\nX-Key: hush\\r\\nContent-Length: 6\\r\\n\\r\\n\\"hush\\"");
+http.read_request(server);
+http.write_response(server, { status: 201, headers: { "set-cookie": "hush" }, body: "hush" });
+const socket = UdpSocket.bind("127.0.0.1:0").value;
+socket.send_to("hush", socket.local_addr().value);
+socket.recv_from(2);
+socket.close();
+socket.recv_from(2);
+http.request({
+  method: "PUT",
+  url: "http://hush:hush@127.0.0.1:1/path?hush#hush",
+  headers: { authorization: "hush" },
+  body: { hush: "hush" },
+});
+http.request({ method: "GET", url: "hush" });
+`;
+
+function run(debug: string) {
+  return startPeer("node", ["--input-type=module", "-e", program], { NODE_DEBUG: debug });
+}
+
+test("each call prints its operation, addresses, sizes, result and microseconds", async () => {
+  await using peer = run("std-net");
+  const { code, stdout, stderr } = await peer.exit();
+  assert.equal(code, 0, stderr);
+  assert.equal(stdout, "");
+  const address = "127\\.0\\.0\\.1:\\d+";
+  const lines = stderr.trimEnd().split("\n");
+  const expected = [
+    `TcpListener\\.bind\\("127\\.0\\.0\\.1:0"\\): TcpListener ${address}`,
+    `TcpListener\\.local_addr\\(\\) on ${address}: ${address}`,
+    `TcpStream\\.connect\\("${address}"\\): TcpStream ${address} -> ${address}`,
+    `TcpListener\\.accept\\(\\) on ${address}: TcpStream ${address} -> ${address}`,
+    `TcpStream\\.write\\(4 bytes\\) on ${address} -> ${address}: 4`,
+    `TcpStream\\.write\\(4 bytes\\) on ${address} -> ${address}: 4`,
+    `TcpStream\\.read\\(100\\) on ${address} -> ${address}: 8 bytes`,
+    `TcpStream\\.write\\(\\d+ bytes\\) on ${address} -> ${address}: \\d+`,
+    `http\\.read_request\\(TcpStream ${address} -> ${address}\\): POST /form`,
+    `http\\.write_response\\(TcpStream ${address} -> ${address}, status 201\\): ok`,
+    `UdpSocket\\.bind\\("127\\.0\\.0\\.1:0"\\): UdpSocket ${address}`,
+    `UdpSocket\\.local_addr\\(\\) on ${address}: ${address}`,
+    `UdpSocket\\.send_to\\(4 bytes, "${address}"\\) on ${address}: 4`,
+    `UdpSocket\\.recv_from\\(2\\) on ${address}: 2 bytes from ${address}`,
+    `UdpSocket\\.close\\(\\) on ${address}: done`,
+    "UdpSocket\\.recv_from\\(2\\): error: invalid udp socket",
+    "http\\.request\\(PUT http://127\\.0\\.0\\.1:1/path\\): error: http request failed: .* \\(os error \\d+\\)",
+    "http\\.request\\(GET an invalid URL\\): error: 'url' is not a valid http or https URL",
+  ];
+  expected.forEach((pattern, index) => {
+    assert.match(lines[index] ?? "", new RegExp(`^STD-NET \\d+: ${pattern}, \\d+ us$`));
+  });
+  assert.equal(lines.length, expected.length);
+});
+
+test("what is sent, received, asked for or secret is in no line", async () => {
+  await using peer = run("std-net");
+  const { stderr } = await peer.exit();
+  assert.doesNotMatch(stderr, /hush/i);
+});
+
+test("without NODE_DEBUG=std-net nothing is printed", async () => {
+  await using peer = run("http,net");
+  const { stderr } = await peer.exit();
+  assert.doesNotMatch(stderr, /STD-NET/);
+});
