@@ -1,7 +1,7 @@
 // Builds what the package ships: one JavaScript file (a file less to find and read is time less at
 // start-up) and one declaration file for each source file.
 import { execFileSync } from "node:child_process";
-import { rmSync } from "node:fs";
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { build } from "esbuild";
@@ -11,20 +11,41 @@ const require = createRequire(import.meta.url);
 
 rmSync("dist", { recursive: true, force: true });
 
-await build({
-  entryPoints: { index: "src/index.ts" },
-  outdir: "dist",
+const common = {
   bundle: true,
-  packages: "external",
+  // lossless-json is a dozen small files that would cost milliseconds to find and read, so it is bundled. true-myth must
+  // be the same module that the program sees, and koffi finds its binary beside its own files.
+  external: ["true-myth", "koffi", "std-net"],
   platform: "node",
   format: "esm",
   target: "node20",
+  logLevel: "warning",
+};
+
+await build({
+  ...common,
+  entryPoints: { index: "src/index.ts" },
+  outdir: "dist",
   sourcemap: true,
   sourcesContent: false,
-  logLevel: "warning",
 });
+keepClassNames("dist/index.js");
+
+copyFileSync("node_modules/lossless-json/LICENSE.md", "dist/lossless-json.LICENSE.md");
 
 if (declarations) {
   const tsc = join(dirname(require.resolve("typescript/package.json")), "bin", "tsc");
   execFileSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { stdio: "inherit" });
+}
+
+/**
+ * A class that mentions itself comes out as `var Name = class _Name`, and would introduce itself by the second name
+ * wherever it is printed.
+ */
+function keepClassNames(file) {
+  let code = readFileSync(file, "utf8");
+  for (const [, name] of code.matchAll(/^var (\w+) = class _\1\b/gm)) {
+    code = code.replaceAll(new RegExp(`\\b_${name}\\b`, "g"), name);
+  }
+  writeFileSync(file, code);
 }
