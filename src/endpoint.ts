@@ -1,7 +1,7 @@
 import { addressText } from "./address.ts";
 import { resolve } from "./resolve.ts";
-import { networkPlatform, Socket, systemReason } from "./socket.ts";
-import type { Platform } from "./sys/index.ts";
+import { networkPlatform, Socket } from "./socket.ts";
+import { type Platform, systemReason } from "./sys/index.ts";
 import { familyOf, SOCKADDR_ROOM } from "./sys/sockaddr.ts";
 
 /** From "host:port" text to sockets that are connected or bound, and back from a socket to the text. */
@@ -12,7 +12,7 @@ export type Step = (socket: Socket, sys: Platform, family: number) => number;
 /**
  * A socket connected to the first address of `text` that accepts, or the text of the last address's error.
  *
- * It ends at the deadline, or `timeout` milliseconds after the name was resolved (which nothing can limit). An
+ * It ends at the deadline, or `timeout` milliseconds after the name was resolved. An
  * address that does not answer takes no more than its share of that time, so that the next one gets a chance.
  */
 export function connectTo(
@@ -23,7 +23,7 @@ export function connectTo(
   const sys = networkPlatform();
   if (typeof sys === "string") return sys;
   let end: number | undefined;
-  return firstOf(sys, text, sys.constants.SOCK_STREAM, (socket, address, addressesLeft) => {
+  return firstOf(sys, text, sys.constants.SOCK_STREAM, deadline, (socket, address, addressesLeft) => {
     const now = performance.now();
     end ??= Math.min(deadline, now + timeout);
     return socket.connect(address, addressesLeft === 1 ? end : now + (end - now) / addressesLeft);
@@ -39,7 +39,7 @@ export function bindTo(
 ): Socket | string {
   const sys = networkPlatform();
   if (typeof sys === "string") return sys;
-  return firstOf(sys, text, sys.constants[type], (socket, address) => {
+  return firstOf(sys, text, sys.constants[type], Number.POSITIVE_INFINITY, (socket, address) => {
     const family = familyOf(sys.constants, address);
     const failure = prepare(socket, sys, family);
     if (failure < 0) return failure;
@@ -52,9 +52,10 @@ function firstOf(
   sys: Platform,
   text: string,
   type: number,
+  deadline: number,
   attempt: (socket: Socket, address: Buffer, addressesLeft: number) => number,
 ): Socket | string {
-  const addresses = resolve(sys, text, type);
+  const addresses = resolve(sys, text, type, deadline);
   if (typeof addresses === "string") return addresses;
   let reason = "";
   let addressesLeft = addresses.length;

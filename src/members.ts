@@ -2,7 +2,8 @@ import { Result } from "true-myth/result";
 import { Unit } from "true-myth/unit";
 import { localAddress, peerAddress, socketFamily } from "./endpoint.ts";
 import { failed } from "./error.ts";
-import { networkPlatform, Socket, systemReason } from "./socket.ts";
+import { networkPlatform, Socket } from "./socket.ts";
+import { systemReason } from "./sys/index.ts";
 import { INVALID_TIMEOUT, timeoutFrom, timeoutTo } from "./timeout.ts";
 
 /**

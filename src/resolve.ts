@@ -1,5 +1,7 @@
+import { isMainThread } from "node:worker_threads";
 import { parseAddress } from "./address.ts";
-import type { Platform } from "./sys/index.ts";
+import { signalListenersExist, signalListenerWaits } from "./signals.ts";
+import { type Platform, systemReason } from "./sys/index.ts";
 import { encodeAddress } from "./sys/sockaddr.ts";
 
 /** The longest name that getnameinfo(3) can give (NI_MAXHOST); nothing longer can resolve. */
@@ -10,9 +12,15 @@ let known: { text: string; addresses: Buffer[] } | undefined;
 
 /**
  * The socket addresses that "host:port" text stands for, in the resolver's order and at least one; or the text of
- * the error. A numeric address is answered here; for a name the system's resolver is asked, which blocks.
+ * the error. A numeric address is answered here; for a name the system's resolver is asked, which blocks until it
+ * has an answer or, where the system can do that, until the deadline.
  */
-export function resolve(sys: Platform, text: string, type: number): Buffer[] | string {
+export function resolve(
+  sys: Platform,
+  text: string,
+  type: number,
+  deadline: number = Number.POSITIVE_INFINITY,
+): Buffer[] | string {
   if (text === known?.text) return known.addresses;
   const parsed = parseAddress(text);
   if (typeof parsed === "string") return parsed;
@@ -25,7 +33,8 @@ export function resolve(sys: Platform, text: string, type: number): Buffer[] | s
     return addresses;
   }
   if (parsed.host.length > LONGEST_NAME) return "failed to lookup address information: name too long";
-  const found = sys.getaddrinfo(parsed.host, parsed.port, type);
+  const found = lookUp(sys, parsed.host, parsed.port, type, deadline);
+  if (typeof found === "string") return found;
   if (typeof found === "number") {
     const why = found === sys.constants.EAI_SYSTEM ? sys.strerror(sys.errno()) : sys.gaiStrerror(found);
     return `failed to lookup address information: ${why}`;
@@ -41,9 +50,45 @@ function scopeId(sys: Platform, scope: string): number | string {
     return number <= 0xffffffff ? number : "invalid socket address";
   }
   const index = sys.interfaceIndex(scope);
-  return index > 0 ? index : `${sys.strerror(sys.errno())} (os error ${sys.errno()})`;
+  return index > 0 ? index : systemReason(sys, sys.errno());
 }
 
 function isScopeNumber(scope: string): boolean {
   return /^[0-9]{1,10}$/.test(scope);
+}
+
+/** As good as for ever, in milliseconds. */
+const LONGEST_WAIT = 3_600_000;
+
+/** The longest that a worker's lookup may keep it from being terminated, in milliseconds. */
+const SLICE = 50;
+
+/** getaddrinfo's answer; or a text when the wait for it was ended. */
+function lookUp(
+  sys: Platform,
+  host: string,
+  port: number,
+  type: number,
+  deadline: number,
+): Buffer[] | number | string {
+  // A thread for the lookup is only worth its while where something could end the wait.
+  const mayEnd = !isMainThread || deadline !== Number.POSITIVE_INFINITY || signalListenersExist();
+  if (sys.lookup === null || !mayEnd) return sys.getaddrinfo(host, port, type);
+  const handle = sys.lookup.start(host, type);
+  if (typeof handle === "number") return handle;
+  for (;;) {
+    const remaining = deadline - performance.now();
+    const begun = performance.now();
+    const slice = Math.max(1, Math.min(remaining, isMainThread ? LONGEST_WAIT : SLICE));
+    if (sys.lookup.wait(handle, slice)) return sys.lookup.finish(handle, port);
+    if (performance.now() >= deadline) {
+      sys.lookup.abandon(handle);
+      return "connection timed out";
+    }
+    // Back before its time without an answer: a signal.
+    if (performance.now() - begun < slice - 1 && signalListenerWaits()) {
+      sys.lookup.abandon(handle);
+      return systemReason(sys, sys.constants.EINTR);
+    }
+  }
 }

@@ -30,15 +30,20 @@ export function watchSignals(sys: Platform): void {
   });
 }
 
+/** Whether any signal has a listener that this thread's event loop would run. */
+export function signalListenersExist(): boolean {
+  if (!isMainThread) return false;
+  return process
+    .eventNames()
+    .some((event) => (event as string) in constants.signals && userListeners(event) > 0);
+}
+
 /**
  * Whether EINTR means that a listener waits for the event loop to run it. (It can also be a signal that concerns
  * nobody, where a timeout made the call interruptible: the kernel does not say which signal it was.)
  */
 export function signalListenerWaits(): boolean {
-  if (!isMainThread) return false;
-  const waits = process
-    .eventNames()
-    .some((event) => (event as string) in constants.signals && userListeners(event) > 0);
+  const waits = signalListenersExist();
   // A signal alone does not keep the event loop going: without this a program that ends now would end before the
   // listener ran. Twice, because the first may come round before the loop has polled for signals.
   if (waits) setImmediate(() => setImmediate(() => {}));

@@ -3,7 +3,7 @@ import { HeldBytes } from "./held.ts";
 import { signalListenerWaits, watchSignals } from "./signals.ts";
 import type { Transport } from "./stream.ts";
 import { type Constants, linux } from "./sys/constants.ts";
-import { type Platform, platform } from "./sys/index.ts";
+import { type Platform, platform, systemReason } from "./sys/index.ts";
 
 /**
  * The longest single wait inside the kernel, in milliseconds. The main thread may wait for ever: a signal ends it.
@@ -595,18 +595,6 @@ function isLoopback(constants: Constants, address: Uint8Array): boolean {
 
 // More than it takes: V8 keeps typed arrays of up to 64 bytes where a pointer to them is dear (bytes.ts).
 const lookScratch = Buffer.allocUnsafeSlow(128);
-
-const reasons = new Map<number, string>();
-
-/** `Connection refused (os error 111)`: strerror's text and the number. */
-export function systemReason(sys: Platform, errno: number): string {
-  let reason = reasons.get(errno);
-  if (reason === undefined) {
-    reason = `${sys.strerror(errno)} (os error ${errno})`;
-    reasons.set(errno, reason);
-  }
-  return reason;
-}
 
 /** The platform, once it is certain that this process may use the network; else the text of the error. */
 export function networkPlatform(): Platform | string {

@@ -71,6 +71,13 @@ export interface Platform {
    * back and getting it anew costs a page fault for each page.
    */
   keepFreedMemory(): void;
+  /** The same in slices, where the system can (see lookup.ts); else null. */
+  readonly lookup: {
+    start(host: string, type: number): bigint | number;
+    wait(handle: bigint, milliseconds: number): boolean;
+    finish(handle: bigint, port: number): Buffer[] | number;
+    abandon(handle: bigint): void;
+  } | null;
   /** SO_RCVTIMEO's and SO_SNDTIMEO's value for this many milliseconds. */
   timeval(milliseconds: number): Uint8Array;
 }
@@ -93,4 +100,16 @@ export function platform(): Platform | string {
     }
   }
   return loaded;
+}
+
+const reasons = new Map<number, string>();
+
+/** `Connection refused (os error 111)`: strerror's text and the number. */
+export function systemReason(sys: Platform, errno: number): string {
+  let reason = reasons.get(errno);
+  if (reason === undefined) {
+    reason = `${sys.strerror(errno)} (os error ${errno})`;
+    reasons.set(errno, reason);
+  }
+  return reason;
 }

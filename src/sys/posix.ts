@@ -1,8 +1,17 @@
 import { createRequire } from "node:module";
 import { type Constants, darwin, linux } from "./constants.ts";
 import type { Platform } from "./index.ts";
+import { loadLookup } from "./lookup.ts";
 
 type Koffi = typeof import("koffi");
+
+/** What is asked of a struct addrinfo. */
+interface AddressInfo {
+  readonly ai_family: number;
+  readonly ai_addrlen: number;
+  readonly ai_addr: bigint;
+  readonly ai_next: bigint | null;
+}
 
 /** 32 MiB less what malloc adds to a block. */
 const LARGEST_LESSON = 32 * 1024 * 1024 - 64 * 1024;
@@ -69,6 +78,31 @@ export function loadPosix(): Platform {
     };
   }
 
+  function hintsFor(type: number): Buffer {
+    const hints = Buffer.alloc(koffi.sizeof(addrinfo));
+    hints.writeInt32LE(type, koffi.offsetof(addrinfo, "ai_socktype"));
+    return hints;
+  }
+
+  /** The socket addresses of getaddrinfo's list, with the port put in; the list is freed. */
+  function takeAddresses(list: bigint, port: number): Buffer[] {
+    const addresses: Buffer[] = [];
+    for (let entry: bigint | null = list; entry; ) {
+      const info: AddressInfo = koffi.decode(entry, addrinfo);
+      if (info.ai_family === constants!.AF_INET || info.ai_family === constants!.AF_INET6) {
+        const bytes = koffi.decode(info.ai_addr, koffi.array("uint8_t", info.ai_addrlen, "Typed"));
+        const address = Buffer.from(bytes);
+        address.writeUInt16BE(port, 2);
+        addresses.push(address);
+      }
+      entry = info.ai_next;
+    }
+    freeaddrinfo(list);
+    return addresses;
+  }
+
+  const lookup = loadLookup(koffi, libc);
+
   return {
     constants,
     errno: koffi.errno,
@@ -105,24 +139,18 @@ export function loadPosix(): Platform {
     siginterrupt: libc.func("int siginterrupt(int, int)"),
     interfaceIndex: libc.func("uint32_t if_nametoindex(const char *)"),
     getaddrinfo(host, port, type) {
-      const hints = Buffer.alloc(koffi.sizeof(addrinfo));
-      hints.writeInt32LE(type, koffi.offsetof(addrinfo, "ai_socktype"));
       const head = new BigUint64Array(1);
-      const code: number = getaddrinfo(host, null, hints, head);
-      if (code !== 0) return code;
-      const addresses: Buffer[] = [];
-      for (let entry = head[0] as bigint | null; entry; ) {
-        const info = koffi.decode(entry, addrinfo);
-        if (info.ai_family === constants.AF_INET || info.ai_family === constants.AF_INET6) {
-          const bytes = koffi.decode(info.ai_addr, koffi.array("uint8_t", info.ai_addrlen, "Typed"));
-          const address = Buffer.from(bytes);
-          address.writeUInt16BE(port, 2);
-          addresses.push(address);
-        }
-        entry = info.ai_next;
-      }
-      freeaddrinfo(head[0]);
-      return addresses;
+      const code: number = getaddrinfo(host, null, hintsFor(type), head);
+      return code === 0 ? takeAddresses(head[0]!, port) : code;
+    },
+    lookup: lookup && {
+      start: (host, type) => lookup.start(host, hintsFor(type)),
+      wait: lookup.wait,
+      finish(handle, port) {
+        const { code, list } = lookup.finish(handle);
+        return code === 0 ? takeAddresses(list, port) : code;
+      },
+      abandon: lookup.abandon,
     },
     keepFreedMemory() {
       // glibc learns from a large block that is freed: blocks of up to its size no longer come from mmap(2), and twice

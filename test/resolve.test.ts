@@ -1,0 +1,63 @@
+// A name server that keeps silent: the lookup ends when the call has to, not when the resolver gives up.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { startPeer } from "./support/peer.ts";
+
+const mayUnshare = spawnSync("unshare", ["--mount", "true"]).status === 0;
+const skip = mayUnshare
+  ? false
+  : "needs the right to make a mount namespace (unshare --mount), for a resolv.conf of its own";
+
+test("timeout_ms, terminate() and a signal end a lookup that has no answer", { skip }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "std-net-"));
+  const configuration = join(folder, "resolv.conf");
+  writeFileSync(configuration, "nameserver 127.0.0.53\noptions timeout:5 attempts:2\n");
+  const program = `
+import * as net from "std-net";
+import { spawn } from "node:child_process";
+import { Worker } from "node:worker_threads";
+let begun = performance.now();
+const took = () => (performance.now() - begun < 2000 ? "soon" : "late");
+console.log(net.http.request({ method: "GET", url: "http://silent.example/", timeout_ms: 500 }).error, took());
+const code = 'import("std-net").then((net) => { require("node:worker_threads").parentPort.postMessage(0); net.TcpStream.connect("silent.example:80"); })';
+const thread = new Worker(code, { eval: true, execArgv: [] });
+await new Promise((resolve) => thread.on("message", resolve));
+await new Promise((resolve) => setTimeout(resolve, 300));
+begun = performance.now();
+await thread.terminate();
+console.log("terminated", took());
+process.on("SIGTERM", () => console.log("listener"));
+spawn("sh", ["-c", "sleep 0.3; kill -TERM " + process.pid]);
+begun = performance.now();
+console.log(net.TcpStream.connect("silent.example:80").error, took());
+`;
+  // Both programs share a mount namespace in which this resolv.conf is the system's.
+  const script = `
+mount --bind "$1" /etc/resolv.conf
+exec python3 -c '
+import socket, subprocess, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.53", 53))
+print("silent", flush=True)
+subprocess.call([sys.argv[1], "--input-type=module", "-e", sys.argv[2]])' "$2" "$3"`;
+  await using peer = startPeer("unshare", [
+    "--mount",
+    "sh",
+    "-c",
+    script,
+    "sh",
+    configuration,
+    process.execPath,
+    program,
+  ]);
+  assert.equal(await peer.line(), "silent");
+  assert.equal(await peer.line(), "http request failed: timed out soon");
+  assert.equal(await peer.line(), "terminated soon");
+  assert.equal(await peer.line(), "failed to connect: Interrupted system call (os error 4) soon");
+  assert.equal(await peer.line(), "listener");
+  rmSync(folder, { recursive: true });
+});
