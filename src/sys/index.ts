@@ -96,7 +96,8 @@ export function platform(): Platform | string {
       loaded =
         `std-net's native part (the npm package koffi) could not be loaded on ${process.platform}-${process.arch}; ` +
         "install it again on this very platform, optional dependencies included: " +
-        (error instanceof Error ? error.message : String(error));
+        // The first line: what follows is Node's list of who required it.
+        (error instanceof Error ? error.message : String(error)).split("\n", 1)[0];
     }
   }
   return loaded;

@@ -1,0 +1,111 @@
+// The safety nets: what goes wrong around the calls is said, not suffered.
+import assert from "node:assert/strict";
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { node, root, startPeer } from "./support/peer.ts";
+
+test("a request to a server on this thread's own event loop gives one warning that names the cause", async () => {
+  await using child = node(
+    `const http = await import("node:http");
+    const server = http.createServer((request, response) => response.end()).listen(0, () => {
+      const url = "http://localhost:" + server.address().port + "/";
+      for (let times = 0; times < 2; times++) {
+        console.log(net.http.request({ method: "GET", url, timeout_ms: 1300 }).error);
+      }
+      const stream = net.TcpStream.connect("127.0.0.1:" + server.address().port).value;
+      stream.set_read_timeout(1300);
+      console.log(stream.read(1).error);
+      process.exit();
+    });`,
+  );
+  const end = await child.exit();
+  assert.equal(
+    end.stdout,
+    "http request failed: timed out\nhttp request failed: timed out\n" +
+      "tcp read failed: Resource temporarily unavailable (os error 11)\n",
+  );
+  assert.equal(end.stderr.split("BlockedEventLoopWarning").length - 1, 1, end.stderr);
+  assert.match(end.stderr, /event loop.*worker thread/s);
+});
+
+test("a slow server elsewhere gives no warning, even while this event loop listens too", async () => {
+  await using child = node(
+    `const { Worker } = await import("node:worker_threads");
+    const listener = net.TcpListener.bind("127.0.0.1:0").value;
+    const slow = new Worker(\`(async () => {
+      const { createServer } = await import("node:net");
+      const { parentPort } = await import("node:worker_threads");
+      const server = createServer((socket) => setTimeout(() => socket.end("late"), 1300));
+      server.listen(0, "127.0.0.1", () => parentPort.postMessage(server.address().port));
+    })()\`, { eval: true });
+    const port = await new Promise((resolve) => slow.once("message", resolve));
+    console.log(net.TcpStream.connect("127.0.0.1:" + port).value.read(10).value.toString());
+    process.exit();`,
+  );
+  const end = await child.exit();
+  assert.equal(end.stdout, "late\n");
+  assert.equal(end.stderr, "");
+});
+
+test("where the permission model denies the network, connect and bind are errors that say so", async () => {
+  const calls = `for (const result of [
+      net.TcpStream.connect("127.0.0.1:1"),
+      net.TcpListener.bind("127.0.0.1:0"),
+      net.UdpSocket.bind("127.0.0.1:0"),
+      net.http.request({ method: "GET", url: "http://127.0.0.1:1/" }),
+    ]) console.log(result.error);
+    process.exit();`;
+  const program = `import * as net from "std-net"; ${calls}`;
+  const knowsScope = process.allowedNodeEnvironmentFlags.has("--allow-net");
+  // A Node that does not know the scope yet is told so: what is tested is what we make of the answer.
+  const pretence = `process.permission = { has: (scope) => scope !== "net" };
+    process.allowedNodeEnvironmentFlags = new Set(["--allow-net"]);`;
+  await using child = knowsScope
+    ? startPeer(process.execPath, [
+        "--permission",
+        "--allow-fs-read=*",
+        "--allow-addons",
+        "--input-type=module",
+        "-e",
+        program,
+      ])
+    : node(`${pretence} ${calls}`);
+  const denied = "network access is denied by Node's permission model (--allow-net)";
+  for (const prefix of [
+    "failed to connect: ",
+    "tcp listener bind failed: ",
+    "udp bind failed: ",
+    "http request failed: ",
+  ]) {
+    assert.equal(await child.line(), prefix + denied);
+  }
+});
+
+test("without koffi the import works, and the first call is an error that says what to do", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "std-net-"));
+  try {
+    cpSync(join(root, "dist"), join(folder, "node_modules/std-net/dist"), { recursive: true });
+    cpSync(join(root, "package.json"), join(folder, "node_modules/std-net/package.json"));
+    for (const name of ["true-myth", "lossless-json"]) {
+      symlinkSync(join(root, "node_modules", name), join(folder, "node_modules", name));
+    }
+    const program = `process.chdir(${JSON.stringify(folder)});
+      const net = await import(${JSON.stringify(join(folder, "node_modules/std-net/dist/index.js"))});
+      console.log(net.TcpStream.connect("127.0.0.1:1").error);
+      console.log(net.UdpSocket.bind("127.0.0.1:0").error);
+      console.log(net.http.request({ method: "GET", url: "http://127.0.0.1:1/" }).error);`;
+    await using child = startPeer(process.execPath, ["--input-type=module", "-e", program]);
+    for (const prefix of ["failed to connect: ", "udp bind failed: ", "http request failed: "]) {
+      const line = await child.line();
+      assert.ok(
+        line.startsWith(`${prefix}std-net's native part (the npm package koffi) could not be loaded`),
+        line,
+      );
+      assert.match(line, /install it again/);
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
