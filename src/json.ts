@@ -34,27 +34,33 @@ export function parse(text: string, bytes: Uint8Array = Buffer.from(text, "latin
 const LONGEST_SAFE = String(Number.MAX_SAFE_INTEGER);
 const RUN = LONGEST_SAFE.length;
 
+/** Of two bytes this far apart, with this many from one such pair to the next, 16 digits in a row cover one. */
+const APART = 3;
+const STRIDE = RUN - APART;
+
 /**
- * Whether something stands there that looks like an unsafe integer (within a string it may be prose). At least 16
- * digits in a row cover a position that is a multiple of 16, so only those are looked at, and their neighbours
- * where one of them is a digit.
+ * Whether something stands there that looks like an unsafe integer (within a string it may be prose). Only a few
+ * bytes are looked at, and their neighbours where both of a pair look like digits (0x30 to 0x3f).
  */
 function mayHoldUnsafeInteger(bytes: Uint8Array): boolean {
-  for (let probe = RUN - 1; probe < bytes.length; probe += RUN) {
-    if (!isDigit(bytes[probe])) continue;
+  for (let probe = 0; probe + APART < bytes.length; probe += STRIDE) {
+    if ((((bytes[probe] as number) ^ 0x30) | ((bytes[probe + APART] as number) ^ 0x30)) > 0x0f) continue;
     let start = probe;
     while (isDigit(bytes[start - 1])) start--;
-    let end = probe + 1;
+    const before = bytes[start - 1] === MINUS ? bytes[start - 2] : bytes[start - 1];
+    if (!isDelimiter(before)) continue; // digits after a point, or within a string
+    let end = probe;
     while (isDigit(bytes[end])) end++;
-    if (end - start >= RUN && isUnsafeInteger(bytes, start, end)) return true;
-    probe += Math.floor((end - 1 - probe) / RUN) * RUN; // to the last multiple of 16 within these digits
+    if (isUnsafeInteger(bytes, start, end)) return true;
+    probe = Math.max(probe, end - STRIDE); // the next pair is the first that these digits do not cover
   }
   return false;
 }
 
+const MINUS = 0x2d;
+
 function isUnsafeInteger(bytes: Uint8Array, start: number, end: number): boolean {
-  const before = bytes[start - 1] === 0x2d ? bytes[start - 2] : bytes[start - 1]; // "-"
-  if (!isDelimiter(before) || !isDelimiter(bytes[end])) return false;
+  if (end - start < RUN || !isDelimiter(bytes[end])) return false;
   if (end - start > RUN) return true;
   for (let i = 0; i < RUN; i++) {
     const difference = (bytes[start + i] as number) - LONGEST_SAFE.charCodeAt(i);

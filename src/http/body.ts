@@ -2,7 +2,7 @@
  * Bodies: how a head says where its body ends (RFC 9112, 6), the chunked coding undone, and bytes to a value.
  * Pure.
  */
-import { isUtf8 } from "node:buffer";
+import { isAscii, isUtf8 } from "node:buffer";
 import { type Json, parse as parseJson } from "../json.ts";
 import type { SectionLimits } from "./fields.ts";
 import {
@@ -275,11 +275,13 @@ export type BodyDecoding = "json" | "text" | "base64";
 
 /** The value of a body's bytes; undefined where text is asked for and they are not UTF-8. */
 export function decodeBody(bytes: Buffer, decoding: BodyDecoding): Json | undefined {
+  if (bytes.length === 0) return decoding === "json" ? null : "";
   if (decoding === "base64") return bytes.toString("base64");
   if (!isUtf8(bytes)) return undefined;
   const marked = bytes.length >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf; // byte order mark
   const textBytes = marked ? bytes.subarray(3) : bytes;
-  const text = textBytes.toString("utf8");
+  // ASCII reads alike in both, and large ISO-8859-1 texts are made without going through V8's heap.
+  const text = textBytes.toString(isAscii(textBytes) ? "latin1" : "utf8");
   if (decoding === "text") return text;
   if (text.trim() === "") return null;
   const value = parseJson(text, textBytes);

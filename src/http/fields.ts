@@ -37,7 +37,11 @@ export function isToken(text: string): boolean {
 
 /** Whether a value can be sent: with a CR, LF or NUL in it, it could end the line and begin another message. */
 export function isSendableValue(value: string): boolean {
-  return !/[\r\n\0]/.test(value);
+  for (let i = 0; i < value.length; i++) {
+    const code = value.charCodeAt(i);
+    if (code <= 0x0d && (code === 0x0d || code === 0x0a || code === 0)) return false;
+  }
+  return true;
 }
 
 /**

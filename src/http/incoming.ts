@@ -38,6 +38,12 @@ const NO_BYTES = Buffer.alloc(0);
 /** A body that is being read, by its length or by its chunks. */
 type PendingBody = { readonly length: number; readonly bytes: ByteCollector } | ChunkedDecoder;
 
+/** The bytes at the start of the scratch buffer, and whether they are still on the stream too. */
+interface Piece {
+  readonly count: number;
+  readonly isTaken: boolean;
+}
+
 export class RequestReader {
   readonly #transport: Transport;
   readonly #search = new HeadSearch();
@@ -46,6 +52,13 @@ export class RequestReader {
   #head: RequestHead | undefined;
   #body: PendingBody | undefined;
   #owesContinue = false;
+  /**
+   * The size of the next request, when the last two had that size and nothing came with them; 0: not known. A client
+   * that keeps a connection mostly sends the same again, and what has a known size can be taken without a look:
+   * one system call less. A guess that took too much gives it back (`unreceive`).
+   */
+  #expectedSize = 0;
+  #lastSize = 0;
   /** When the first bytes of the present request came, on performance.now()'s clock. */
   #begunAt = 0;
   /** Why nothing more can be read: nobody knows where the next request would begin. */
@@ -127,51 +140,57 @@ export class RequestReader {
     scratch ??= Buffer.allocUnsafeSlow(BODY_PIECE);
     const transport = this.#transport;
     for (;;) {
-      const count = transport.peek(scratch, HEAD_PIECE, this.idle ? firstDeadline : deadline);
-      if (count <= 0) return count;
       const held = this.#held;
-      const before = held?.length ?? 0;
+      const isTaken = held === undefined && this.#expectedSize > 0;
+      const count = isTaken
+        ? transport.receive(scratch, this.#expectedSize, firstDeadline)
+        : transport.peek(scratch, HEAD_PIECE, held === undefined ? firstDeadline : deadline);
+      if (count <= 0) return count;
+      const piece: Piece = { count, isTaken };
+      const before = held === undefined ? 0 : held.length;
       let view = scratch;
       if (held !== undefined) {
         held.append(scratch, 0, count);
         view = held.bytes();
       }
       const head = parseRequestHead(view, 0, before + count, this.#search, limits.section, limits.keepFields);
-      if (head === undefined) {
-        if (held === undefined) {
-          this.#held = new ByteCollector(2 * count);
-          this.#held.append(scratch, 0, count);
-          this.#begunAt = performance.now();
-        }
-        const failure = this.#take(count, deadline);
-        if (failure !== undefined) return failure;
-        continue;
+      if (head instanceof MessageError) return this.#give(head, piece, deadline);
+      if (head !== undefined) return this.#headEnded(head, head.size - before, piece, limits, deadline);
+      if (held === undefined) {
+        this.#held = new ByteCollector(2 * count);
+        this.#held.append(scratch, 0, count);
+        this.#begunAt = performance.now();
       }
-      if (head instanceof MessageError) return this.#give(head, count, deadline);
-      return this.#headEnded(head, head.size - before, count, limits, deadline);
+      const failure = this.#takeOf(piece, count, deadline);
+      if (failure !== undefined) return failure;
     }
   }
 
-  /** The head ends after `headBytes` of the `count` bytes that were seen: decides what to take together with it. */
+  /** The head ends after `headBytes` of the piece: decides what to take together with it. */
   #headEnded(
     head: RequestHead,
     headBytes: number,
-    count: number,
+    piece: Piece,
     limits: ReadLimits,
     deadline: number,
   ): IncomingRequest | MessageError | number | undefined {
     const framing = requestFraming(head);
-    if (framing instanceof MessageError) return this.#give(framing, count, deadline);
+    if (framing instanceof MessageError) return this.#give(framing, piece, deadline);
     const length = framing.kind === "length" ? framing.length : 0;
-    if (length > limits.maxBodyBytes) return this.#give(BODY_TOO_LARGE, count, deadline);
-    const isWhole = framing.kind !== "chunked" && headBytes + length <= count;
-    const failure = this.#take(isWhole ? headBytes + length : headBytes, deadline);
+    if (length > limits.maxBodyBytes) return this.#give(BODY_TOO_LARGE, piece, deadline);
+    const isWhole = framing.kind !== "chunked" && headBytes + length <= piece.count;
+    const size = isWhole ? headBytes + length : headBytes;
+    const failure = this.#takeOf(piece, size, deadline);
     if (failure !== undefined) return failure;
     if (isWhole) {
-      const body = length === 0 ? NO_BYTES : (scratch as Buffer).subarray(headBytes, headBytes + length);
+      const cameAlone = size === piece.count && this.#held === undefined;
+      this.#expectedSize = cameAlone && size === this.#lastSize ? size : 0;
+      this.#lastSize = cameAlone ? size : 0;
+      const body = length === 0 ? NO_BYTES : (scratch as Buffer).subarray(headBytes, size);
       return this.#complete(head, body);
     }
 
+    this.#expectedSize = 0;
     if (this.#held === undefined) this.#begunAt = performance.now();
     this.#head = head;
     this.#body =
@@ -180,7 +199,9 @@ export class RequestReader {
         : { length, bytes: new ByteCollector(Math.min(length, BODY_PIECE)) };
     // RFC 9110, 10.1.1: not to an HTTP/1.0 client, and needless once the body has begun to come.
     this.#owesContinue =
-      count === headBytes && head.version === "HTTP/1.1" && /^100-continue$/i.test(head.headers.expect ?? "");
+      piece.count === headBytes &&
+      head.version === "HTTP/1.1" &&
+      /^100-continue$/i.test(head.headers.expect ?? "");
     return undefined;
   }
 
@@ -204,8 +225,8 @@ export class RequestReader {
   ): number | undefined {
     const { length, bytes } = body;
     while (bytes.length < length) {
-      // The buffer grows with what came, not with what the client announced.
-      const room = bytes.room(Math.min(length - bytes.length, BODY_PIECE));
+      // The buffer grows with what came (to four times that at most), not with what the client announced.
+      const room = bytes.room(Math.min(length - bytes.length, Math.max(BODY_PIECE, 3 * bytes.length)));
       const count = this.#transport.receive(room, Math.min(room.length, length - bytes.length), deadline);
       if (count <= 0) return count;
       bytes.length += count;
@@ -219,7 +240,7 @@ export class RequestReader {
       const count = this.#transport.peek(scratch, BODY_PIECE, deadline);
       if (count <= 0) return count;
       const used = decoder.decode(scratch, 0, count);
-      if (typeof used !== "number") return this.#give(used, count, deadline);
+      if (typeof used !== "number") return this.#give(used, { count, isTaken: false }, deadline);
       const failure = this.#take(used, deadline);
       if (failure !== undefined) return failure;
     }
@@ -230,9 +251,16 @@ export class RequestReader {
    * An error, once the bytes that were seen are taken: to close a socket with unread bytes resets the connection,
    * and the client might never read the answer that tells it what was wrong (RFC 9112, 9.6).
    */
-  #give(error: MessageError, count: number, deadline: number): MessageError {
-    this.#take(count, deadline);
+  #give(error: MessageError, piece: Piece, deadline: number): MessageError {
+    this.#takeOf(piece, piece.count, deadline);
     return error;
+  }
+
+  /** Makes the first `length` bytes of a piece taken and leaves the others on the stream. A failure, or undefined. */
+  #takeOf(piece: Piece, length: number, deadline: number): number | undefined {
+    if (!piece.isTaken) return this.#take(length, deadline);
+    if (length < piece.count) this.#transport.unreceive((scratch as Buffer).subarray(length, piece.count));
+    return undefined;
   }
 
   /** Takes bytes that were seen: they are there. A failure (or 0, end of stream) all the same, or undefined. */
