@@ -12,6 +12,7 @@ import {
   ExchangeFailure,
   giveBack,
   type Inbox,
+  LargeRequest,
   readBody,
   readHead,
   sendRequest,
@@ -178,25 +179,27 @@ function exchangeOn(
   deadline: number,
 ): Received | ExchangeFailure {
   const { method, body } = asked;
-  const { transport } = connection;
   const { text, closes } = requestHead(asked, route, settings.keepAlive);
-  const unsent = sendRequest(transport, encode(text, body === null ? "" : body.content), deadline);
-  // A server that does not want a large body may answer and close before it has all of it.
-  const mayHaveAnswered = unsent === undefined || unsent.retry === "if idempotent";
-  const head = mayHaveAnswered ? readHead(transport, inbox, settings.keepFields, deadline) : unsent;
+  const source = sendRequest(connection, encode(text, body === null ? "" : body.content), deadline);
+  if (source instanceof ExchangeFailure) {
+    connection.close();
+    return source;
+  }
+  const head = readHead(source, inbox, settings.keepFields, deadline);
   if (head instanceof ExchangeFailure) {
     connection.close();
-    return unsent ?? head;
+    return head;
   }
   const isFollowed = settings.maxRedirects > 0 && isRedirect(head.status, head.headers.location);
   const maxBytes = isFollowed ? REDIRECT_BODY : mostBytes(settings.maxBodyBytes, head);
-  const received = readBody(transport, inbox, head, method, maxBytes, deadline);
+  const received = readBody(source, inbox, head, method, maxBytes, deadline);
   if (received instanceof ExchangeFailure) {
     connection.close();
     return isFollowed ? { head, body: NO_BYTES } : received;
   }
+  const isWhole = !(source instanceof LargeRequest) || source.isWhole;
   const isTunnel = method === "CONNECT" && head.status < 300;
-  if (received.isClean && unsent === undefined && !closes && !isTunnel && staysOpen(head)) {
+  if (isWhole && received.isClean && !closes && !isTunnel && staysOpen(head)) {
     keepIdle(route.key, connection, lifetimeOf(head.headers["keep-alive"]));
   } else {
     connection.close();

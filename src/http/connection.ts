@@ -6,11 +6,11 @@ import { connectTo } from "../endpoint.ts";
 import type { Socket } from "../socket.ts";
 import type { Transport } from "../stream.ts";
 import { startClient } from "../tls/index.ts";
-import { ExchangeFailure, type Inbox, readHead, sendRequest } from "./exchange.ts";
+import { ExchangeFailure, type Inbox, type Line, readHead, sendRequest } from "./exchange.ts";
 import { encode } from "./message.ts";
 import type { Route, ServerTls, Tunnel } from "./route.ts";
 
-export class Connection {
+export class Connection implements Line {
   readonly transport: Transport;
   readonly #socket: Socket;
 
@@ -88,8 +88,8 @@ function digTunnel(tunnel: Tunnel, socket: Socket, inbox: Inbox, deadline: numbe
   const { address, authorization } = tunnel;
   const credentials = authorization === null ? "" : `Proxy-Authorization: ${authorization}\r\n`;
   const head = `CONNECT ${address} HTTP/1.1\r\nHost: ${address}\r\n${credentials}\r\n`;
-  const unsent = sendRequest(socket, encode(head, ""), deadline);
-  const answer = unsent ?? readHead(socket, inbox, false, deadline);
+  const source = sendRequest(new Connection(socket, socket), encode(head, ""), deadline);
+  const answer = source instanceof ExchangeFailure ? source : readHead(source, inbox, false, deadline);
   if (answer instanceof ExchangeFailure) return `proxy CONNECT failed: ${answer.reason}`;
   if (answer.status >= 300) return `proxy refused CONNECT: ${`${answer.status} ${answer.reason}`.trim()}`;
   // The server waits for the client's first TLS message: whatever has come by now is not its own.

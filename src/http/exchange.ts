@@ -50,11 +50,11 @@ export class Inbox {
   }
 
   /** Receives at most `wanted` bytes behind those that are there: how many came, 0 at end of stream, or a failure. */
-  fill(transport: Transport, wanted: number, deadline: number): number {
+  fill(source: Source, wanted: number, deadline: number): number {
     this.makeRoom(wanted);
     const room = Math.min(wanted, this.bytes.length - this.end);
     const target = this.end === 0 ? this.bytes : this.bytes.subarray(this.end);
-    const count = transport.receive(target, room, deadline);
+    const count = source.receive(target, room, deadline);
     if (count > 0) this.end += count;
     return count;
   }
@@ -83,12 +83,34 @@ const SECTION_LIMITS: SectionLimits = { bytes: 64 * 1024, fields: 128 };
 /** Interim answers (1xx) before the final one. */
 const MOST_INTERIM = 32;
 
-/** Sends a request: undefined, or how it failed. */
+/** The part of a transport that an answer is read from. */
+export type Source = Pick<Transport, "receive" | "reason" | "wouldBlock">;
+
+/** What a request is sent on. */
+export interface Line {
+  readonly transport: Transport;
+  /** Whether nothing has come, and no end either. Does not wait. */
+  isQuiet(): boolean;
+}
+
+/** More than a send buffer takes at once: the server may answer before it has all of it. */
+const LARGE = 128 * 1024;
+/** How long a large request waits for room before it looks whether the server has answered, in milliseconds. */
+const PATIENCE = 100;
+
+/** Sends a request: what its answer is to be read from, or how it failed. */
 export function sendRequest(
-  transport: Transport,
+  line: Line,
   { bytes, length }: Encoded,
   deadline: number,
-): ExchangeFailure | undefined {
+): Source | ExchangeFailure {
+  const { transport } = line;
+  if (length > LARGE) {
+    const request = new LargeRequest(line, bytes, length);
+    const failure = request.sendOn(deadline);
+    if (failure === 0 || !request.isUnsent) return request;
+    return transportFailure(transport, failure, deadline, "safe");
+  }
   let sent = transport.send(bytes, length, deadline);
   while (sent < length) {
     if (sent < 0) return transportFailure(transport, sent, deadline, "safe");
@@ -97,7 +119,69 @@ export function sendRequest(
     if (count < 0) return transportFailure(transport, count, deadline, "if idempotent");
     sent += count;
   }
-  return undefined;
+  return transport;
+}
+
+/**
+ * A request that is still being sent while its answer comes: a server may refuse a large body without reading it, or
+ * answer part by part as it reads, and reads no more until its answer is read. So when there is no room for more of
+ * the request and bytes have come, they are received first. An answer that is whole ends the exchange (RFC 9112, 9.5).
+ */
+export class LargeRequest implements Source {
+  readonly #line: Line;
+  readonly #bytes: Buffer;
+  readonly #length: number;
+  #sent = 0;
+  #isBroken = false;
+
+  constructor(line: Line, bytes: Buffer, length: number) {
+    this.#line = line;
+    this.#bytes = bytes;
+    this.#length = length;
+  }
+
+  get isUnsent(): boolean {
+    return this.#sent === 0;
+  }
+
+  get isWhole(): boolean {
+    return this.#sent === this.#length;
+  }
+
+  /** Sends until all is sent or there is something to receive: 0, or the transport's failure. */
+  sendOn(deadline: number): number {
+    const { transport } = this.#line;
+    while (!this.isWhole && !this.#isBroken) {
+      const patience = Math.min(deadline, performance.now() + PATIENCE);
+      const rest = this.#bytes.subarray(this.#sent, this.#length);
+      const count = transport.send(rest, rest.length, patience);
+      if (count >= 0) {
+        this.#sent += count;
+        if (this.isWhole) return 0;
+      } else if (!transport.wouldBlock(count) || performance.now() >= deadline) {
+        // What the server said before it went can still be received.
+        this.#isBroken = true;
+        return count;
+      }
+      if (!this.#line.isQuiet()) return 0;
+    }
+    return 0;
+  }
+
+  receive(target: Uint8Array, length: number, deadline: number): number {
+    const { transport } = this.#line;
+    const failure = this.sendOn(deadline);
+    if (failure < 0 && transport.wouldBlock(failure)) return failure;
+    return transport.receive(target, length, deadline);
+  }
+
+  reason(failure: number): string {
+    return this.#line.transport.reason(failure);
+  }
+
+  wouldBlock(failure: number): boolean {
+    return this.#line.transport.wouldBlock(failure);
+  }
 }
 
 /**
@@ -105,7 +189,7 @@ export function sendRequest(
  * are passed over (RFC 9110, 15.2). 101 cannot come in answer to a request that asked for no other protocol.
  */
 export function readHead(
-  transport: Transport,
+  source: Source,
   inbox: Inbox,
   keepFields: boolean,
   deadline: number,
@@ -129,9 +213,9 @@ export function readHead(
       }
       if (!mayBeHttp(inbox)) return NOT_HTTP;
     }
-    const count = inbox.fill(transport, INBOX_SIZE, deadline);
+    const count = inbox.fill(source, INBOX_SIZE, deadline);
     const retry = inbox.end === 0 ? "if idempotent" : "never";
-    if (count < 0) return transportFailure(transport, count, deadline, retry);
+    if (count < 0) return transportFailure(source, count, deadline, retry);
     if (count === 0) return new ExchangeFailure("connection closed before response headers", retry);
   }
   return TOO_MANY_INTERIM;
@@ -161,7 +245,7 @@ export interface AnswerBody {
 
 /** Reads the body that follows the head. `method` is the request's. */
 export function readBody(
-  transport: Transport,
+  source: Source,
   inbox: Inbox,
   head: ResponseHead,
   method: string,
@@ -174,18 +258,18 @@ export function readBody(
     case "none":
       return { bytes: NO_BYTES, isClean: inbox.start === inbox.end };
     case "length":
-      return readLength(transport, inbox, framing.length, maxBytes, deadline);
+      return readLength(source, inbox, framing.length, maxBytes, deadline);
     case "chunked":
-      return readChunks(transport, inbox, maxBytes, deadline);
+      return readChunks(source, inbox, maxBytes, deadline);
     case "close":
-      return readToEnd(transport, inbox, maxBytes, deadline);
+      return readToEnd(source, inbox, maxBytes, deadline);
   }
 }
 
 const NO_BYTES = Buffer.alloc(0);
 
 function readLength(
-  transport: Transport,
+  source: Source,
   inbox: Inbox,
   length: number,
   maxBytes: number,
@@ -195,15 +279,15 @@ function readLength(
   for (;;) {
     const missing = length - (inbox.end - inbox.start);
     if (missing <= 0) break;
-    const count = inbox.fill(transport, missing, deadline);
-    if (count <= 0) return cutShort(transport, count, deadline);
+    const count = inbox.fill(source, missing, deadline);
+    if (count <= 0) return cutShort(source, count, deadline);
   }
   const bodyEnd = inbox.start + length;
   return { bytes: inbox.bytes.subarray(inbox.start, bodyEnd), isClean: bodyEnd === inbox.end };
 }
 
 function readChunks(
-  transport: Transport,
+  source: Source,
   inbox: Inbox,
   maxBytes: number,
   deadline: number,
@@ -215,27 +299,27 @@ function readChunks(
     if (decoder.done) return { bytes: decoder.body.bytes(), isClean: at === inbox.end };
     inbox.start = 0;
     inbox.end = 0;
-    const count = inbox.fill(transport, INBOX_SIZE, deadline);
-    if (count <= 0) return cutShort(transport, count, deadline);
+    const count = inbox.fill(source, INBOX_SIZE, deadline);
+    if (count <= 0) return cutShort(source, count, deadline);
   }
 }
 
 function readToEnd(
-  transport: Transport,
+  source: Source,
   inbox: Inbox,
   maxBytes: number,
   deadline: number,
 ): AnswerBody | ExchangeFailure {
   for (;;) {
     if (inbox.end - inbox.start > maxBytes) return badAnswer(BODY_TOO_LARGE);
-    const count = inbox.fill(transport, INBOX_SIZE, deadline);
+    const count = inbox.fill(source, INBOX_SIZE, deadline);
     if (count === 0) return { bytes: inbox.bytes.subarray(inbox.start, inbox.end), isClean: false };
-    if (count < 0) return transportFailure(transport, count, deadline, "never");
+    if (count < 0) return transportFailure(source, count, deadline, "never");
   }
 }
 
-function cutShort(transport: Transport, count: number, deadline: number): ExchangeFailure {
-  if (count < 0) return transportFailure(transport, count, deadline, "never");
+function cutShort(source: Source, count: number, deadline: number): ExchangeFailure {
+  if (count < 0) return transportFailure(source, count, deadline, "never");
   return new ExchangeFailure("connection closed before response body complete");
 }
 
@@ -246,14 +330,14 @@ function badAnswer(error: MessageError): ExchangeFailure {
 }
 
 function transportFailure(
-  transport: Transport,
+  source: Source,
   failure: number,
   deadline: number,
   retry: ExchangeFailure["retry"],
 ): ExchangeFailure {
   // The connection is in blocking mode and has no timeout of its own: only the deadline ends a wait.
-  if (transport.wouldBlock(failure) || performance.now() >= deadline) return TIMED_OUT;
-  const reason = transport.reason(failure);
+  if (source.wouldBlock(failure) || performance.now() >= deadline) return TIMED_OUT;
+  const reason = source.reason(failure);
   return new ExchangeFailure(reason, error_code(reason) === "EINTR" ? "never" : retry);
 }
 

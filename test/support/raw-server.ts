@@ -5,9 +5,19 @@ import { type Peer, startPeer } from "./peer.ts";
  * What the server does with a request, step after step:
  * a string is sent as it is (one byte for each character; `{connection}`, `{exchange}` and `{request}` stand for the number
  * of the connection, the request's number on it, and the request as it came, in base64); a number is a wait in milliseconds;
- * `slowly` sends byte by byte; `end` ends the stream, `reset` resets the connection; `deaf` reads nothing any more.
+ * `slowly` sends byte by byte, `flood` without end; `<end>` ends the stream, `<reset>` resets the connection, after `<deaf>` nothing
+ * is read any more; `<early>` does not wait for the body. `first` is for a connection's first request, `later` for the others.
  */
-export type Step = string | number | { slowly: string } | { flood: string } | "<end>" | "<reset>" | "<deaf>";
+export type Step =
+  | "<early>"
+  | "<end>"
+  | "<reset>"
+  | "<deaf>"
+  | string
+  | number
+  | { slowly: string }
+  | { flood: string }
+  | { first: Step[]; later: Step[] };
 
 const program = `
 import { createServer } from "node:net";
@@ -34,13 +44,15 @@ const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => 
     const filled = (text) => Buffer.from(text.replaceAll("{connection}", connection).replaceAll("{exchange}", exchange)
       .replaceAll("{request}", request.toString("base64")), "latin1");
     const send = (bytes) => new Promise((done) => socket.destroyed ? done() : socket.write(bytes, done));
-    for (const step of steps) {
+    const todo = [...steps];
+    for (let step; (step = todo.shift()) !== undefined; ) {
       if (typeof step === "number") await new Promise((done) => setTimeout(done, step));
       else if (step === "<early>") continue;
       else if (step === "<end>") socket.end();
       else if (step === "<reset>") socket.resetAndDestroy();
       else if (step === "<deaf>") socket.pause();
       else if (typeof step === "string") await send(filled(step));
+      else if (step.first !== undefined) todo.unshift(...(exchange === 1 ? step.first : step.later));
       else if (step.slowly !== undefined) for (const byte of filled(step.slowly)) {
         await send(Buffer.of(byte));
         await new Promise((done) => setImmediate(done));
@@ -51,13 +63,13 @@ const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => 
     next();
   }
 });
-server.listen(0, "127.0.0.1", () => console.log(server.address().port));
+server.listen(0, "0.0.0.0", () => console.log(server.address().port));
 `;
 
 export interface RawServer {
   readonly port: string;
   /** The URL under which the server does this. */
-  url(...steps: (Step | "<early>")[]): string;
+  url(...steps: Step[]): string;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
