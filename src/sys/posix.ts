@@ -1,9 +1,7 @@
-import { createRequire } from "node:module";
 import { type Constants, darwin, linux } from "./constants.ts";
 import type { Platform } from "./index.ts";
+import { loadKoffi } from "./koffi.ts";
 import { loadLookup } from "./lookup.ts";
-
-type Koffi = typeof import("koffi");
 
 /** What is asked of a struct addrinfo. */
 interface AddressInfo {
@@ -17,16 +15,13 @@ interface AddressInfo {
 const LARGEST_LESSON = 32 * 1024 * 1024 - 64 * 1024;
 
 /**
- * libc through koffi. Loaded with `require` on the first use, so that a program which only imports std-net pays
- * nothing, and so that a koffi that is missing is an error result and not a failed import.
- *
- * koffi passes a typed array as the pointer to its memory and checks no bounds. `errno` is read with
+ * libc through koffi, which passes a typed array as the pointer to its memory and checks no bounds. `errno` is read with
  * `koffi.errno()`, which koffi saves from its own activity.
  */
 export function loadPosix(): Platform {
   const constants: Constants | undefined = { linux, darwin, android: linux }[process.platform as "linux"];
   if (constants === undefined) throw new Error("this system is not supported yet");
-  const koffi: Koffi = createRequire(import.meta.url)("koffi");
+  const koffi = loadKoffi();
   const libc = koffi.load(null);
 
   const socket = libc.func("int socket(int, int, int)");

@@ -1,6 +1,5 @@
-import { createRequire } from "node:module";
+import { type Koffi, loadKoffi } from "../sys/koffi.ts";
 
-type Koffi = typeof import("koffi");
 type Library = ReturnType<Koffi["load"]>;
 
 /** The address of something that OpenSSL owns. Null is C's NULL. */
@@ -154,7 +153,7 @@ function candidates(): (string | null)[] {
 }
 
 function load(): OpenSsl {
-  const koffi: Koffi = createRequire(import.meta.url)("koffi");
+  const koffi = loadKoffi();
   for (const path of candidates()) {
     try {
       const library = koffi.load(path);
