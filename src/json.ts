@@ -4,7 +4,7 @@
  * `JSON.parse` and `JSON.stringify` do the ordinary case at full speed. What they would lose is found by checks
  * that cost a few per cent of them, and only then does a slower, exact way take over.
  */
-import { createRequire } from "node:module";
+import { parse as parseLossless } from "lossless-json";
 import { err, ok, type Result } from "true-myth/result";
 
 type Fields = { readonly [key: string]: unknown };
@@ -86,12 +86,8 @@ function isDelimiter(code: number | undefined): boolean {
   );
 }
 
-let lossless: typeof import("lossless-json") | undefined;
-
 function parseExactly(text: string): Json {
-  // Loaded for the first text that needs it: most programs never see one, and it would be a third of their import.
-  lossless ??= createRequire(import.meta.url)("lossless-json") as typeof import("lossless-json");
-  return lossless.parse(text, undefined, {
+  return parseLossless(text, undefined, {
     parseNumber: exactNumber,
     onDuplicateKey: ({ newValue }) => newValue, // as JSON.parse: the last one counts
   }) as Json;

@@ -242,7 +242,10 @@ test("https: connections are kept, and never shared between different tls option
   assert.equal(port({ ca: root }), first);
   assert.notEqual(port({ ca: root, server_name: "server.test" }), first);
   assert.notEqual(port({ insecure: true }), first);
-  assert.match(err(get(secureUrl)), /^http request failed: tls handshake failed: certificate verify failed: /);
+  assert.match(
+    err(get(secureUrl)),
+    /^http request failed: tls handshake failed: certificate verify failed: /,
+  );
 });
 
 test("https: who we are stays with the first origin", () => {
