@@ -191,9 +191,9 @@ test("a plain-text server, a server that hangs up, one that sends rubbish", asyn
       "raw.sendall(b'220 mail.test ESMTP ready, hello to you all\\r\\n')\ntime.sleep(9)",
       /wrong version number/,
     ],
-    ["raw.recv(1000)\nraw.close()", /unexpected eof/],
+    ["raw.recv(10000)\nraw.close()", /unexpected eof/],
     [
-      "raw.recv(1000)\nraw.sendall(b'\\x15\\x03\\x03\\x00\\x02\\x02\\x28')\ntime.sleep(9)",
+      "raw.recv(10000)\nraw.sendall(b'\\x15\\x03\\x03\\x00\\x02\\x02\\x28')\ntime.sleep(9)",
       /handshake failure/,
     ],
   ];
@@ -628,7 +628,7 @@ async function echoServer(): Promise<{ peer: Peer; addr: string }> {
   return { peer, addr: `127.0.0.1:${await peer.line()}` };
 }
 
-test("a thousand handshakes cost neither memory nor descriptors", async () => {
+test("two thousand handshakes cost neither memory nor descriptors", async () => {
   const { peer, addr } = await echoServer();
   await using _ = peer;
   const descriptors = openDescriptors();
@@ -649,9 +649,10 @@ test("a thousand handshakes cost neither memory nor descriptors", async () => {
   };
   rounds(300);
   const before = process.memoryUsage().rss;
-  rounds(1000);
+  rounds(2000);
   const grown = process.memoryUsage().rss - before;
-  assert.ok(grown < 8 * 1024 * 1024, `resident memory grew by ${grown} bytes`);
+  // One connection that is not freed keeps some 20 KiB: 2000 would be 40 MiB. V8's own heap comes and goes.
+  assert.ok(grown < 16 * 1024 * 1024, `resident memory grew by ${grown} bytes`);
   assert.equal(openDescriptors(), descriptors);
   assertEmptyErrorQueue();
 });
