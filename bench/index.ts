@@ -14,6 +14,8 @@ import * as connect from "./workloads/connect.ts";
 import * as httpGet from "./workloads/http-get.ts";
 import * as httpGetClose from "./workloads/http-get-close.ts";
 import * as httpPost from "./workloads/http-post.ts";
+import * as httpsFirst from "./workloads/https-first.ts";
+import * as httpsGet from "./workloads/https-get.ts";
 import * as memory from "./workloads/memory.ts";
 import * as pollerWait from "./workloads/poller-wait.ts";
 import * as receive from "./workloads/receive.ts";
@@ -24,6 +26,7 @@ import * as serverKeepAlive from "./workloads/server-keep-alive.ts";
 import * as serverPoller from "./workloads/server-poller.ts";
 import * as serverWorkers from "./workloads/server-workers.ts";
 import * as tcpRoundTrip from "./workloads/tcp-round-trip.ts";
+import * as tlsTransfer from "./workloads/tls-transfer.ts";
 import * as udpRoundTrip from "./workloads/udp-round-trip.ts";
 
 /** A new workload is a file that exports `run`, and a line here. */
@@ -44,6 +47,9 @@ const workloads: Record<string, { run(effort: Effort): Promise<Comparison[]> }> 
   "server-workers": serverWorkers,
   "poller-wait": pollerWait,
   memory,
+  "https-get": httpsGet,
+  "https-first": httpsFirst,
+  "tls-transfer": tlsTransfer,
 };
 
 const args = process.argv.slice(2);

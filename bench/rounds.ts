@@ -25,10 +25,8 @@ export async function interleave(
   return results;
 }
 
-export interface Clients {
+export interface Sides {
   title: string;
-  /** Mode of the neutral C server that every client talks to. */
-  server: string;
   /** Each side's program (see `peer`), given the server's port; "std-net" is one of them. */
   peers: Record<string, string | readonly [string, ...string[]]>;
   /** What std-net is to reach against a side; a side that is not here is for information. */
@@ -41,20 +39,32 @@ export interface Clients {
   bytes?: number;
 }
 
+export interface Clients extends Sides {
+  /** Mode of the neutral C server that every client talks to. */
+  server: string;
+}
+
 /** Client programs against the neutral server: the usual workload. */
 export async function measureClients(clients: Clients, effort: Effort): Promise<Comparison[]> {
+  const server = await startServer(peer("server", clients.server));
+  try {
+    return await measureAgainst(server.port, clients, effort);
+  } finally {
+    server.program.stop();
+  }
+}
+
+/** Client programs against a server that is there already. */
+export async function measureAgainst(port: number, clients: Sides, effort: Effort): Promise<Comparison[]> {
   const running: Program[] = [];
   try {
-    const server = await startServer(peer("server", clients.server));
-    running.push(server.program);
-
     const count = Math.max(1, Math.round(clients.count * effort.share));
     const { bytes } = clients;
     const sides = new Map<string, () => Promise<number>>();
     for (const [name, program] of Object.entries(clients.peers)) {
       const [file, ...args] = typeof program === "string" ? [program] : program;
       if (file.endsWith(".py") && !available("python3")) continue;
-      const side = await startPeer(peer(file, server.port, ...args));
+      const side = await startPeer(peer(file, port, ...args));
       running.push(side);
       await side.run(clients.warmUp);
       sides.set(name, async () => {
