@@ -5,6 +5,22 @@ import type { CheckedOptions } from "./options.ts";
 import { takeReason } from "./reasons.ts";
 import { defaultTrust, readCertificates, trustOf } from "./trust.ts";
 
+/** What a context owns of OpenSSL's. */
+interface Owned {
+  readonly ssl: OpenSsl;
+  readonly pointer: Pointer;
+  readonly sessions: Map<string, Pointer>;
+}
+
+// Connections, and http's pool, may hold a context for longer than the list below: it goes with the last of them.
+const contextRegistry = new FinalizationRegistry<Owned>(free);
+
+function free({ ssl, pointer, sessions }: Owned): void {
+  for (const session of sessions.values()) ssl.SSL_SESSION_free(session);
+  ssl.forgetAlpn(pointer);
+  ssl.SSL_CTX_free(pointer);
+}
+
 /**
  * An SSL_CTX for one set of options, with the sessions that were made under it. A session is only ever offered again
  * under the context it comes from: what one set of options trusted is nothing to another.
@@ -13,15 +29,15 @@ export class Context {
   /** Different for each set of options: what a pool of connections can tell them apart by. */
   readonly id: number;
   readonly pointer: Pointer;
-  readonly options: CheckedOptions;
   readonly #ssl: OpenSsl;
-  readonly #sessions = new Map<string, Pointer>();
+  readonly #sessions: Map<string, Pointer>;
 
-  constructor(ssl: OpenSsl, pointer: Pointer, options: CheckedOptions) {
+  constructor(owned: Owned) {
     this.id = ++lastId;
-    this.#ssl = ssl;
-    this.pointer = pointer;
-    this.options = options;
+    this.#ssl = owned.ssl;
+    this.pointer = owned.pointer;
+    this.#sessions = owned.sessions;
+    contextRegistry.register(this, owned);
   }
 
   /**
@@ -49,14 +65,6 @@ export class Context {
       return;
     }
   }
-
-  /** Connections that were made under it hold on to OpenSSL's part of it themselves. */
-  free(): void {
-    for (const session of this.#sessions.values()) this.#ssl.SSL_SESSION_free(session);
-    this.#sessions.clear();
-    this.#ssl.forgetAlpn(this.pointer);
-    this.#ssl.SSL_CTX_free(this.pointer);
-  }
 }
 
 const MOST_SESSIONS = 256;
@@ -79,8 +87,7 @@ export function contextFor(ssl: OpenSsl, options: CheckedOptions): Context | str
   }
   contexts.set(key, context);
   if (contexts.size > MOST_CONTEXTS) {
-    for (const [oldest, unused] of contexts) {
-      unused.free();
+    for (const oldest of contexts.keys()) {
       contexts.delete(oldest);
       break;
     }
@@ -103,13 +110,12 @@ function create(ssl: OpenSsl, options: CheckedOptions): Context | string {
   const isClient = options.role === "client";
   const pointer = ssl.SSL_CTX_new(isClient ? ssl.TLS_client_method() : ssl.TLS_server_method());
   if (pointer === null) return takeReason(ssl, "no TLS context");
-  const context = new Context(ssl, pointer, options);
+  const owned = { ssl, pointer, sessions: new Map() };
   const failure = configure(ssl, pointer, options);
-  // Nothing that went well may leave anything behind either.
+  if (failure !== null) free(owned);
+  // What went well may have left something behind too.
   ssl.ERR_clear_error();
-  if (failure === null) return context;
-  context.free();
-  return failure;
+  return failure ?? new Context(owned);
 }
 
 /** Null, or the text of the first thing that failed. */

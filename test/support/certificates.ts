@@ -48,6 +48,10 @@ export class Certificates {
     return join(this.directory, name);
   }
 
+  read(name: string): string {
+    return readFileSync(this.path(name), "utf8");
+  }
+
   #openssl(...args: string[]): void {
     execFileSync("openssl", args, { cwd: this.directory, stdio: ["ignore", "ignore", "pipe"] });
   }

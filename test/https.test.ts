@@ -1,0 +1,180 @@
+// http.request over TLS: kept connections, resumption, verification, proxies' neighbours, and what goes wrong.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import * as net from "std-net";
+import { Certificates } from "./support/certificates.ts";
+import { err, node, ok, openDescriptors, type Peer, python } from "./support/peer.ts";
+
+let certificates: Certificates;
+let ca: string;
+let peer: Peer;
+let port: number;
+
+/** Answers with what it saw: the method, the body, whether the session was resumed, and how many connections there were. */
+const SERVER = `
+  import https from "node:https";
+  import { readFileSync } from "node:fs";
+  const directory = process.argv[1];
+  const read = (name) => readFileSync(directory + "/" + name);
+  let connections = 0;
+  const options = {
+    cert: read("server.pem"), key: read("server.key"), ca: read("root.pem"), requestCert: true, rejectUnauthorized: false,
+  };
+  const server = https.createServer(options, (request, response) => {
+    let body = "";
+    request.on("data", (data) => { body += data; }).on("end", () => {
+      const { socket } = request;
+      if (request.url === "/cut") return socket.write("HTTP/1.1 200 OK\\r\\n\\r\\nhalf", () => socket._handle.close());
+      if (request.url === "/whole") {
+        return socket.write("HTTP/1.1 200 OK\\r\\nContent-Length: 4\\r\\n\\r\\nfull", () => socket.destroy());
+      }
+      response.setHeader("Content-Type", "application/json");
+      response.end(JSON.stringify({
+        method: request.method, body, connections, reused: socket.isSessionReused(), name: socket.servername,
+        client: socket.getPeerCertificate().subject?.CN ?? null,
+      }));
+    });
+  });
+  server.keepAliveTimeout = 60000;
+  server.on("secureConnection", () => { connections++; });
+  server.listen(0, "127.0.0.1", () => console.log(server.address().port));
+`;
+
+before(async () => {
+  certificates = new Certificates();
+  ca = certificates.authority("root").cert;
+  certificates.make("server", "root", {
+    extensions: "extendedKeyUsage=serverAuth\nsubjectAltName=DNS:localhost,DNS:server.test,IP:127.0.0.1\n",
+  });
+  certificates.make("client", "root", { subject: "/CN=client", extensions: "extendedKeyUsage=clientAuth\n" });
+  peer = node(SERVER, certificates.directory);
+  port = Number(await peer.line());
+});
+
+after(async () => {
+  await peer?.[Symbol.asyncDispose]();
+  certificates?.remove();
+});
+
+interface Seen {
+  method: string;
+  body: string;
+  connections: number;
+  reused: boolean;
+  name: string | false;
+  client: string | null;
+}
+
+function get(request: Partial<net.http.ClientRequest> & { path?: string; host?: string } = {}): Seen {
+  const { path = "/", host = "127.0.0.1", ...rest } = request;
+  const url = `https://${host}:${port}${path}`;
+  const answer = ok(net.http.request({ method: "GET", url, tls: { ca }, ...rest }));
+  assert.equal(answer.status, 200);
+  return answer.body as unknown as Seen;
+}
+
+test("connections are kept, and by name or address they are others", () => {
+  const first = get();
+  for (let round = 0; round < 5; round++) assert.equal(get().connections, first.connections);
+  const named = get({ host: "localhost" });
+  assert.equal(named.connections, first.connections + 1);
+  assert.equal(named.name, "localhost");
+  assert.equal(get({ host: "localhost" }).connections, named.connections);
+  assert.equal(get({ method: "POST", body: { a: 1 } }).body, '{"a":1}');
+});
+
+test("a new connection resumes the session of the one before", () => {
+  get({ keep_alive: false });
+  for (let round = 0; round < 5; round++) assert.equal(get({ keep_alive: false }).reused, true);
+});
+
+test("connections and sessions of different tls options are never shared", () => {
+  const options: net.TlsClientOptions[] = [
+    { ca },
+    { ca, server_name: "server.test" },
+    { ca, min_version: "TLSv1.3" },
+    { insecure: true },
+    { ca, alpn: ["http/1.1"] },
+    {
+      ca,
+      cert: certificates.read("client.pem"),
+      key: certificates.read("client.key"),
+    },
+  ];
+  const seen = options.map((tls) => get({ tls, path: "/a" }));
+  assert.equal(new Set(seen.slice(1).map(({ connections }) => connections)).size, options.length - 1);
+  assert.deepEqual(
+    seen.slice(1).map(({ reused }) => reused),
+    options.slice(1).map(() => false),
+  );
+  assert.deepEqual(
+    seen.map(({ client }) => client),
+    [null, null, null, null, null, "client"],
+  );
+  // Options that say the same in another object, or in other words, do share.
+  assert.equal(
+    get({ tls: { insecure: true, min_version: "TLSv1.2" } }).connections,
+    get({ tls: { insecure: true } }).connections,
+  );
+});
+
+test("what is not trusted is refused, whatever was trusted before", () => {
+  get({ tls: { insecure: true } });
+  const request = (tls?: net.TlsClientOptions) =>
+    err(
+      net.http.request({
+        method: "GET",
+        url: `https://127.0.0.1:${port}/`,
+        ...(tls === undefined ? {} : { tls }),
+      }),
+    );
+  assert.match(
+    request(),
+    /^http request failed: .*certificate verify failed: unable to get local issuer certificate$/,
+  );
+  assert.match(request({ ca, server_name: "other.test" }), /^http request failed: .*hostname mismatch$/);
+  assert.match(request({ ca: 5 } as unknown as net.TlsClientOptions), /^http request failed: .*option 'ca'/);
+});
+
+test("an answer whose length is known needs no close_notify; one that ends with the connection does", () => {
+  const url = (path: string) => `https://127.0.0.1:${port}${path}`;
+  const whole = ok(net.http.request({ method: "GET", url: url("/whole"), tls: { ca }, keep_alive: false }));
+  assert.equal(whole.body, "full");
+  const cut = err(net.http.request({ method: "GET", url: url("/cut"), tls: { ca }, keep_alive: false }));
+  assert.match(cut, /^http request failed: .*unexpected eof/);
+});
+
+test("a plain-text server, and a silent one", async () => {
+  await using plain = python(
+    "listener = socket.create_server(('127.0.0.1', 0))\nprint(listener.getsockname()[1])\n" +
+      "raw, _ = listener.accept()\nraw.recv(10000)\nraw.sendall(b'HTTP/1.1 400 Bad Request\\r\\n\\r\\n')\ntime.sleep(9)\n",
+  );
+  const request = (address: string) =>
+    net.http.request({ method: "GET", url: `https://${address}/`, tls: { ca }, timeout_ms: 400 });
+  assert.match(
+    err(request(`127.0.0.1:${await plain.line()}`)),
+    /^http request failed: .*wrong version number/,
+  );
+  const listener = ok(net.TcpListener.bind("127.0.0.1:0"));
+  const began = performance.now();
+  assert.equal(err(request(ok(listener.local_addr()))), "http request failed: timed out");
+  assert.ok(performance.now() - began < 3000);
+  listener.close();
+});
+
+test("failed and closed connections leave no descriptor", () => {
+  const request = (name: string) =>
+    net.http.request({
+      method: "GET",
+      url: `https://127.0.0.1:${port}/`,
+      tls: { ca, server_name: name },
+      keep_alive: false,
+    });
+  ok(request("server.test"));
+  const before = openDescriptors();
+  for (let round = 0; round < 100; round++) {
+    ok(request("server.test"));
+    err(request("other.test"));
+  }
+  assert.equal(openDescriptors(), before);
+});
