@@ -40,7 +40,7 @@ export async function startNginx({
   );
   writeFileSync(
     join(directory, "nginx.conf"),
-    `daemon off; pid ${join(directory, "pid")}; error_log stderr crit; worker_processes 1;
+    `daemon off; master_process off; pid ${join(directory, "pid")}; error_log stderr crit; worker_processes 1;
      events { worker_connections 512; }
      http {
        access_log off; ${paths.join(" ")}
