@@ -1,7 +1,7 @@
 // Builds what the package ships: one JavaScript file (a file less to find and read is time less at
 // start-up) and one declaration file for each source file.
 import { execFileSync } from "node:child_process";
-import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { build } from "esbuild";
@@ -30,6 +30,10 @@ await build({
   sourcesContent: false,
 });
 keepClassNames("dist/index.js");
+
+// The command finds the library by the package's own name, as every other program does.
+await build({ ...common, entryPoints: { cli: "src/cli/index.ts" }, outdir: "dist", tsconfigRaw: {} });
+chmodSync("dist/cli.js", 0o755);
 
 copyFileSync("node_modules/lossless-json/LICENSE.md", "dist/lossless-json.LICENSE.md");
 

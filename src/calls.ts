@@ -23,15 +23,14 @@ export function wrapCall<F extends (...args: never[]) => unknown>(name: string, 
 
 /** Puts `around` around every method of `theClass`, static, own and inherited. A class may be wrapped only once. */
 export function wrapClass(theClass: object, around: Around): void {
-  const { name, prototype } = theClass as { name: string; prototype: object };
-  wrapMembers(theClass, () => name, around);
-  // A method that several classes inherit is named after the object that it is called on.
-  const nameOf = (self: unknown): string => (self as object).constructor.name;
-  for (
-    let each = prototype;
-    each !== Object.prototype && !wrapped.has(each);
-    each = Object.getPrototypeOf(each)
-  ) {
+  // A member that several classes inherit is named after the one that it is called on.
+  wrapChain(theClass, Function.prototype, (self) => (self as { name: string }).name, around);
+  const { prototype } = theClass as { prototype: object };
+  wrapChain(prototype, Object.prototype, (self) => (self as object).constructor.name, around);
+}
+
+function wrapChain(first: object, end: object, nameOf: (self: unknown) => string, around: Around): void {
+  for (let each = first; each !== end && !wrapped.has(each); each = Object.getPrototypeOf(each)) {
     wrapped.add(each);
     wrapMembers(each, nameOf, around);
   }

@@ -19,6 +19,9 @@ export const CONNECT_TIMED_OUT = -1_000_000;
 /** What poll(2)'s int of milliseconds can hold, 24 days: a longer wait simply goes on after it. */
 const LONGEST_TIMEOUT = 0x7fffffff;
 
+/** How long after a signal a thread that watches for it may take to say that the program is to stop. */
+const INTERRUPT_PAUSE = 5;
+
 /** How long a wait lasts before it is asked whether it can ever end. */
 const DEADLOCK_SUSPICION = 1000;
 
@@ -528,6 +531,8 @@ export class Socket implements Transport {
     } else if (errno === this.#constants.EINTR) {
       if (signalListenerWaits()) return -errno;
       if (limit !== Number.POSITIVE_INFINITY && performance.now() >= limit) return -this.#constants.EAGAIN;
+      // Node's prompt (vm's breakOnSigint) has another thread stop the program, a moment after the signal.
+      if (isMainThread) this.sys.poll(Buffer.alloc(8), 0, INTERRUPT_PAUSE);
     } else {
       return -errno;
     }

@@ -1,0 +1,76 @@
+#!/usr/bin/env node
+// The command std-net: thin over the library, one file a command.
+import { readFileSync } from "node:fs";
+import { isMainThread } from "node:worker_threads";
+import { type Command, complain, FAILURE, SUCCESS, UsageError, WRONG_USAGE } from "./command.ts";
+import { receive, tcp, udp } from "./pipe.ts";
+import { repl } from "./repl.ts";
+import { request } from "./request.ts";
+
+const commands: readonly Command[] = [request, tcp, udp, repl];
+
+const HELP = `std-net: blocking sockets and HTTP at the command line
+
+Usage: std-net COMMAND [ARGUMENT]...
+
+${commands.map(({ name, summary }) => `  ${name.padEnd(10)}${summary}`).join("\n")}
+  help      print this, or how to use one command: std-net help request
+
+Exit status: 0 success, 1 the network or the peer said no, 2 wrong usage.
+NODE_DEBUG=std-net prints one line for each call of the library.
+`;
+
+async function main(args: readonly string[]): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === undefined) {
+    process.stderr.write(HELP);
+    return WRONG_USAGE;
+  }
+  if (name === "--version" || name === "-v") {
+    const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+    process.stdout.write(`${version}\n`);
+    return SUCCESS;
+  }
+  if (name === "help" || name === "--help" || name === "-h") {
+    const [about] = rest;
+    process.stdout.write(about === undefined ? HELP : find(about).help);
+    return SUCCESS;
+  }
+  const command = find(name);
+  if (rest.includes("--help") || rest.includes("-h")) {
+    process.stdout.write(command.help);
+    return SUCCESS;
+  }
+  try {
+    return await command.run(rest);
+  } catch (error) {
+    if (error instanceof UsageError) throw new UsageError(`${name}: ${error.message} (std-net help ${name})`);
+    throw error;
+  }
+}
+
+function find(name: string): Command {
+  const command = commands.find((candidate) => candidate.name === name);
+  if (command === undefined) throw new UsageError(`there is no command '${name}' (std-net help)`);
+  return command;
+}
+
+if (isMainThread) run();
+else receive();
+
+function run(): void {
+  // Whoever reads the output may stop reading: `std-net request ... | head -1`.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") complain(error.message);
+    process.exit(error.code === "EPIPE" ? SUCCESS : FAILURE);
+  });
+  main(process.argv.slice(2)).then(
+    (status) => {
+      process.exitCode = status;
+    },
+    (error: unknown) => {
+      complain(error instanceof Error ? error.message : String(error));
+      process.exitCode = error instanceof UsageError ? WRONG_USAGE : FAILURE;
+    },
+  );
+}

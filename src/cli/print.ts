@@ -1,0 +1,45 @@
+import { type InspectOptions, inspect, styleText } from "node:util";
+import type { Json } from "std-net";
+
+type Style = Parameters<typeof styleText>[0];
+type Paint = (style: Style, text: string) => string;
+
+/** True where colours can be seen: on a terminal that has them, unless NO_COLOR asks for none. */
+export function hasColours(stream: NodeJS.WriteStream): boolean {
+  return stream.isTTY === true && stream.hasColors();
+}
+
+const plain: Paint = (_style, text) => text;
+// The terminal was looked at already.
+const coloured: Paint = (style, text) => styleText(style, text);
+
+export function paintFor(stream: NodeJS.WriteStream): Paint {
+  return hasColours(stream) ? coloured : plain;
+}
+
+/** JSON text for people: indented, with every integer exact; coloured where `paint` colours. */
+export function prettyJson(value: Json, paint: Paint, indent = ""): string {
+  if (typeof value === "string") return paint("green", JSON.stringify(value));
+  if (typeof value === "number" || typeof value === "bigint") return paint("yellow", String(value));
+  if (typeof value !== "object" || value === null) return paint("magenta", String(value));
+  const deeper = `${indent}  `;
+  const members = Array.isArray(value)
+    ? value.map((element) => prettyJson(element, paint, deeper))
+    : Object.entries(value).map(
+        ([name, member]) => `${paint("cyan", JSON.stringify(name))}: ${prettyJson(member, paint, deeper)}`,
+      );
+  const [open, close] = Array.isArray(value) ? "[]" : "{}";
+  if (members.length === 0) return `${open}${close}`;
+  return `${open}\n${deeper}${members.join(`,\n${deeper}`)}\n${indent}${close}`;
+}
+
+/** Waits until everything that was printed has left the process. */
+export function flush(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    stream.write("", () => resolve());
+  });
+}
+
+export function inspectShort(value: unknown, options: InspectOptions): string {
+  return inspect(value, { ...options, depth: options.depth ?? 4 });
+}

@@ -1,0 +1,120 @@
+import { http, type Json } from "std-net";
+import { parse as parseJson, stringify } from "../json.ts";
+import { type Command, complain, FAILURE, parse, SUCCESS, seconds, UsageError } from "./command.ts";
+import { flush, paintFor, prettyJson } from "./print.ts";
+
+/** `std-net request`: one http.request, JSON in and JSON out. */
+export const request: Command = {
+  name: "request",
+  summary: "send an HTTP request and print the response as JSON",
+  help: `Usage: std-net request JSON
+       std-net request METHOD URL [-H 'name: value']... [-d JSON | --text TEXT]
+       std-net request < request.json
+
+Sends one HTTP request and prints the response: status, headers and body, as JSON (on one line, unless
+standard output is a terminal). Every integer is kept exact.
+
+  -H, --header 'NAME: VALUE'   a request header; may be repeated
+  -d, --data JSON              the body, sent as application/json
+      --text TEXT              the body, sent as it is
+      --decode json|text|base64  what the response's body becomes (json: parsed where it is JSON, else text)
+      --timeout SECONDS        for the whole call (300)
+      --insecure               do not verify the server's certificate
+
+In JSON, every field of http.request may stand: method, url, headers, body, timeout_ms, max_redirects, tls ...
+
+Examples:
+  std-net request GET https://example.com/
+  std-net request POST http://127.0.0.1:8080/orders -d '{"id": 9007199254740993}'
+  std-net request '{"method":"GET","url":"https://example.com/","max_redirects":0}'
+  std-net request GET http://127.0.0.1:8080/ | jq .body
+
+Exit status: 0 when there was a response (whatever its status), 1 when there was none, 2 for wrong usage.
+`,
+  async run(args) {
+    const response = http.request(await requestFrom(args));
+    if (response.isErr) {
+      complain(response.error);
+      return FAILURE;
+    }
+    const { stdout } = process;
+    stdout.write(`${responseText(response.value as unknown as Json)}\n`);
+    await flush(stdout);
+    return SUCCESS;
+  },
+};
+
+type HttpRequest = Parameters<typeof http.request>[0];
+
+async function requestFrom(args: string[]): Promise<HttpRequest> {
+  const { values, positionals } = parse(args, {
+    header: { type: "string", short: "H", multiple: true, default: [] },
+    data: { type: "string", short: "d" },
+    text: { type: "string" },
+    decode: { type: "string" },
+    timeout: { type: "string" },
+    insecure: { type: "boolean" },
+  });
+  const [first, url, extra] = positionals;
+  if (extra !== undefined) throw new UsageError(`unexpected argument '${extra}'`);
+  const fields = url === undefined ? wholeRequest(first ?? (await standardInput())) : { method: first!, url };
+  const headers = headersFrom(values.header);
+  if (Object.keys(headers).length > 0) fields["headers"] = headers;
+  if (values.data !== undefined && values.text !== undefined) {
+    throw new UsageError("--data and --text cannot both be given");
+  }
+  if (values.data !== undefined) {
+    const body = parseJson(values.data);
+    if (body === undefined) throw new UsageError("--data wants JSON; for any other text there is --text");
+    fields["body"] = body;
+  }
+  if (values.text !== undefined) fields["body_text"] = values.text;
+  if (values.decode !== undefined) fields["decode_body"] = values.decode;
+  const timeout = seconds(values.timeout, "timeout");
+  if (timeout !== undefined) fields["timeout_ms"] = timeout;
+  if (values.insecure === true) fields["tls"] = { insecure: true };
+  // http.request looks at every field itself, and says what is wrong.
+  return fields as unknown as HttpRequest;
+}
+
+type Fields = { [name: string]: Json };
+
+function wholeRequest(text: string): Fields {
+  if (text.trim() === "")
+    throw new UsageError("missing request: 'std-net help request' shows how to write one");
+  const value = parseJson(text);
+  if (value === undefined) {
+    throw new UsageError(
+      /^[A-Za-z]+$/.test(text.trim())
+        ? `missing URL after '${text.trim()}'`
+        : "the request is not valid JSON",
+    );
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new UsageError("the request must be a JSON object");
+  }
+  return value;
+}
+
+async function standardInput(): Promise<string> {
+  if (process.stdin.isTTY) return "";
+  let text = "";
+  process.stdin.setEncoding("utf8");
+  for await (const chunk of process.stdin) text += chunk;
+  return text;
+}
+
+function headersFrom(lines: readonly string[]): { [name: string]: string } {
+  const headers: { [name: string]: string } = {};
+  for (const line of lines) {
+    const colon = line.indexOf(":");
+    if (colon <= 0) throw new UsageError(`--header wants 'name: value', not '${line}'`);
+    headers[line.slice(0, colon).trim()] = line.slice(colon + 1).trim();
+  }
+  return headers;
+}
+
+function responseText(response: Json): string {
+  if (process.stdout.isTTY) return prettyJson(response, paintFor(process.stdout));
+  return stringify(response).unwrapOrElse((error) => error);
+}

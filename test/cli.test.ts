@@ -1,0 +1,312 @@
+// The command std-net, as the shell sees it: output, error line, exit status.
+import assert from "node:assert/strict";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { createServer as createHttpServer } from "node:http";
+import { type AddressInfo, createServer as createTcpServer } from "node:net";
+import { after, before, describe, test } from "node:test";
+import { type Exit, startPeer } from "./support/peer.ts";
+
+const CLI = "dist/cli.js";
+
+function start(...args: string[]) {
+  return startPeer("node", [CLI, ...args]);
+}
+
+async function run(args: string[], input: string | Buffer = ""): Promise<Exit> {
+  await using command = start(...args);
+  command.process.stdin?.on("error", () => {}); // a command that ends early does not read it
+  command.process.stdin?.end(input);
+  return await command.exit();
+}
+
+/** The command's own picture of a terminal: Python runs it in one and prints what came out of it. */
+function startInTerminal(...args: string[]) {
+  const program = "import pty, sys, os; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+  return startPeer("python3", ["-c", program, process.execPath, CLI, ...args], { TERM: "xterm-256color" });
+}
+
+describe("usage", () => {
+  for (const [args, complaint] of [
+    [["nosuch"], /^std-net: there is no command 'nosuch'/],
+    [["request"], /^std-net: request: missing request/],
+    [["request", "GET"], /^std-net: request: missing URL after 'GET'/],
+    [["request", "{"], /^std-net: request: the request is not valid JSON/],
+    [["request", "[]"], /^std-net: request: the request must be a JSON object/],
+    [["request", "GET", "http://a/", "extra"], /^std-net: request: unexpected argument 'extra'/],
+    [["request", "GET", "http://a/", "--nosuch"], /^std-net: request: Unknown option '--nosuch'/],
+    [["request", "GET", "http://a/", "-d", "{a}"], /^std-net: request: --data wants JSON/],
+    [["request", "GET", "http://a/", "-H", "no colon"], /^std-net: request: --header wants 'name: value'/],
+    [["request", "GET", "http://a/", "--timeout=-1"], /^std-net: request: --timeout/],
+    [["request", "GET", "http://a/", "--timeout", "soon"], /^std-net: request: --timeout wants a positive/],
+    [["tcp"], /^std-net: tcp: missing address/],
+    [["tcp", "a:1", "b:1"], /^std-net: tcp: unexpected argument 'b:1'/],
+    [["udp", "a:1", "--wait", "0"], /^std-net: udp: --wait wants a positive number of seconds/],
+    [["repl", "now"], /^std-net: repl: unexpected argument 'now'/],
+  ] as const) {
+    test(`std-net ${args.join(" ")}: one line, status 2`, async () => {
+      const { code, stdout, stderr } = await run([...args]);
+      assert.match(stderr, complaint);
+      assert.match(stderr, /^[^\n]*\n$/);
+      assert.equal(stdout, "");
+      assert.equal(code, 2);
+    });
+  }
+
+  for (const [args, complaint] of [
+    [
+      ["request", "GET", "http://127.0.0.1:1/"],
+      /^std-net: http request failed: Connection refused \(os error 111\)$/m,
+    ],
+    [["request", '{"method":"GET"}'], /^std-net: missing required field 'url'$/m],
+    [["request", '{"method":"GET","url":"ftp://a/"}'], /^std-net: 'url' is not a valid http or https URL$/m],
+    [["tcp", "127.0.0.1:1"], /^std-net: failed to connect: Connection refused \(os error 111\)$/m],
+    [["tcp", "nothing"], /^std-net: failed to connect: invalid socket address$/m],
+    [["udp", "127.0.0.1:99999"], /^std-net: .*invalid port value$/m],
+  ] as const) {
+    test(`std-net ${args.join(" ")}: the error result on standard error, status 1`, async () => {
+      const { code, stdout, stderr } = await run([...args]);
+      assert.match(stderr, complaint);
+      assert.match(stderr, /^[^\n]*\n$/);
+      assert.equal(stdout, "");
+      assert.equal(code, 1);
+    });
+  }
+
+  test("help is there for everything", async () => {
+    const help = await run(["help"]);
+    assert.equal(help.code, 0);
+    for (const name of ["request", "tcp", "udp", "repl"]) {
+      assert.match(help.stdout, new RegExp(`^ {2}${name} +\\w`, "m"));
+      const about = await run(["help", name]);
+      assert.match(about.stdout, new RegExp(`^Usage: std-net ${name}`));
+      assert.match(about.stdout, /^Examples:$/m);
+      assert.equal((await run([name, "--help"])).stdout, about.stdout);
+    }
+    const nothing = await run([]);
+    assert.equal(nothing.code, 2);
+    assert.equal(nothing.stderr, help.stdout);
+    assert.match((await run(["--version"])).stdout, /^\d+\.\d+\.\d+\n$/);
+  });
+});
+
+describe("request", () => {
+  // Answers with what it was asked, digit for digit.
+  const server = createHttpServer(async (request, response) => {
+    let body = "";
+    for await (const chunk of request) body += chunk;
+    response.setHeader("content-type", "application/json");
+    const { method, url } = request;
+    const key = request.headers["x-key"] ?? null;
+    response.end(
+      `{"method":"${method}","url":"${url}","key":${JSON.stringify(key)},"body":${body || "null"}}`,
+    );
+  });
+  let url = "";
+  before(async () => {
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+  after(() => server.close());
+
+  test("METHOD URL with a header and a body", async () => {
+    const { code, stdout, stderr } = await run([
+      "request",
+      "POST",
+      `${url}/a?b`,
+      "-H",
+      "X-Key: some: value",
+      "-d",
+      '{"id":9007199254740993}',
+    ]);
+    assert.equal(stderr, "");
+    assert.equal(code, 0);
+    assert.match(stdout, /^\{"status":200,"headers":\{.*\},"body":\{.*\}\}\n$/, "one line, no colours");
+    assert.ok(
+      stdout.includes(
+        '"body":{"method":"POST","url":"/a?b","key":"some: value","body":{"id":9007199254740993}}',
+      ),
+    );
+  });
+
+  test("the request as JSON, as an argument and on standard input", async () => {
+    const text = JSON.stringify({ method: "PUT", url: `${url}/c`, body: [1] });
+    const expected = '"body":{"method":"PUT","url":"/c","key":null,"body":[1]}';
+    const argument = await run(["request", text]);
+    assert.ok(argument.stdout.includes(expected), argument.stderr);
+    const input = await run(["request"], text);
+    assert.ok(input.stdout.includes(expected), input.stderr);
+  });
+
+  test("--text is sent as it is, and --decode says what the answer becomes", async () => {
+    const { stdout } = await run(["request", "POST", `${url}/`, "--text", "[1,  2]", "--decode", "text"]);
+    assert.ok(stdout.includes('\\"body\\":[1,  2]}"'), stdout);
+  });
+
+  test("an answer with an error status is an answer: status 0", async () => {
+    const failing = createHttpServer((_request, response) => response.writeHead(500).end("broken"));
+    await once(failing.listen(0, "127.0.0.1"), "listening");
+    const { port } = failing.address() as AddressInfo;
+    const { code, stdout } = await run(["request", "GET", `http://127.0.0.1:${port}/`]);
+    failing.close();
+    assert.equal(code, 0);
+    assert.match(stdout, /"status":500.*"body":"broken"/);
+  });
+
+  test("on a terminal: indented and coloured", async () => {
+    await using terminal = startInTerminal("request", "GET", `${url}/t`);
+    const { code, stdout } = await terminal.exit();
+    assert.equal(code, 0);
+    assert.ok(stdout.includes('\u001b[36m"status"\u001b[39m: \u001b[33m200\u001b[39m,\r\n'), stdout);
+  });
+
+  test("a reader that goes away is no failure", async () => {
+    await using shell = startPeer("bash", [
+      "-c",
+      `set -o pipefail; node ${CLI} request GET '${url}/' | true`,
+    ]);
+    const { stderr, code } = await shell.exit();
+    assert.equal(stderr, "");
+    assert.equal(code, 0);
+  });
+});
+
+describe("tcp", () => {
+  test("standard input goes out, what comes back is printed, and both ends are passed on", async () => {
+    const received: Buffer[] = [];
+    const server = createTcpServer({ allowHalfOpen: true }, (socket) => {
+      socket.write(Buffer.from([0, 255, 10]));
+      socket.on("data", (bytes) => received.push(bytes));
+      socket.on("end", () => socket.end("bye\n"));
+    });
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    const { port } = server.address() as AddressInfo;
+    const input = Buffer.alloc(300_000, "0123456789");
+    await using command = start("tcp", `127.0.0.1:${port}`);
+    command.process.stdin?.end(input);
+    const { code, stderr, stdout } = await command.exit();
+    server.close();
+    assert.equal(stderr, "");
+    assert.equal(code, 0);
+    assert.ok(Buffer.concat(received).equals(input));
+    assert.ok(stdout.endsWith("\nbye\n"));
+  });
+
+  test("a conversation: each side waits for the other", async () => {
+    const server = createTcpServer((socket) => {
+      socket.on("data", (bytes) => socket.write(`you said ${bytes}`));
+    });
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    const { port } = server.address() as AddressInfo;
+    await using command = start("tcp", `127.0.0.1:${port}`);
+    for (const word of ["one", "two"]) {
+      command.process.stdin?.write(`${word}\n`);
+      assert.equal(await command.line(), `you said ${word}`);
+    }
+    command.kill("SIGINT");
+    assert.equal((await command.exit()).signal, "SIGINT");
+    server.close();
+  });
+
+  test("a peer that closes ends it, though standard input is open", async () => {
+    const server = createTcpServer((socket) => socket.end("enough\n"));
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    const { port } = server.address() as AddressInfo;
+    await using command = start("tcp", `127.0.0.1:${port}`);
+    const { code, stdout } = await command.exit();
+    server.close();
+    assert.equal(stdout, "enough\n");
+    assert.equal(code, 0);
+  });
+
+  test("a connection that breaks is a failure", async () => {
+    const server = createTcpServer((socket) => {
+      socket.once("data", () => socket.resetAndDestroy());
+    });
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    const { port } = server.address() as AddressInfo;
+    await using command = start("tcp", `127.0.0.1:${port}`);
+    command.process.stdin?.write("x");
+    const { code, stderr } = await command.exit();
+    server.close();
+    assert.match(stderr, /^std-net: tcp read failed: Connection reset by peer \(os error 104\)\n$/);
+    assert.equal(code, 1);
+  });
+});
+
+describe("udp", () => {
+  test("datagrams go out and answers are printed", async () => {
+    const socket = createSocket("udp4");
+    socket.on("message", (bytes, from) => socket.send(`got ${bytes}`, from.port, from.address));
+    socket.bind(0, "127.0.0.1");
+    await once(socket, "listening");
+    const { code, stdout, stderr } = await run(["udp", `127.0.0.1:${socket.address().port}`], "hello\n");
+    socket.close();
+    assert.equal(stderr, "");
+    assert.equal(stdout, "got hello\n");
+    assert.equal(code, 0);
+  });
+
+  test("where nobody listens, it says so", async () => {
+    const { code, stderr } = await run(["udp", "127.0.0.1:1"], "hello\n");
+    assert.match(stderr, /^std-net: udp (recv|send) failed: Connection refused \(os error 111\)\n$/);
+    assert.equal(code, 1);
+  });
+});
+
+describe("repl", () => {
+  test("calls give their value, errors their text, and everything of the library is there", async () => {
+    const { code, stdout, stderr } = await run(
+      ["repl"],
+      [
+        'listener = TcpListener.bind("127.0.0.1:0")',
+        "const stream = TcpStream.connect(listener.local_addr())",
+        "const accepted = listener.accept()",
+        'accepted.write_all("hello")',
+        "stream.read(100)",
+        "stream.close()",
+        "stream",
+        "stream.read(1)",
+        'TcpStream.connect("127.0.0.1:1")',
+        'http.request({ method: "GET", url: "http://127.0.0.1:1/" })',
+        "error_code('Interrupted system call (os error 4)')",
+        "UdpSocket === net.UdpSocket",
+        "1 +* 1",
+      ].join("\n"),
+    );
+    assert.equal(code, 0);
+    assert.equal(stderr, "");
+    const shown = [
+      "TcpListener 127\\.0\\.0\\.1:\\d+",
+      "<Buffer 68 65 6c 6c 6f> 'hello'",
+      "TcpStream \\(closed\\)",
+      "Uncaught invalid tcp stream",
+      "Uncaught failed to connect: Connection refused \\(os error 111\\)",
+      "Uncaught http request failed: Connection refused \\(os error 111\\)",
+      "'EINTR'",
+      "true",
+    ];
+    assert.match(stdout, new RegExp(`^${shown.join("\n")}\n`));
+  });
+
+  test("Ctrl-C ends a call that waits, not the prompt", async () => {
+    await using terminal = startInTerminal("repl");
+    const { stdin } = terminal.process;
+    const until = async (pattern: RegExp): Promise<void> => {
+      while (!pattern.test(await terminal.line()));
+    };
+    await until(/calls give their value/);
+    stdin?.write('"a" + "b"; const l = TcpListener.bind("127.0.0.1:0"); l\r');
+    await until(/TcpListener 127/);
+    stdin?.write('console.log("going" + " to wait"); l.accept()\r');
+    await until(/going to wait/);
+    // Pressed a moment before the call has begun to wait, it would be too early: press until it is seen.
+    const press = setInterval(() => stdin?.write("\u0003"), 500);
+    await until(/interrupted by `SIGINT`/);
+    clearInterval(press);
+    stdin?.write('"still" + " here"\r');
+    await until(/still here/);
+    stdin?.write(".exit\r");
+    assert.equal((await terminal.exit()).code, 0);
+  });
+});
