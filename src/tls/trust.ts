@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { OpenSsl, Pointer } from "./openssl.ts";
 import { takeReason } from "./reasons.ts";
@@ -47,6 +46,7 @@ function extraCertificates(): string {
   const path = process.env.NODE_EXTRA_CA_CERTS;
   if (!path) return "";
   try {
+    const { readFileSync } = createRequire(import.meta.url)("node:fs") as typeof import("node:fs");
     return readFileSync(path, "latin1");
   } catch {
     return "";
