@@ -1,5 +1,5 @@
 import type { Constants } from "./sys/constants.ts";
-import { familyOf, unixPath } from "./sys/sockaddr.ts";
+import { encodeUnixAddress, familyOf, unixPath } from "./sys/sockaddr.ts";
 
 /**
  * "host:port" text to and from addresses. Pure: nothing is looked up here.
@@ -115,6 +115,13 @@ function groupsOf(text: string, mayEndInIpv4: boolean): number[] | null {
     }
   }
   return groups;
+}
+
+/** The socket address of a Unix socket's path, or the text of the error. */
+export function unixAddress(constants: Constants, path: string): Buffer | string {
+  const isAbstract = constants.hasAbstractNames && path.startsWith("\0");
+  if (path === "" || (!isAbstract && path.includes("\0"))) return "invalid socket path";
+  return encodeUnixAddress(constants, Buffer.from(path)) ?? "socket path too long";
 }
 
 /** The text of a socket address of `length` bytes: "host:port", or a Unix socket's path. */

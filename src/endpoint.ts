@@ -1,4 +1,4 @@
-import { addressText } from "./address.ts";
+import { addressText, unixAddress } from "./address.ts";
 import { resolve } from "./resolve.ts";
 import { networkPlatform, Socket } from "./socket.ts";
 import { type Platform, systemReason } from "./sys/index.ts";
@@ -46,6 +46,38 @@ export function bindTo(
     if (sys.bind(socket.descriptor, address, address.length) < 0) return -sys.errno();
     return finish(socket, sys, family);
   });
+}
+
+/** A stream socket connected to the Unix socket at `path`, or the text of the error. */
+export function connectUnix(path: string, deadline: number): Socket | string {
+  return unixSocket("SOCK_STREAM", path, (socket, address) => socket.connectUnix(address, deadline));
+}
+
+/** A Unix socket of `type` bound to `path`, with `finish` done after, or the text of the error. */
+export function bindUnix(path: string, type: "SOCK_STREAM" | "SOCK_DGRAM", finish: Step): Socket | string {
+  return unixSocket(type, path, (socket, address) => {
+    const { sys } = socket;
+    if (sys.bind(socket.descriptor, address, address.length) < 0) return -sys.errno();
+    return finish(socket, sys, sys.constants.AF_UNIX);
+  });
+}
+
+function unixSocket(
+  type: "SOCK_STREAM" | "SOCK_DGRAM",
+  path: string,
+  attempt: (socket: Socket, address: Buffer) => number,
+): Socket | string {
+  const sys = networkPlatform();
+  if (typeof sys === "string") return sys;
+  const address = unixAddress(sys.constants, path);
+  if (typeof address === "string") return address;
+  const socket = Socket.create(sys, sys.constants.AF_UNIX, sys.constants[type]);
+  if (typeof socket === "number") return systemReason(sys, -socket);
+  const failure = attempt(socket, address);
+  if (failure >= 0) return socket;
+  const reason = socket.reason(failure);
+  socket.close();
+  return reason;
 }
 
 function firstOf(

@@ -2,10 +2,11 @@ import { TcpListener, TcpStream } from "./tcp.ts";
 import { TlsStream } from "./tls.ts";
 import { traceClasses } from "./trace.ts";
 import { UdpSocket } from "./udp.ts";
+import { UnixDatagram, UnixListener, UnixStream } from "./unix.ts";
 
 export type { Result } from "true-myth/result";
 export type { Unit } from "true-myth/unit";
-export type { TcpBindOptions, UdpBindOptions } from "./bind-options.ts";
+export type { TcpBindOptions, UdpBindOptions, UnixBindOptions } from "./bind-options.ts";
 export type { Bytes } from "./bytes.ts";
 export { error_code } from "./error.ts";
 export * as http from "./http/index.ts";
@@ -15,5 +16,6 @@ export { TcpListener, TcpStream } from "./tcp.ts";
 export type { TlsClientOptions, TlsServerOptions } from "./tls/index.ts";
 export { type TlsConnectOptions, TlsStream } from "./tls.ts";
 export { UdpSocket } from "./udp.ts";
+export { UnixDatagram, UnixListener, UnixStream } from "./unix.ts";
 
-traceClasses(TcpListener, TcpStream, TlsStream, UdpSocket);
+traceClasses(TcpListener, TcpStream, TlsStream, UdpSocket, UnixDatagram, UnixListener, UnixStream);

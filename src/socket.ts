@@ -91,6 +91,14 @@ export class Socket implements Transport {
     return descriptor < 0 ? -sys.errno() : new Socket(sys, descriptor);
   }
 
+  /** socketpair(2): two connected Unix sockets, or minus an errno. */
+  static pair(sys: Platform, type: number): [Socket, Socket] | number {
+    watchSignals(sys);
+    const pair = new Int32Array(2);
+    if (sys.socketpair(sys.constants.AF_UNIX, type, 0, pair) < 0) return -sys.errno();
+    return [new Socket(sys, pair[0]!), new Socket(sys, pair[1]!)];
+  }
+
   /**
    * Takes over a descriptor that came from elsewhere, in whatever mode it is: the socket, minus an errno when it is
    * no open socket, or null when another object of this thread owns it.
@@ -338,6 +346,21 @@ export class Socket implements Transport {
       }
       const failure = this.goOnReceiving(this.sys.errno(), limit);
       if (failure < 0) return failure;
+    }
+  }
+
+  /** connect(2) of a Unix stream, waiting at most until the deadline: 0, minus an errno, or CONNECT_TIMED_OUT. */
+  connectUnix(address: Uint8Array, deadline: number): number {
+    const { EAGAIN, EINTR } = this.#constants;
+    for (;;) {
+      this.armSend(deadline);
+      if (this.sys.connect(this.#descriptor, address, address.length) === 0) return 0;
+      const errno = this.sys.errno();
+      // It waits for nothing but room among those not yet accepted, SO_SNDTIMEO long; nothing is begun until then.
+      if (errno !== EAGAIN && errno !== EINTR) return -errno;
+      if (errno === EINTR && signalListenerWaits()) return -errno;
+      if (performance.now() >= deadline) return CONNECT_TIMED_OUT;
+      comeBackToJavaScript();
     }
   }
 

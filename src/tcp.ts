@@ -80,8 +80,8 @@ export class TcpStream extends SocketStream {
   /**
    * As `connect`, but gives up after a time.
    *
-   * Blocks while the name is resolved, which has no limit, and then until the server has accepted or refused or the
-   * time is over. Where a name has several addresses, each gets a share of the time.
+   * Blocks while the name is resolved and until the server has accepted or refused, or the time is over. Where a name
+   * has several addresses, each gets a share of the time that is left.
    *
    * @param addr as for `connect`
    * @param ms milliseconds, more than 0; null for as long as the system tries
@@ -99,7 +99,7 @@ export class TcpStream extends SocketStream {
     if (typeof addr !== "string") return Result.err("expected string");
     const timeout = timeoutFrom(ms);
     if (timeout === undefined) return Result.err(INVALID_TIMEOUT);
-    const socket = connectTo(addr, Number.POSITIVE_INFINITY, timeout);
+    const socket = connectTo(addr, performance.now() + timeout);
     if (typeof socket === "string") return failed(FAILED_TO_CONNECT, socket);
     return Result.ok(new TcpStream(socket));
   }

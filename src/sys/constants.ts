@@ -74,6 +74,8 @@ export interface Constants {
   readonly ETIMEDOUT: number;
   readonly EAFNOSUPPORT: number;
   readonly EAI_SYSTEM: number;
+  /** True where a Unix socket's name may begin with a NUL and be no file (unix(7)). */
+  readonly hasAbstractNames: boolean;
   /** True where a sockaddr begins with a length byte and the family is one byte (the BSDs, macOS). */
   readonly sockaddrHasLength: boolean;
 }
@@ -144,6 +146,7 @@ export const linux: Constants = {
   ETIMEDOUT: 110,
   EAFNOSUPPORT: 97,
   EAI_SYSTEM: -11,
+  hasAbstractNames: true,
   sockaddrHasLength: false,
 };
 
@@ -213,5 +216,6 @@ export const darwin: Constants = {
   ETIMEDOUT: 60,
   EAFNOSUPPORT: 47,
   EAI_SYSTEM: 11,
+  hasAbstractNames: false,
   sockaddrHasLength: true,
 };

@@ -53,8 +53,8 @@ export function encodeUnixAddress(constants: Constants, path: Uint8Array): Buffe
 /** The path of a Unix socket address of `length` bytes: "" of an unnamed socket, a NUL before an abstract name. */
 export function unixPath(constants: Constants, address: Buffer, length: number): string {
   const path = address.subarray(2, length);
-  // The BSDs know no abstract names, but give an unnamed socket an address of zeros.
-  if (path[0] === 0) return constants.sockaddrHasLength ? "" : path.toString();
+  // Where there are no abstract names, an unnamed socket may have an address of zeros.
+  if (path[0] === 0) return constants.hasAbstractNames ? path.toString() : "";
   const end = path.indexOf(0);
   return path.toString("utf8", 0, end < 0 ? path.length : end);
 }
