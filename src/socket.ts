@@ -13,6 +13,15 @@ import { type Platform, platform, systemReason } from "./sys/index.ts";
 const WORKER_SLICE = 50;
 const LONGEST_SLICE = isMainThread ? Number.POSITIVE_INFINITY : WORKER_SLICE;
 
+/**
+ * Waits that are limited to more than this go in slices of it, whatever their limit: so a socket is told once, and
+ * its next call with another limit finds it right. To come back once a second costs a waiting program nothing.
+ */
+const LIMITED_SLICE = 1000;
+
+/** The timeval made last: nearly all are of the same length. */
+let lastTimeval: { milliseconds: number; value: Uint8Array } = { milliseconds: -1, value: new Uint8Array() };
+
 /** The failure of `connect` when the deadline passed first (no errno: the kernel goes on trying for longer). */
 export const CONNECT_TIMED_OUT = -1_000_000;
 
@@ -507,7 +516,7 @@ export class Socket implements Transport {
     if (present <= most && present >= Math.min(most, WORKER_SLICE)) return present;
     // Never back to "for ever" once it was set: another thread may wait on the same socket and rely on its slice.
     if (most === Number.POSITIVE_INFINITY) return WORKER_SLICE;
-    return Math.max(1, Math.floor(most));
+    return Math.max(1, Math.floor(Math.min(most, LIMITED_SLICE)));
   }
 
   #longestSlice(): number {
@@ -516,7 +525,10 @@ export class Socket implements Transport {
   }
 
   #setTimeval(option: number, milliseconds: number): void {
-    const value = this.sys.timeval(Math.min(milliseconds, LONGEST_TIMEOUT));
+    if (milliseconds !== lastTimeval.milliseconds) {
+      lastTimeval = { milliseconds, value: this.sys.timeval(milliseconds) };
+    }
+    const { value } = lastTimeval;
     this.sys.setsockopt(this.#descriptor, this.#constants.SOL_SOCKET, option, value, value.length);
   }
 
