@@ -206,8 +206,9 @@ test("UnixDatagram to and from Python, with and without an address", async () =>
   assert.equal(err(net.UnixDatagram.bind(path)), "unix bind failed: Address already in use (os error 98)");
   const peer = python(
     `
+anonymous = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+anonymous.sendto(b"anonymous", sys.argv[1])
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-s.sendto(b"anonymous", sys.argv[1])
 s.bind(sys.argv[1] + ".peer")
 s.sendto(b"", sys.argv[1])
 data, sender = s.recvfrom(100)
