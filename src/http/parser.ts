@@ -162,8 +162,8 @@ export function parseResponseHead(
   const lineEnd = head.indexOf("\r");
   const version = versionAt(head, 0);
   if (typeof version !== "string") return version;
-  const rest = /^ ([1-9]\d\d)(?: (.*))?$/.exec(head.slice(8, lineEnd));
-  if (rest === null) return malformed("malformed status line");
+  const status = statusAt(head, lineEnd);
+  if (status === 0) return malformed("malformed status line");
 
   const headers: Headers = {};
   const fields: Field[] = [];
@@ -177,16 +177,32 @@ export function parseResponseHead(
     false,
   );
   if (failure !== undefined) return failure;
-  const reason = rest[2] ?? "";
+  const reason = head.slice(STATUS_END + 1, lineEnd);
   return {
     size,
-    status: Number(rest[1]),
+    status,
     reason: foreign ? decodeText(reason) : reason,
     version,
     headers,
     fields,
   };
 }
+
+const STATUS_AT = "HTTP/1.1 ".length;
+const STATUS_END = STATUS_AT + 3;
+
+/** status-code = 3DIGIT, its first from 1 on, between a space and a space or the line's end; 0 for anything else. */
+function statusAt(head: string, lineEnd: number): number {
+  if (head.charCodeAt(STATUS_AT - 1) !== SPACE) return 0;
+  if (lineEnd !== STATUS_END && !(lineEnd > STATUS_END && head.charCodeAt(STATUS_END) === SPACE)) return 0;
+  const hundreds = head.charCodeAt(STATUS_AT) - ZERO;
+  const tens = head.charCodeAt(STATUS_AT + 1) - ZERO;
+  const ones = head.charCodeAt(STATUS_AT + 2) - ZERO;
+  if (hundreds < 1 || hundreds > 9 || tens < 0 || tens > 9 || ones < 0 || ones > 9) return 0;
+  return hundreds * 100 + tens * 10 + ones;
+}
+
+const ZERO = 0x30;
 
 /**
  * Checks a whole trailer section, from its first byte to its empty line's end: the same grammar, nothing kept.
