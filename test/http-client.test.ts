@@ -105,16 +105,10 @@ for (const [request, text] of [
     { method: "GET", url: "http://a/", body: 1, body_text: "1" },
     "only one of 'body', 'body_text' and 'body_base64' can be given",
   ],
-  [{ method: "GET", url: "http://a/", timeout_ms: 0 }, "'timeout_ms' must be a positive number or null"],
-  [{ method: "GET", url: "http://a/", timeout_ms: "5" }, "'timeout_ms' must be a positive number or null"],
-  [
-    { method: "GET", url: "http://a/", timeout_ms: Number.NaN },
-    "'timeout_ms' must be a positive number or null",
-  ],
-  [
-    { method: "GET", url: "http://a/", connect_timeout_ms: -1 },
-    "'connect_timeout_ms' must be a positive number or null",
-  ],
+  [{ method: "GET", url: "http://a/", timeout_ms: 0 }, "timeout must be a positive number"],
+  [{ method: "GET", url: "http://a/", timeout_ms: "5" }, "timeout must be a positive number"],
+  [{ method: "GET", url: "http://a/", timeout_ms: Number.NaN }, "timeout must be a positive number"],
+  [{ method: "GET", url: "http://a/", connect_timeout_ms: -1 }, "timeout must be a positive number"],
   [{ method: "GET", url: "http://a/", max_redirects: -1 }, "'max_redirects' must be a non-negative integer"],
   [{ method: "GET", url: "http://a/", max_redirects: 1.5 }, "'max_redirects' must be a non-negative integer"],
   [

@@ -10,7 +10,7 @@ const layers = [
   ["cli/"],
   ["index.ts"],
   ["http/index.ts"],
-  ["http/client.ts", "http/server.ts"],
+  ["http/client.ts", "http/server.ts", "http/halves.ts"],
   ["http/connection.ts", "http/route.ts"],
   ["poller.ts"],
   ["tls.ts", "tcp.ts", "udp.ts", "unix.ts", "lookup.ts"],

@@ -3,11 +3,10 @@
  */
 import { Result } from "true-myth/result";
 import { errorText } from "../error.ts";
-import type { Json } from "../json.ts";
 import { traced } from "../trace.ts";
-import { decodeBody } from "./body.ts";
+import { answerOf, type ClientResponse } from "./answer.ts";
 import { type Connection, openConnection } from "./connection.ts";
-import { codingsOf, decodeContent, mostCodedBytes } from "./content.ts";
+import { mostCodedBytes } from "./content.ts";
 import {
   ExchangeFailure,
   giveBack,
@@ -18,7 +17,7 @@ import {
   sendRequest,
   takeInbox,
 } from "./exchange.ts";
-import { type Field, type Headers, hasOption } from "./fields.ts";
+import { type Field, hasOption } from "./fields.ts";
 import { encode } from "./message.ts";
 import type { ResponseHead } from "./parser.ts";
 import { keepIdle, lifetimeOf, takeIdle } from "./pool.ts";
@@ -26,16 +25,6 @@ import { type Asked, isRedirect, redirected } from "./redirect.ts";
 import { requestHead } from "./request-head.ts";
 import { type Route, routeOf } from "./route.ts";
 import { type ClientRequest, readSettings, type Settings, type TlsFields } from "./settings.ts";
-
-/** An answer as `http.request` gives it. */
-export interface ClientResponse {
-  status: number;
-  /** Values by lower-case name; lines of one name joined with `, `. */
-  headers: Headers;
-  body: Json;
-  /** The field lines as they came, in their order; only when the request has `raw_headers: true`. */
-  raw_headers?: Field[];
-}
 
 /**
  * Sends an HTTP/1.1 request and gives the answer.
@@ -93,7 +82,7 @@ function perform(settings: Settings, inbox: Inbox): ClientResponse | string {
     if (received instanceof ExchangeFailure) return received.reason;
     const { status, headers } = received.head;
     if (settings.maxRedirects === 0 || !isRedirect(status, headers.location)) {
-      return answerOf(settings, received);
+      return answerOf(received.head, received.body, settings);
     }
     if (redirects === settings.maxRedirects) return "too many redirects";
     const next = redirected(asked, status, headers.location);
@@ -116,25 +105,6 @@ interface Received {
   readonly body: Buffer;
 }
 
-function answerOf(settings: Settings, { head, body }: Received): ClientResponse | string {
-  const { status, headers, fields } = head;
-  let bytes = body;
-  // An answer to HEAD names the coding of a body that it does not have.
-  if (headers["content-encoding"] !== undefined && body.length > 0) {
-    const decoded = decodeContent(body, codingsOf(headers["content-encoding"]), settings.maxBodyBytes);
-    if (typeof decoded === "string") return decoded;
-    bytes = decoded;
-    // They tell of the body as it came, not as it is handed out.
-    delete headers["content-encoding"];
-    delete headers["content-length"];
-  }
-  const value = decodeBody(bytes, settings.decoding);
-  if (value === undefined) return 'response body is not utf-8 (decode_body "base64" gives its bytes)';
-  const answer: ClientResponse = { status, headers, body: value };
-  if (settings.keepFields) answer.raw_headers = [...fields];
-  return answer;
-}
-
 /** One request and its answer, on a connection at rest or a new one. */
 function exchange(
   settings: Settings,
@@ -143,7 +113,7 @@ function exchange(
   inbox: Inbox,
   deadline: number,
 ): Received | ExchangeFailure {
-  const route = routeOf(asked.target, settings.proxy, proxyAuthorizationOf(asked.fields), tls);
+  const route = routeOf(asked.target, settings, proxyAuthorizationOf(asked.fields), tls);
   if (typeof route === "string") return new ExchangeFailure(route);
   if (settings.keepAlive) {
     const kept = takeIdle(route.key, performance.now());

@@ -2,7 +2,7 @@
  * A connection that the client owns: from "where to" to a transport that requests can be sent on. What lies between
  * (TLS, a proxy's tunnel) is dealt with here; everything above the byte stream is the same for http and https.
  */
-import { connectTo } from "../endpoint.ts";
+import { connectTo, connectUnix } from "../endpoint.ts";
 import type { Socket } from "../socket.ts";
 import type { Transport } from "../stream.ts";
 import { startClient } from "../tls/index.ts";
@@ -52,7 +52,9 @@ export function openConnection(
   deadline: number,
   connectTimeout: number,
 ): Connection | string {
-  const socket = connectTo(route.address, deadline, connectTimeout);
+  const socket = route.isUnix
+    ? connectUnix(route.address, Math.min(deadline, performance.now() + connectTimeout))
+    : connectTo(route.address, deadline, connectTimeout);
   if (typeof socket === "string") return performance.now() >= deadline ? "timed out" : socket;
   if (route.tls === null) return new Connection(socket, socket);
   const agreed = agree(

@@ -2,8 +2,10 @@
  * HTTP over blocking streams: what `import { http } from "std-net"` gives.
  */
 
-export { type ClientResponse, request } from "./client.ts";
+export type { ClientResponse } from "./answer.ts";
+export { request } from "./client.ts";
 export type { Field, Headers } from "./fields.ts";
+export { type ReadResponseOptions, read_response, write_request } from "./halves.ts";
 export {
   type ReadRequestOptions,
   read_request,

@@ -9,8 +9,9 @@ import type { Target } from "./url.ts";
 export interface Route {
   /** The pool's key: equal for routes that may share a connection. */
   readonly key: string;
-  /** "host:port" to connect to. */
+  /** "host:port" to connect to; or the path of a Unix socket. */
   readonly address: string;
+  readonly isUnix: boolean;
   /** A proxy's tunnel to dig first (RFC 9110, 9.3.6); null for none. */
   readonly tunnel: Tunnel | null;
   /** How to speak TLS with the server, and under which name it is known; null for http. */
@@ -34,49 +35,57 @@ export interface ServerTls {
   readonly origin: string;
 }
 
+/** What the caller says about the way, by `socket_path` and `proxy`. */
+export interface Way {
+  /** The path of a Unix socket that everything goes over, redirects to anywhere too; null for none. */
+  readonly socketPath: string | null;
+  /** Undefined leaves it to the environment, null is none. */
+  readonly proxy: ProxyServer | null | undefined;
+}
+
 /**
- * The route of a request, or the text of why there is none. `proxy` is the caller's: undefined leaves it to the
- * environment, null is none. `proxyAuthorization` is a Proxy-Authorization among the caller's fields.
+ * The route of a request, or the text of why there is none. `proxyAuthorization` is a Proxy-Authorization among the
+ * caller's fields.
  */
 export function routeOf(
   target: Target,
-  proxy: ProxyServer | null | undefined,
+  { socketPath, proxy }: Way,
   proxyAuthorization: string | null,
   tlsOptions: unknown,
 ): Route | string {
-  const via = proxy === undefined ? environmentProxy(target) : proxy;
+  const via = socketPath !== null ? null : proxy === undefined ? environmentProxy(target) : proxy;
   if (typeof via === "string") return via;
-  const { address, origin } = target;
-  if (!target.secure) {
-    if (via === null) {
-      return { key: origin, address, tunnel: null, tls: null, absoluteForm: false, proxyAuthorization: null };
-    }
-    const authorization = proxyAuthorization === null ? via.authorization : null;
+  let tls: ServerTls | null = null;
+  let key = target.origin;
+  if (target.secure) {
+    const client = tlsOptions === undefined ? defaultTls() : clientTls(tlsOptions);
+    if (typeof client === "string") return `tls handshake failed: ${client}`;
+    tls = { client, host: target.host, origin: target.address };
+    key += ` ${client.poolKey}`;
+  }
+  if (via === null) {
+    const isUnix = socketPath !== null;
     return {
-      // Each request says whom it is for and who asks: one connection to the proxy serves all origins.
-      key: `proxy ${via.address} ${proxyAuthorization ?? via.authorization}`,
-      address: via.address,
+      key: isUnix ? `${key} unix ${socketPath}` : key,
+      address: isUnix ? socketPath : target.address,
+      isUnix,
       tunnel: null,
-      tls: null,
-      absoluteForm: true,
-      proxyAuthorization: authorization,
+      tls,
+      absoluteForm: false,
+      proxyAuthorization: null,
     };
   }
-  const client = tlsOptions === undefined ? defaultTls() : clientTls(tlsOptions);
-  if (typeof client === "string") return `tls handshake failed: ${client}`;
-  const tls = { client, host: target.host, origin: address };
-  const key = `${origin} ${client.poolKey}`;
-  if (via === null) {
-    return { key, address, tunnel: null, tls, absoluteForm: false, proxyAuthorization: null };
-  }
   const authorization = proxyAuthorization ?? via.authorization;
+  const isTunnel = tls !== null;
   return {
-    key: `${key} proxy ${via.address} ${authorization}`,
+    // Over http each request says whom it is for: one connection to the proxy serves all servers.
+    key: `${isTunnel ? key : ""} proxy ${via.address} ${authorization}`,
     address: via.address,
-    tunnel: { address, authorization },
+    isUnix: false,
+    tunnel: isTunnel ? { address: target.address, authorization } : null,
     tls,
-    absoluteForm: false,
-    proxyAuthorization: null,
+    absoluteForm: !isTunnel,
+    proxyAuthorization: isTunnel || proxyAuthorization !== null ? null : via.authorization,
   };
 }
 

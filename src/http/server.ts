@@ -9,7 +9,7 @@ import { type ByteStream, type Transport, transportOf } from "../stream.ts";
 import { traced } from "../trace.ts";
 import { type BodyDecoding, decodeBody } from "./body.ts";
 import { type Field, type Headers, hasOption } from "./fields.ts";
-import { type ReadLimits, RequestReader } from "./incoming.ts";
+import { RequestReader } from "./incoming.ts";
 import {
   contentLength,
   dateNow,
@@ -20,6 +20,7 @@ import {
   readFields,
   responseHead,
 } from "./message.ts";
+import { defaultSettings, readOptions } from "./options.ts";
 import { MessageWriter } from "./outgoing.ts";
 import type { RequestHead, Version } from "./parser.ts";
 
@@ -102,7 +103,7 @@ function readPlain(
 ): Result<ServerRequest, string> {
   const transport = transportOf(stream);
   if (transport === undefined || !transport.open) return Result.err("invalid tcp stream");
-  const settings = options === undefined ? DEFAULTS : readSettings(options);
+  const settings = readOptions(options, DEFAULTS);
   if (typeof settings === "string") return Result.err(settings);
   const connection = connectionOf(transport);
   const incoming = connection.reader.read(settings, !connection.isOver, connection.sendContinue);
@@ -329,47 +330,4 @@ function completed(
   return fields;
 }
 
-/** The options of read_request, checked. */
-interface Settings extends ReadLimits {
-  readonly decoding: BodyDecoding;
-}
-
-const DEFAULTS: Settings = {
-  section: { bytes: 64 * 1024, fields: 128 },
-  maxBodyBytes: 1024 * 1024,
-  timeout: Number.POSITIVE_INFINITY,
-  keepFields: false,
-  decoding: "json",
-};
-
-/** The settings that a caller's options ask for, or the text of what is wrong with them. */
-function readSettings(options: unknown): Settings | string {
-  try {
-    if (!isJsonObject(options)) return "options must be an object";
-    const {
-      max_header_bytes: bytes = DEFAULTS.section.bytes,
-      max_headers: fields = DEFAULTS.section.fields,
-      max_body_bytes: maxBodyBytes = DEFAULTS.maxBodyBytes,
-      timeout_ms: timeout = null,
-      decode_body: decoding = "json",
-      raw_headers: keepFields = false,
-    } = options;
-    if (!isCount(bytes)) return "'max_header_bytes' must be a non-negative integer";
-    if (!isCount(fields)) return "'max_headers' must be a non-negative integer";
-    if (!isCount(maxBodyBytes)) return "'max_body_bytes' must be a non-negative integer";
-    if (timeout !== null && !(typeof timeout === "number" && timeout > 0))
-      return "timeout must be a positive number";
-    if (decoding !== "json" && decoding !== "text" && decoding !== "base64") {
-      return "'decode_body' must be 'json', 'text' or 'base64'";
-    }
-    if (typeof keepFields !== "boolean") return "'raw_headers' must be a boolean";
-    const section = { bytes, fields };
-    return { section, maxBodyBytes, timeout: timeout ?? Number.POSITIVE_INFINITY, keepFields, decoding };
-  } catch (thrown) {
-    return `options cannot be read: ${errorText(thrown)}`;
-  }
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
-}
+const DEFAULTS = defaultSettings(1024 * 1024);

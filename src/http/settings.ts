@@ -3,12 +3,15 @@
  * before all of it was found good.
  */
 import type { Json } from "../json.ts";
+import { INVALID_TIMEOUT, timeoutFrom } from "../timeout.ts";
 import type { TlsClientOptions } from "../tls/index.ts";
 import type { BodyDecoding } from "./body.ts";
 import { type Field, isToken } from "./fields.ts";
 import { isJsonObject, readBody, readFields } from "./message.ts";
+import { INVALID_DECODING, isCount, isDecoding } from "./options.ts";
 import { type ProxyServer, parseProxy } from "./proxy.ts";
 import type { Asked } from "./redirect.ts";
+import type { Way } from "./route.ts";
 import { targetOf } from "./url.ts";
 
 /** A request for `http.request`. Times are in milliseconds, and null is none. */
@@ -37,6 +40,8 @@ export interface ClientRequest {
   decode_body?: BodyDecoding;
   /** Adds `raw_headers` to the answer (default false). */
   raw_headers?: boolean;
+  /** The path of a Unix socket to connect to in place of the URL's host, as `UnixStream.connect` takes it. */
+  socket_path?: string | null;
   /**
    * `"http://[user:password@]host:port"`; null for none. When it is left out, HTTP_PROXY, HTTPS_PROXY and NO_PROXY count if
    * NODE_USE_ENV_PROXY is 1.
@@ -49,7 +54,7 @@ export interface ClientRequest {
 }
 
 /** A request that was checked. */
-export interface Settings extends Asked {
+export interface Settings extends Asked, Way {
   readonly timeout: number;
   readonly connectTimeout: number;
   readonly maxRedirects: number;
@@ -57,8 +62,6 @@ export interface Settings extends Asked {
   readonly decoding: BodyDecoding;
   readonly keepFields: boolean;
   readonly keepAlive: boolean;
-  /** Null for none, undefined for the environment's. */
-  readonly proxy: ProxyServer | null | undefined;
   /** A copy, not checked yet: TLS does that when it is needed. */
   readonly tls: TlsFields | undefined;
 }
@@ -86,23 +89,23 @@ export function readSettings(request: unknown): Settings | string {
     fields = read.value;
   }
   const {
-    timeout_ms: timeout = 300_000,
-    connect_timeout_ms: connectTimeout = 30_000,
+    timeout_ms = 300_000,
+    connect_timeout_ms = 30_000,
     max_redirects: maxRedirects = 20,
     max_body_bytes: maxBodyBytes = 64 * 1024 * 1024,
     decode_body: decoding = "json",
     raw_headers: keepFields = false,
     keep_alive: keepAlive = true,
+    socket_path: socketPath = null,
     proxy: proxyUrl,
     tls,
   } = request;
-  if (!isTimeout(timeout)) return "'timeout_ms' must be a positive number or null";
-  if (!isTimeout(connectTimeout)) return "'connect_timeout_ms' must be a positive number or null";
+  const timeout = timeoutFrom(timeout_ms);
+  const connectTimeout = timeoutFrom(connect_timeout_ms);
+  if (timeout === undefined || connectTimeout === undefined) return INVALID_TIMEOUT;
   if (!isCount(maxRedirects)) return "'max_redirects' must be a non-negative integer";
   if (!isCount(maxBodyBytes)) return "'max_body_bytes' must be a non-negative integer";
-  if (decoding !== "json" && decoding !== "text" && decoding !== "base64") {
-    return "'decode_body' must be 'json', 'text' or 'base64'";
-  }
+  if (!isDecoding(decoding)) return INVALID_DECODING;
   if (typeof keepFields !== "boolean") return "'raw_headers' must be a boolean";
   if (typeof keepAlive !== "boolean") return "'keep_alive' must be a boolean";
   let proxy: ProxyServer | null | undefined;
@@ -110,6 +113,10 @@ export function readSettings(request: unknown): Settings | string {
     if (proxyUrl !== null && typeof proxyUrl !== "string") return "'proxy' must be a string";
     proxy = proxyUrl === null ? null : parseProxy(proxyUrl);
     if (proxy === null && proxyUrl !== null) return "'proxy' is not a valid http proxy URL";
+  }
+  if (socketPath !== null) {
+    if (typeof socketPath !== "string") return "'socket_path' must be a string";
+    if (proxy) return "'socket_path' and 'proxy' cannot be given together";
   }
   if (tls !== undefined && !isJsonObject(tls)) return "'tls' must be a JSON object";
   const body = readBody(request);
@@ -119,22 +126,15 @@ export function readSettings(request: unknown): Settings | string {
     target,
     fields,
     body: body.value,
-    timeout: timeout ?? Number.POSITIVE_INFINITY,
-    connectTimeout: connectTimeout ?? Number.POSITIVE_INFINITY,
+    timeout,
+    connectTimeout,
     maxRedirects,
     maxBodyBytes,
     decoding,
     keepFields,
     keepAlive,
+    socketPath,
     proxy,
     tls: tls === undefined ? undefined : { ...tls },
   };
-}
-
-function isTimeout(value: unknown): value is number | null {
-  return value === null || (typeof value === "number" && value > 0);
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }

@@ -1,0 +1,61 @@
+/**
+ * The options of `read_request` and `read_response`, checked.
+ */
+import { errorText } from "../error.ts";
+import { INVALID_TIMEOUT, timeoutFrom } from "../timeout.ts";
+import type { BodyDecoding } from "./body.ts";
+import type { ReadLimits } from "./incoming.ts";
+import { isJsonObject } from "./message.ts";
+
+/** What one read of a message allows, keeps, and makes of the body. */
+export interface ReadSettings extends ReadLimits {
+  readonly decoding: BodyDecoding;
+}
+
+/** What holds where a caller gives no options. */
+export function defaultSettings(maxBodyBytes: number): ReadSettings {
+  return {
+    section: { bytes: 64 * 1024, fields: 128 },
+    maxBodyBytes,
+    timeout: Number.POSITIVE_INFINITY,
+    keepFields: false,
+    decoding: "json",
+  };
+}
+
+/** The settings that a caller's options ask for, or the text of what is wrong with them. */
+export function readOptions(options: unknown, defaults: ReadSettings): ReadSettings | string {
+  if (options === undefined) return defaults;
+  try {
+    if (!isJsonObject(options)) return "options must be an object";
+    const {
+      max_header_bytes: bytes = defaults.section.bytes,
+      max_headers: fields = defaults.section.fields,
+      max_body_bytes: maxBodyBytes = defaults.maxBodyBytes,
+      timeout_ms = null,
+      decode_body: decoding = "json",
+      raw_headers: keepFields = false,
+    } = options;
+    const timeout = timeoutFrom(timeout_ms);
+    if (!isCount(bytes)) return "'max_header_bytes' must be a non-negative integer";
+    if (!isCount(fields)) return "'max_headers' must be a non-negative integer";
+    if (!isCount(maxBodyBytes)) return "'max_body_bytes' must be a non-negative integer";
+    if (timeout === undefined) return INVALID_TIMEOUT;
+    if (!isDecoding(decoding)) return INVALID_DECODING;
+    if (typeof keepFields !== "boolean") return "'raw_headers' must be a boolean";
+    return { section: { bytes, fields }, maxBodyBytes, timeout, keepFields, decoding };
+  } catch (thrown) {
+    // A getter or a proxy's trap.
+    return `options cannot be read: ${errorText(thrown)}`;
+  }
+}
+
+export const INVALID_DECODING = "'decode_body' must be 'json', 'text' or 'base64'";
+
+export function isDecoding(value: unknown): value is BodyDecoding {
+  return value === "json" || value === "text" || value === "base64";
+}
+
+export function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
