@@ -64,6 +64,7 @@ export function responseFraming(head: ResponseHead, method: string): Framing | M
   }
   const length = head.headers["content-length"];
   if (length === undefined) return UNTIL_CLOSE;
+  if (DIGITS.test(length)) return lengthFraming(length);
   // The same length several times is one length (RFC 9110, 8.6).
   const [first = "", ...others] = length.split(/[ \t]*,[ \t]*/);
   return DIGITS.test(first) && others.every((other) => other === first)
