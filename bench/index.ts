@@ -3,7 +3,7 @@
 // bench/results.json, results.md and results.svg; a quick one has fewer and shorter rounds and writes nothing.
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { cpus, release } from "node:os";
+import { availableParallelism, cpus, release, type } from "node:os";
 import { chart } from "./chart.ts";
 import type { Comparison } from "./measure.ts";
 import { compilePeers, pinning, Skip } from "./programs.ts";
@@ -72,7 +72,14 @@ if (!compilePeers()) {
   );
   process.exit(0);
 }
-console.log(`node ${process.version}, Linux ${release()}, ${cpus()[0]?.model.trim()}; ${pinning}\n`);
+const machine = {
+  node: process.version,
+  // The system's own version, without what its builder added to the name.
+  system: `${type()} ${/^[\d.]*\d/.exec(release())?.[0] ?? ""}`,
+  processor: `${availableParallelism()} cores of ${cpus()[0]?.model.trim() ?? "an unknown processor"}`,
+  pinning,
+};
+console.log(`node ${Object.values(machine).join("; ")}\n`);
 
 const results = new Map<string, Comparison[]>();
 for (const name of named.length > 0 ? named : Object.keys(workloads)) {
@@ -82,7 +89,9 @@ for (const name of named.length > 0 ? named : Object.keys(workloads)) {
     results.set(name, comparisons);
     console.log(comparisons.map((c) => `${c.against} ${c.median.toFixed(2)}`).join(", "));
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    // Of a program's stack the line that says what is wrong.
+    const lines = (error instanceof Error ? error.message : String(error)).split("\n");
+    const why = lines.find((line) => /\w*Error\b.*:/.test(line)) ?? lines[0];
     console.log(error instanceof Skip ? `skipped: ${why}` : `failed: ${why}`);
     if (!(error instanceof Skip)) process.exitCode = 1;
   }
@@ -102,7 +111,6 @@ function write(): void {
     const comparisons = results.get(name) ?? before[name];
     if (comparisons !== undefined) kept[name] = comparisons;
   }
-  const machine = { node: process.version, kernel: release(), processor: cpus()[0]?.model.trim(), pinning };
   writeFileSync(file, `${JSON.stringify({ machine, workloads: kept }, null, 2)}\n`);
   const all = Object.values(kept).flat();
   writeFileSync("bench/results.md", `${markdownTable(all)}\n`);

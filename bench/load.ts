@@ -2,8 +2,9 @@
 // share a core like everything that is a conversation: on two, what is measured is how long a sleeping core takes to
 // wake up. With many connections there is always something to do, and wrk has the other core for itself.
 import { execFile } from "node:child_process";
+import { availableParallelism } from "node:os";
 import { promisify } from "node:util";
-import { type Comparison, compare, perSecond, type Target } from "./measure.ts";
+import { type Comparison, compare, median, perSecond, type Target } from "./measure.ts";
 import { available, otherCore, type Program, pinned, Skip, sharedCore, startServer } from "./programs.ts";
 import { type Effort, interleave } from "./rounds.ts";
 
@@ -19,25 +20,41 @@ export interface Servers {
   everyCore?: boolean;
 }
 
-/** Requests per second of one server, as wrk counts them. */
-async function load(port: number, seconds: number, servers: Servers): Promise<number> {
-  const command = [
-    "wrk",
-    "-t1",
-    `-c${servers.connections}`,
-    `-d${seconds}s`,
-    ...(servers.close === true ? ["-H", "Connection: close"] : []),
-    `http://127.0.0.1:${port}/`,
-  ];
+/** Rounds that are not counted: the compilers have done their work after them. */
+const WARM_UP = 3;
+/** How long wrk asks one server in each round. */
+const SECONDS = 1;
+
+/** What wrk saw, and what it took itself. */
+interface Load {
+  readonly requestsPerSecond: number;
+  /** Seconds of processor time. */
+  readonly ownTime: number;
+}
+
+async function load(port: number, servers: Servers): Promise<Load> {
+  const wrk = ["wrk", "-t1", `-c${servers.connections}`, `-d${SECONDS}s`, `http://127.0.0.1:${port}/`];
+  if (servers.close === true) wrk.push("-H", "Connection: close");
   const core = servers.everyCore === true ? null : servers.connections === 1 ? sharedCore : otherCore;
-  const [file, ...args] = pinned(command, core);
+  // The shell's `times` tells what its children took (POSIX): the last line, user and system time.
+  const [file, ...args] = pinned(["sh", "-c", '"$@"; times', "sh", ...wrk], core);
   const { stdout } = await promisify(execFile)(file!, args);
   const bad = /Non-2xx|Socket errors: (?!connect 0, read 0, write 0)/.exec(stdout);
   // With a connection for each request, the server's close can reach wrk as an error of the read that follows.
   if (bad !== null && servers.close !== true) throw new Error(`wrk met errors:\n${stdout}`);
   const rate = /Requests\/sec:\s+([\d.]+)/.exec(stdout);
-  if (rate === null) throw new Error(`wrk said:\n${stdout}`);
-  return Number(rate[1]);
+  const times = /(\d+)m([\d.]+)s (\d+)m([\d.]+)s\s*$/.exec(stdout);
+  if (rate === null || times === null) throw new Error(`wrk said:\n${stdout}`);
+  const [userMinutes, user, systemMinutes, system] = times.slice(1).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  return {
+    requestsPerSecond: Number(rate[1]),
+    ownTime: 60 * (userMinutes + systemMinutes) + user + system,
+  };
 }
 
 export async function measureServers(servers: Servers, effort: Effort): Promise<Comparison[]> {
@@ -45,20 +62,27 @@ export async function measureServers(servers: Servers, effort: Effort): Promise<
   const running: Program[] = [];
   try {
     const sides = new Map<string, () => Promise<number>>();
-    const seconds = Math.max(1, Math.round(2 * effort.share));
+    const ownTimes: number[] = [];
     for (const [name, command] of Object.entries(servers.commands)) {
       const { program, port } = await startServer(command, servers.everyCore === true ? null : sharedCore);
       running.push(program);
-      await load(port, 2, servers);
-      sides.set(name, () => load(port, seconds, servers));
+      for (let warm = 0; warm < WARM_UP; warm++) await load(port, servers);
+      sides.set(name, async () => {
+        const { requestsPerSecond, ownTime } = await load(port, servers);
+        ownTimes.push(ownTime);
+        return requestsPerSecond;
+      });
     }
     const results = await interleave(sides, effort.rounds);
     const ours = results.get("std-net")!;
     results.delete("std-net");
+    const share = Math.round((100 * median(ownTimes)) / (SECONDS * availableParallelism()));
+    const title =
+      servers.everyCore === true ? `${servers.title} (which takes ${share}% of the cores)` : servers.title;
     return [...results].map(([against, theirs]) =>
       compare(
         {
-          title: servers.title,
+          title,
           against,
           measure: "requests per second",
           target: servers.targets[against] ?? null,
