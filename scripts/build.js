@@ -1,7 +1,7 @@
 // Builds what the package ships: one JavaScript file (a file less to find and read is time less at
 // start-up) and one declaration file for each source file.
 import { execFileSync } from "node:child_process";
-import { chmodSync, copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { build } from "esbuild";
@@ -40,6 +40,15 @@ copyFileSync("node_modules/lossless-json/LICENSE.md", "dist/lossless-json.LICENS
 if (declarations) {
   const tsc = join(dirname(require.resolve("typescript/package.json")), "bin", "tsc");
   execFileSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { stdio: "inherit" });
+  for (const file of readdirSync("dist/types", { recursive: true, encoding: "utf8" })) {
+    if (file.endsWith(".d.ts")) nameJavaScript(join("dist/types", file));
+  }
+}
+
+/** The compiler leaves `./x.ts` in declarations, where not every resolver finds `./x.d.ts`; `./x.js` is found by all. */
+function nameJavaScript(file) {
+  const text = readFileSync(file, "utf8");
+  writeFileSync(file, text.replace(/((?:from |import\()"\.[^"]*)\.ts"/g, '$1.js"'));
 }
 
 /**

@@ -145,6 +145,6 @@ function markdown(results) {
 
 function writeIntoReadme(text) {
   const readme = readFileSync("README.md", "utf8");
-  const marked = /(<!-- runtimes -->\n)[\s\S]*?(\n<!-- \/runtimes -->)/;
-  writeFileSync("README.md", readme.replace(marked, `$1${text}$2`));
+  const marked = /(<!-- runtimes -->\n)[\s\S]*?(<!-- \/runtimes -->)/;
+  writeFileSync("README.md", readme.replace(marked, `$1${text}\n$2`));
 }
