@@ -231,7 +231,7 @@ function mayBeHttp({ bytes, start, end }: Inbox): boolean {
 }
 
 const CR = 0x0d;
-const NOT_HTTP = new ExchangeFailure("invalid http response: malformed status line");
+const NOT_HTTP = new ExchangeFailure("invalid http response: malformed start line");
 const SWITCHED = new ExchangeFailure("the server switched protocols (101), which was not asked for");
 const TOO_MANY_INTERIM = new ExchangeFailure("too many interim responses");
 
