@@ -18,11 +18,10 @@ import {
   takeInbox,
 } from "./exchange.ts";
 import { type Field, hasOption } from "./fields.ts";
-import { encode } from "./message.ts";
+import { encodeRequest } from "./outgoing-request.ts";
 import type { ResponseHead } from "./parser.ts";
 import { keepIdle, lifetimeOf, takeIdle } from "./pool.ts";
 import { type Asked, isRedirect, redirected } from "./redirect.ts";
-import { requestHead } from "./request-head.ts";
 import { type Route, routeOf } from "./route.ts";
 import { type ClientRequest, readSettings, type Settings, type TlsFields } from "./settings.ts";
 
@@ -74,11 +73,19 @@ function requestPlain(req: ClientRequest): Result<ClientResponse, string> {
 }
 
 function perform(settings: Settings, inbox: Inbox): ClientResponse | string {
-  const deadline = performance.now() + settings.timeout;
+  const begin = performance.now();
+  const deadline = begin + settings.timeout;
   let asked: Asked = settings;
   let { tls } = settings;
   for (let redirects = 0; ; redirects++) {
-    const received = exchange(settings, asked, tls, inbox, deadline);
+    const received = exchange(
+      settings,
+      asked,
+      tls,
+      inbox,
+      redirects === 0 ? begin : performance.now(),
+      deadline,
+    );
     if (received instanceof ExchangeFailure) return received.reason;
     const { status, headers } = received.head;
     if (settings.maxRedirects === 0 || !isRedirect(status, headers.location)) {
@@ -111,12 +118,13 @@ function exchange(
   asked: Asked,
   tls: TlsFields | undefined,
   inbox: Inbox,
+  now: number,
   deadline: number,
 ): Received | ExchangeFailure {
   const route = routeOf(asked.target, settings, proxyAuthorizationOf(asked.fields), tls);
   if (typeof route === "string") return new ExchangeFailure(route);
   if (settings.keepAlive) {
-    const kept = takeIdle(route.key, performance.now());
+    const kept = takeIdle(route.key, now);
     if (kept !== undefined) {
       const received = exchangeOn(kept, settings, asked, route, inbox, deadline);
       if (!(received instanceof ExchangeFailure) || !mayRetry(received, asked.method)) return received;
@@ -148,9 +156,9 @@ function exchangeOn(
   inbox: Inbox,
   deadline: number,
 ): Received | ExchangeFailure {
-  const { method, body } = asked;
-  const { text, closes } = requestHead(asked, route, settings.keepAlive);
-  const source = sendRequest(connection, encode(text, body === null ? "" : body.content), deadline);
+  const { method } = asked;
+  const request = encodeRequest(asked, route, settings.keepAlive);
+  const source = sendRequest(connection, request, deadline);
   if (source instanceof ExchangeFailure) {
     connection.close();
     return source;
@@ -169,7 +177,7 @@ function exchangeOn(
   }
   const isWhole = !(source instanceof LargeRequest) || source.isWhole;
   const isTunnel = method === "CONNECT" && head.status < 300;
-  if (isWhole && received.isClean && !closes && !isTunnel && staysOpen(head)) {
+  if (isWhole && received.isClean && !request.closes && !isTunnel && staysOpen(head)) {
     keepIdle(route.key, connection, lifetimeOf(head.headers["keep-alive"]));
   } else {
     connection.close();

@@ -16,11 +16,11 @@ import {
   responseFraming,
 } from "./body.ts";
 import { mostCodedBytes } from "./content.ts";
-import { encode } from "./message.ts";
+import type { Encoded } from "./message.ts";
 import { defaultSettings, type ReadSettings, readOptions } from "./options.ts";
 import { MessageWriter } from "./outgoing.ts";
+import { encodeRequest } from "./outgoing-request.ts";
 import { HeadSearch, MessageError, parseResponseHead, type ResponseHead } from "./parser.ts";
-import { requestHead } from "./request-head.ts";
 import { type ClientRequest, readSettings } from "./settings.ts";
 
 /** What `read_response` allows. */
@@ -72,13 +72,12 @@ export function write_request(stream: ByteStream, request: ClientRequest): Resul
   if (writer.hasBegun(request)) {
     failure = writer.finish();
   } else {
-    let encoded: { readonly bytes: Buffer; readonly length: number };
+    let encoded: Encoded;
     let method: string;
     try {
       const settings = readSettings(request);
       if (typeof settings === "string") return Result.err(settings);
-      const { text } = requestHead(settings, STRAIGHT, settings.keepAlive);
-      encoded = encode(text, settings.body === null ? "" : settings.body.content);
+      encoded = encodeRequest(settings, STRAIGHT, settings.keepAlive);
       method = settings.method;
     } catch (thrown) {
       // A getter or a proxy's trap.

@@ -306,10 +306,15 @@ function parseFields(
   let at = start;
   for (let count = 1; at < sectionEnd; count++) {
     if (count > limits.fields) return HEADERS_TOO_LARGE;
-    let nameEnd = at;
-    while (isTokenCode(section.charCodeAt(nameEnd))) nameEnd++;
-    if (nameEnd === at || section.charCodeAt(nameEnd) !== COLON)
-      return malformed(whatIsWrong(section, at, nameEnd));
+    let nameEnd = section.indexOf(":", at);
+    let lowerName = usualName(section, at, nameEnd);
+    if (lowerName === undefined) {
+      nameEnd = at;
+      while (isTokenCode(section.charCodeAt(nameEnd))) nameEnd++;
+      if (nameEnd === at || section.charCodeAt(nameEnd) !== COLON)
+        return malformed(whatIsWrong(section, at, nameEnd));
+      lowerName = section.slice(at, nameEnd).toLowerCase();
+    }
 
     let lineEnd = section.indexOf("\r", nameEnd);
     let value = trimmed(section, nameEnd + 1, lineEnd);
@@ -323,19 +328,54 @@ function parseFields(
       value = value === "" || more === "" ? value + more : `${value} ${more}`;
     }
 
-    const name = section.slice(at, nameEnd);
-    const lowerName = name.toLowerCase();
     if (foreign) value = decodeText(value);
     if (strict && lowerName === "host" && headers.host !== undefined)
       return malformed("more than one Host header");
     addField(headers, lowerName, value);
-    fields?.push([name, value]);
+    fields?.push([section.slice(at, nameEnd), value]);
     at = lineEnd + 2;
   }
   return undefined;
 }
 
 const COLON = 0x3a;
+
+/** The names that come most, by their length: found without making, checking and lowering a string for each line. */
+const USUAL_NAMES: (readonly (readonly [name: string, lowerName: string])[])[] = [];
+for (const name of [
+  "Accept",
+  "Accept-Encoding",
+  "Accept-Language",
+  "Accept-Ranges",
+  "Cache-Control",
+  "Connection",
+  "Content-Encoding",
+  "Content-Length",
+  "Content-Type",
+  "Cookie",
+  "Date",
+  "ETag",
+  "Host",
+  "Keep-Alive",
+  "Last-Modified",
+  "Server",
+  "Set-Cookie",
+  "Transfer-Encoding",
+  "User-Agent",
+  "Vary",
+]) {
+  const lowerName = name.toLowerCase();
+  const others = USUAL_NAMES[name.length] ?? [];
+  USUAL_NAMES[name.length] = [...others, [name, lowerName], [lowerName, lowerName]];
+}
+
+/** The lower-case name of a line that begins with one of the usual names and its colon. */
+function usualName(section: string, at: number, nameEnd: number): string | undefined {
+  const names = USUAL_NAMES[nameEnd - at];
+  if (names === undefined) return undefined;
+  for (const [name, lowerName] of names) if (section.startsWith(name, at)) return lowerName;
+  return undefined;
+}
 
 function isBlank(code: number): boolean {
   return code === SPACE || code === TAB;

@@ -2,29 +2,29 @@
  * Connections at rest, for the next request to the same place. One for each key: calls block, so a thread never has
  * two under way. They hold no handle of the event loop and keep no process alive.
  */
-import { isMainThread } from "node:worker_threads";
 import type { Connection } from "./connection.ts";
 
-interface Idle {
-  readonly connection: Connection;
+/** The place of a key. It stays when its connection is taken: the next one goes there. */
+interface Place {
+  connection: Connection | null;
   /** In the milliseconds of `performance.now()`. */
-  readonly expires: number;
+  expires: number;
 }
 
 /** How long a connection may rest when the server does not say, in milliseconds. */
 const LONGEST_REST = 60_000;
-const MOST_IDLE = 64;
+const MOST_PLACES = 64;
 
-/** The one that rests longest comes first. */
-const idle = new Map<string, Idle>();
+const places = new Map<string, Place>();
 
 /** The connection at rest for this key, if there is one that still is in order. It leaves the pool. */
 export function takeIdle(key: string, now: number): Connection | undefined {
-  const entry = idle.get(key);
-  if (entry === undefined) return undefined;
-  idle.delete(key);
-  if (entry.expires > now && entry.connection.isQuiet()) return entry.connection;
-  entry.connection.close();
+  const place = places.get(key);
+  if (place === undefined || place.connection === null) return undefined;
+  const { connection } = place;
+  place.connection = null;
+  if (place.expires > now && connection.isQuiet()) return connection;
+  connection.close();
   return undefined;
 }
 
@@ -34,11 +34,17 @@ export function keepIdle(key: string, connection: Connection, lifetime: number):
     connection.close();
     return;
   }
+  let place = places.get(key);
+  if (place === undefined) {
+    if (places.size >= MOST_PLACES) dropOldest();
+    place = { connection: null, expires: 0 };
+    places.set(key, place);
+  }
   // Another one is there when two calls overlapped: one was made from a listener that ran while the other waited.
-  if (idle.size > 0) drop(key);
-  if (idle.size >= MOST_IDLE) drop(idle.keys().next().value as string);
-  idle.set(key, { connection, expires: performance.now() + Math.min(lifetime, LONGEST_REST) });
-  watchExpiry();
+  place.connection?.close();
+  place.connection = connection;
+  place.expires = performance.now() + Math.min(lifetime, LONGEST_REST);
+  if (!isWatching) watchExpiry();
 }
 
 /**
@@ -54,34 +60,38 @@ export function lifetimeOf(keepAlive: string | undefined): number {
   return milliseconds - Math.min(1000, milliseconds / 2);
 }
 
+/** Gives up the place whose connection expires first, or one that has none. */
+function dropOldest(): void {
+  let oldest: string | undefined;
+  let expires = Number.POSITIVE_INFINITY;
+  for (const [key, place] of places) {
+    const end = place.connection === null ? 0 : place.expires;
+    if (end >= expires) continue;
+    oldest = key;
+    expires = end;
+  }
+  if (oldest !== undefined) drop(oldest);
+}
+
 function drop(key: string): void {
-  const entry = idle.get(key);
-  if (entry === undefined) return;
-  idle.delete(key);
-  entry.connection.close();
+  places.get(key)?.connection?.close();
+  places.delete(key);
 }
 
 let isWatching = false;
 
 /** Sees to it that connections do not rest for ever in a program that makes no further request. */
 function watchExpiry(): void {
-  if (isWatching) return;
   isWatching = true;
   // Where the event loop never turns, the timer does no harm; it does not keep the process alive either.
   setTimeout(closeExpired, LONGEST_REST).unref();
-  // A worker's descriptors are the process's, and outlive the worker.
-  if (!isMainThread) process.once("exit", closeAll);
 }
 
 function closeExpired(): void {
   isWatching = false;
   const now = performance.now();
-  for (const [key, entry] of idle) {
-    if (entry.expires <= now) drop(key);
+  for (const [key, place] of places) {
+    if (place.connection === null || place.expires <= now) drop(key);
   }
-  if (idle.size > 0) watchExpiry();
-}
-
-function closeAll(): void {
-  for (const key of idle.keys()) drop(key);
+  if (places.size > 0) watchExpiry();
 }

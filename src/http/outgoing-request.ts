@@ -2,7 +2,7 @@
  * The head of a request that the client sends: the caller's fields, and those that are ours to set or to add. Pure.
  */
 import { hasOption } from "./fields.ts";
-import { contentLength } from "./message.ts";
+import { contentLength, type Encoded, encode } from "./message.ts";
 import type { Asked } from "./redirect.ts";
 import type { Target } from "./url.ts";
 
@@ -16,9 +16,8 @@ const DEFAULT_LINES = ACCEPT + ACCEPT_ENCODING + USER_AGENT;
 /** Methods that give a body a meaning: without one they say so (RFC 9110, 8.6). */
 const EXPECTS_BODY = new Set(["POST", "PUT", "PATCH"]);
 
-/** A request's head, and what it says about the connection. */
-export interface RequestHeadText {
-  readonly text: string;
+/** A request as bytes: the first `length` of them. */
+export interface EncodedRequest extends Encoded {
   /** True when it says that the connection ends with this exchange. */
   readonly closes: boolean;
 }
@@ -30,7 +29,43 @@ export interface Form {
   readonly tunnel: object | null;
 }
 
-export function requestHead(asked: Asked, form: Form, keepAlive: boolean): RequestHeadText {
+/** Requests for a target without fields and body: programs send the same again and again. */
+const plain = new WeakMap<Target, EncodedPlain>();
+
+interface EncodedPlain extends EncodedRequest {
+  readonly method: string;
+  readonly absoluteForm: boolean;
+  readonly keepAlive: boolean;
+}
+
+/**
+ * Head and body of a request. The bytes may lie in a buffer that the next call overwrites: send them, or copy what
+ * remains.
+ */
+export function encodeRequest(asked: Asked, form: Form, keepAlive: boolean): EncodedRequest {
+  const { method, target, fields, body } = asked;
+  const { absoluteForm } = form;
+  const isPlain = body === null && fields.length === 0 && form.proxyAuthorization === null;
+  if (isPlain) {
+    const known = plain.get(target);
+    if (known?.method === method && known.absoluteForm === absoluteForm && known.keepAlive === keepAlive) {
+      return known;
+    }
+  }
+  const { text, closes } = requestHead(asked, form, keepAlive);
+  const { bytes, length } = encode(text, body === null ? "" : body.content);
+  if (!isPlain) return { bytes, length, closes };
+  const request = { bytes: Buffer.allocUnsafeSlow(length), length, closes, method, absoluteForm, keepAlive };
+  bytes.copy(request.bytes, 0, 0, length);
+  plain.set(target, request);
+  return request;
+}
+
+function requestHead(
+  asked: Asked,
+  form: Form,
+  keepAlive: boolean,
+): { readonly text: string; readonly closes: boolean } {
   const { method, target, fields: given, body } = asked;
   let text = `${method} ${requestTarget(method, target, form.absoluteForm)} HTTP/1.1\r\n`;
   let closes = !keepAlive;
