@@ -1,3 +1,4 @@
+import { Poller } from "./poller.ts";
 import { TcpListener, TcpStream } from "./tcp.ts";
 import { TlsStream } from "./tls.ts";
 import { traceClasses } from "./trace.ts";
@@ -12,10 +13,11 @@ export { error_code } from "./error.ts";
 export * as http from "./http/index.ts";
 export type { Json } from "./json.ts";
 export { lookup_host } from "./lookup.ts";
+export { type Interest, type Pollable, type PollEvent, Poller } from "./poller.ts";
 export { TcpListener, TcpStream } from "./tcp.ts";
 export type { TlsClientOptions, TlsServerOptions } from "./tls/index.ts";
 export { type TlsConnectOptions, TlsStream } from "./tls.ts";
 export { UdpSocket } from "./udp.ts";
 export { UnixDatagram, UnixListener, UnixStream } from "./unix.ts";
 
-traceClasses(TcpListener, TcpStream, TlsStream, UdpSocket, UnixDatagram, UnixListener, UnixStream);
+traceClasses(Poller, TcpListener, TcpStream, TlsStream, UdpSocket, UnixDatagram, UnixListener, UnixStream);

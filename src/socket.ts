@@ -51,6 +51,34 @@ if (!isMainThread) {
   });
 }
 
+/** Whoever wants to know of what happens to a socket: a Poller. */
+export interface Watcher {
+  /** The socket is about to be closed, or its descriptor to be given away. */
+  beforeEnd(socket: Socket): void;
+  /** Bytes may be `pending` from now on that the kernel does not know of. */
+  maybePending(socket: Socket): void;
+}
+
+/**
+ * Waits with `attempt`, which waits for at most so many milliseconds (as poll(2) takes them), until it gives anything
+ * but 0: that, -EAGAIN when the limit has come, or -EINTR when a signal's listener waits.
+ */
+export function waitInSlices(
+  sys: Platform,
+  limit: number,
+  attempt: (milliseconds: number) => number,
+): number {
+  const { EINTR, EAGAIN } = sys.constants;
+  for (;;) {
+    const remaining = limit === Number.POSITIVE_INFINITY ? limit : limit - performance.now();
+    const result = attempt(pollTimeout(Math.min(remaining, LONGEST_SLICE)));
+    if (result > 0) return result;
+    if (result < 0 && (result !== -EINTR || signalListenerWaits())) return result;
+    if (limit !== Number.POSITIVE_INFINITY && performance.now() >= limit) return -EAGAIN;
+    comeBackToJavaScript();
+  }
+}
+
 /**
  * One descriptor: the one place that waits, closes and gives descriptors back when their owner was dropped.
  *
@@ -77,6 +105,7 @@ export class Socket implements Transport {
    * that is set here would keep a worker thread there from coming back in time, so waits go in short slices.
    */
   #shared = false;
+  #watchers: Set<Watcher> | null = null;
   /** Whether this thread's own event loop may be the one that has to answer. */
   #suspectsDeadlock = false;
   /** The slices of the present wait that have passed, counted while there is that suspicion. */
@@ -177,10 +206,26 @@ export class Socket implements Transport {
     if (descriptor >= 0) this.sys.close(descriptor);
   }
 
+  /** From now on this watcher is told, until the socket's end or `unwatch`. */
+  watch(watcher: Watcher): void {
+    this.#watchers ??= new Set();
+    this.#watchers.add(watcher);
+  }
+
+  unwatch(watcher: Watcher): void {
+    this.#watchers?.delete(watcher);
+  }
+
+  /** Tells the watchers that bytes may be `pending`: for what stands on this socket, too. */
+  notePending(): void {
+    if (this.#watchers !== null) for (const watcher of this.#watchers) watcher.maybePending(this);
+  }
+
   /** Gives the descriptor away: the socket is closed for this program, the descriptor is not. */
   release(): number {
     const descriptor = this.#descriptor;
     if (descriptor >= 0) {
+      if (this.#watchers !== null) for (const watcher of this.#watchers) watcher.beforeEnd(this);
       this.#descriptor = -1;
       owned.delete(descriptor);
       descriptors.unregister(this);
@@ -230,6 +275,7 @@ export class Socket implements Transport {
   unreceive(bytes: Uint8Array): void {
     if (this.#held === null) this.#held = new HeldBytes(bytes);
     else this.#held.putBefore(bytes);
+    this.notePending();
   }
 
   pending(): number {
@@ -244,7 +290,7 @@ export class Socket implements Transport {
 
   waitBeyond(seen: number, deadline: number): number {
     if (this.#held !== null) return 0;
-    const { SOL_SOCKET, SO_RCVLOWAT, EAGAIN, EINTR, POLLIN } = this.#constants;
+    const { SOL_SOCKET, SO_RCVLOWAT, EAGAIN, POLLIN } = this.#constants;
     if (this.#nonblocking) return -EAGAIN;
     // SO_RCVLOWAT makes poll(2) wait for so many bytes, and a TCP socket's receive buffer grow to hold them (tcp(7)
     // and the kernel's tcp_set_rcvlowat). poll also returns when the buffer is full, or the stream at its end; and at
@@ -252,23 +298,9 @@ export class Socket implements Transport {
     const marked = this.setOption(SOL_SOCKET, SO_RCVLOWAT, Math.min(seen + 1, 0x7fffffff));
     if (marked < 0) return marked;
     const limit = Math.min(deadline, performance.now() + this.readTimeout);
-    let result = 0;
-    for (;;) {
-      const remaining = limit - performance.now();
-      if (remaining <= 0) {
-        result = -EAGAIN;
-        break;
-      }
-      const events = this.#poll(POLLIN, Math.min(remaining, LONGEST_SLICE));
-      if (events > 0) break;
-      if (events < 0 && (events !== -EINTR || signalListenerWaits())) {
-        result = events;
-        break;
-      }
-      comeBackToJavaScript();
-    }
+    const result = waitInSlices(this.sys, limit, (milliseconds) => this.#poll(POLLIN, milliseconds));
     this.setOption(SOL_SOCKET, SO_RCVLOWAT, 1);
-    return result;
+    return Math.min(0, result);
   }
 
   /**
@@ -410,15 +442,15 @@ export class Socket implements Transport {
 
   /** poll(2) on this one descriptor: the events that came, 0 when none came in `milliseconds` (or a signal did). */
   waitFor(events: number, milliseconds: number): number {
-    return Math.max(0, this.#poll(events, milliseconds));
+    return Math.max(0, this.#poll(events, pollTimeout(milliseconds)));
   }
 
-  /** As `waitFor`, with minus an errno for a failure. */
+  /** As `waitFor`, with poll(2)'s own milliseconds, and minus an errno for a failure. */
   #poll(events: number, milliseconds: number): number {
     const entry = Buffer.alloc(8);
     entry.writeInt32LE(this.#descriptor, 0);
     entry.writeInt16LE(events, 4);
-    const count = this.sys.poll(entry, 1, pollTimeout(milliseconds));
+    const count = this.sys.poll(entry, 1, milliseconds);
     if (count < 0) return -this.sys.errno();
     return count > 0 ? entry.readInt16LE(6) : 0;
   }

@@ -14,6 +14,7 @@ import {
   toBytes,
 } from "./bytes.ts";
 import { failed } from "./error.ts";
+import type { Socket } from "./socket.ts";
 import { INVALID_TIMEOUT, timeoutFrom, timeoutTo } from "./timeout.ts";
 
 /**
@@ -26,6 +27,8 @@ import { INVALID_TIMEOUT, timeoutFrom, timeoutTo } from "./timeout.ts";
  * that a caller with a deadline looks at the clock to know which it was.
  */
 export interface Transport {
+  /** The socket that it stands on, where it is none itself. */
+  readonly socket?: Socket;
   /** False once `close` was called, or once the descriptor was given away. */
   readonly open: boolean;
   /** True in non-blocking mode: what would wait fails with EAGAIN at once. */

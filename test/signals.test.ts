@@ -16,6 +16,8 @@ const calls: Record<string, string> = {
   "tcp read failed: ": "server.read(1)",
   "udp recv failed: ": "udp.recv_from(1)",
   "http request failed: ": "net.http.request({ method: 'GET', url: 'http://' + address + '/' })",
+  "poller wait failed: ": "net.Poller.create().value.wait(null)",
+  "unix read failed: ": "net.UnixStream.pair().value[0].read(1)",
   "http read failed: ": "net.http.read_request(server)",
 };
 

@@ -11,6 +11,9 @@ const blocked: Record<string, string> = {
   read: "server.read(1)",
   "write to a peer that does not read": "for (;;) client.write(new Uint8Array(1_000_000))",
   recv_from: "udp.recv_from(1)",
+  "read_until that has seen a part": "client.write('part'); server.read_until('end')",
+  "Poller.wait": "net.Poller.create().value.wait(null)",
+  "UnixListener's accept": "net.UnixListener.bind('\\0std-net worker ' + Math.random()).value.accept()",
   "http.request to a server that does not answer":
     "net.http.request({ method: 'GET', url: 'http://' + address + '/' })",
   "http.request that is never accepted": "net.http.request({ method: 'GET', url: 'http://' + full + '/' })",

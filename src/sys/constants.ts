@@ -53,6 +53,8 @@ export interface Constants {
   readonly POLLOUT: number;
   readonly POLLERR: number;
   readonly POLLHUP: number;
+  /** Tells that the peer has ended its side; 0 where poll(2) knows no such event. */
+  readonly POLLRDHUP: number;
   readonly F_GETFD: number;
   readonly F_SETFD: number;
   readonly FD_CLOEXEC: number;
@@ -60,9 +62,11 @@ export interface Constants {
   readonly F_SETFL: number;
   readonly F_DUPFD_CLOEXEC: number;
   readonly O_NONBLOCK: number;
+  readonly ENOENT: number;
   readonly EINTR: number;
   readonly EBADF: number;
   readonly EAGAIN: number;
+  readonly EEXIST: number;
   readonly EINVAL: number;
   readonly EPIPE: number;
   readonly ENOTSOCK: number;
@@ -125,6 +129,7 @@ export const linux: Constants = {
   POLLOUT: 0x4,
   POLLERR: 0x8,
   POLLHUP: 0x10,
+  POLLRDHUP: 0x2000,
   F_GETFD: 1,
   F_SETFD: 2,
   FD_CLOEXEC: 1,
@@ -132,9 +137,11 @@ export const linux: Constants = {
   F_SETFL: 4,
   F_DUPFD_CLOEXEC: 1030,
   O_NONBLOCK: 0o4000,
+  ENOENT: 2,
   EINTR: 4,
   EBADF: 9,
   EAGAIN: 11,
+  EEXIST: 17,
   EINVAL: 22,
   EPIPE: 32,
   ENOTSOCK: 88,
@@ -195,6 +202,7 @@ export const darwin: Constants = {
   POLLOUT: 0x4,
   POLLERR: 0x8,
   POLLHUP: 0x10,
+  POLLRDHUP: 0,
   F_GETFD: 1,
   F_SETFD: 2,
   FD_CLOEXEC: 1,
@@ -202,9 +210,11 @@ export const darwin: Constants = {
   F_SETFL: 4,
   F_DUPFD_CLOEXEC: 67,
   O_NONBLOCK: 0x4,
+  ENOENT: 2,
   EINTR: 4,
   EBADF: 9,
   EAGAIN: 35,
+  EEXIST: 17,
   EINVAL: 22,
   EPIPE: 32,
   ENOTSOCK: 38,

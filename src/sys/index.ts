@@ -1,5 +1,6 @@
 import type { Constants } from "./constants.ts";
 import { loadPosix } from "./posix.ts";
+import type { Selector } from "./selector.ts";
 
 /**
  * What a platform must offer: the BSD socket calls under their own names, thin to the last one. A call that fails
@@ -78,6 +79,8 @@ export interface Platform {
     finish(handle: bigint, port: number): Buffer[] | number;
     abandon(handle: bigint): void;
   } | null;
+  /** Opens a selector: the system's best, or the one that every system has. Minus an errno when it cannot. */
+  selector(portable: boolean): Selector | number;
   /** SO_RCVTIMEO's and SO_SNDTIMEO's value for this many milliseconds. */
   timeval(milliseconds: number): Uint8Array;
 }

@@ -2,6 +2,7 @@ import { type Constants, darwin, linux } from "./constants.ts";
 import type { Platform } from "./index.ts";
 import { loadKoffi } from "./koffi.ts";
 import { loadLookup } from "./lookup.ts";
+import { loadSelectors } from "./selector.ts";
 
 /** What is asked of a struct addrinfo. */
 interface AddressInfo {
@@ -30,6 +31,7 @@ export function loadPosix(): Platform {
   const fcntl = libc.func("int fcntl(int, int, ...)");
   const malloc = libc.func("void *malloc(size_t)");
   const free = libc.func("void free(void *)");
+  const close = libc.func("int close(int)");
   const strerror = libc.func("const char *strerror(int)");
   const gaiStrerror = libc.func("const char *gai_strerror(int)");
   const getaddrinfo = libc.func("int getaddrinfo(const char *, const char *, void *, void *)");
@@ -48,6 +50,7 @@ export function loadPosix(): Platform {
     ai_next: "void *",
   });
   const sizeOfLong = koffi.sizeof("long");
+  let selectors: ReturnType<typeof loadSelectors> | undefined;
 
   const accept: (descriptor: number) => number =
     constants.SOCK_CLOEXEC === 0
@@ -124,7 +127,7 @@ export function loadPosix(): Platform {
     recvfrom: libc.func("int64_t recvfrom(int, void *, size_t, int, void *, void *)"),
     sendto: libc.func("int64_t sendto(int, void *, size_t, int, void *, uint32_t)"),
     shutdown: libc.func("int shutdown(int, int)"),
-    close: libc.func("int close(int)"),
+    close,
     getsockname: libc.func("int getsockname(int, void *, void *)"),
     getpeername: libc.func("int getpeername(int, void *, void *)"),
     getsockopt: libc.func("int getsockopt(int, int, int, void *, void *)"),
@@ -152,6 +155,10 @@ export function loadPosix(): Platform {
       // as much may stay free at the heap's end (mallopt(3), M_MMAP_THRESHOLD). 32 MiB is the most that it learns from. Where
       // the user has set these limits (MALLOC_TRIM_THRESHOLD_ and so on), they stay; other allocators do nothing.
       free(malloc(LARGEST_LESSON));
+    },
+    selector(portable) {
+      selectors ??= loadSelectors({ koffi, library: libc, constants, close });
+      return selectors(portable);
     },
     timeval(milliseconds) {
       const value = Buffer.alloc(2 * sizeOfLong);

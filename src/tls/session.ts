@@ -224,6 +224,7 @@ export class TlsSession implements Transport {
       const count = ssl.SSL_read(this.#connection, target, Math.min(length, LARGEST_INT));
       if (count > 0) {
         this.#received = true;
+        this.socket.notePending();
         return count;
       }
       const failure = this.#afterReceiving(count, limit);
@@ -234,6 +235,7 @@ export class TlsSession implements Transport {
   unreceive(bytes: Uint8Array): void {
     if (this.#held === null) this.#held = new HeldBytes(bytes);
     else this.#held.putBefore(bytes);
+    this.socket.notePending();
   }
 
   peek(target: Uint8Array, length: number, deadline: number): number {
@@ -244,7 +246,10 @@ export class TlsSession implements Transport {
     for (;;) {
       ssl.ERR_clear_error();
       const count = ssl.SSL_peek(this.#connection, target, Math.min(length, LARGEST_INT));
-      if (count > 0) return count;
+      if (count > 0) {
+        this.socket.notePending();
+        return count;
+      }
       const failure = this.#afterReceiving(count, limit);
       if (failure <= 0) return failure;
     }

@@ -1,0 +1,371 @@
+import { isMainThread } from "node:worker_threads";
+import { Result } from "true-myth/result";
+import { Unit } from "true-myth/unit";
+import { failed } from "./error.ts";
+import { SocketHandle } from "./handle.ts";
+import { watchSignals } from "./signals.ts";
+import { networkPlatform, Socket, type Watcher, waitInSlices } from "./socket.ts";
+import { ByteStream, TRANSPORT, type Transport } from "./stream.ts";
+import { type Platform, systemReason } from "./sys/index.ts";
+import { CLOSED, READABLE, type Selector, WRITABLE } from "./sys/selector.ts";
+import type { TcpListener, TcpStream } from "./tcp.ts";
+import { INVALID_TIMEOUT } from "./timeout.ts";
+import type { TlsStream } from "./tls.ts";
+import type { UdpSocket } from "./udp.ts";
+import type { UnixDatagram, UnixListener, UnixStream } from "./unix.ts";
+
+/** What a {@link Poller} can wait for. */
+export type Pollable =
+  | TcpStream
+  | TcpListener
+  | UdpSocket
+  | UnixStream
+  | UnixListener
+  | UnixDatagram
+  | TlsStream;
+
+/** What to wait for with one socket. What is left out is not waited for. */
+export interface Interest {
+  /** There is something to read, to receive or to accept, or the end of the stream. */
+  readonly readable?: boolean;
+  /** There is room to write. */
+  readonly writable?: boolean;
+}
+
+/** What has happened to one socket. */
+export interface PollEvent {
+  readonly socket: Pollable;
+  /** What was given to `add`; undefined where nothing was. */
+  readonly key: unknown;
+  /** A read would not wait: there is data, or the end of the stream, or an error. */
+  readonly readable: boolean;
+  /** A write would not wait: there is room, or an error. */
+  readonly writable: boolean;
+  /** The peer has ended its side of the connection, or the connection is broken. What came before can still be read. */
+  readonly closed: boolean;
+}
+
+const INVALID = "invalid poller";
+
+interface Registration {
+  readonly object: Pollable;
+  readonly transport: Transport;
+  readonly socket: Socket;
+  readonly key: unknown;
+  readonly token: number;
+  interest: number;
+  /** The last wait that found it with `pending` bytes, and the place of its event there. */
+  pendingIn: number;
+  place: number;
+}
+
+/** A selector with the system that it belongs to. */
+class OpenSelector {
+  readonly sys: Platform;
+  readonly selector: Selector;
+
+  constructor(sys: Platform, selector: Selector) {
+    this.sys = sys;
+    this.selector = selector;
+  }
+}
+
+const selectors = new FinalizationRegistry<Selector>((selector) => {
+  openInThisWorker?.delete(selector);
+  selector.close();
+});
+
+// As with sockets: nothing of a worker's is finalized when it ends.
+const openInThisWorker = isMainThread ? null : new Set<Selector>();
+if (openInThisWorker !== null) {
+  process.once("exit", () => {
+    for (const selector of openInThisWorker) selector.close();
+  });
+}
+
+/**
+ * Waits for many sockets at once: with `set_nonblocking(true)` on each, one thread serves thousands of connections.
+ * epoll(7) on Linux, kqueue(2) on macOS, poll(2) elsewhere, and with the environment variable STD_NET_POLLER=poll.
+ *
+ * It is level-triggered: a socket is reported again and again for as long as it is ready. A socket that is closed or
+ * given away (`into_fd`) drops out by itself; one that is registered is kept alive.
+ *
+ * @example
+ * ```ts
+ * import { Poller, UdpSocket } from "std-net";
+ *
+ * const poller = Poller.create().unwrapOrElse((error) => {
+ *   throw new Error(error);
+ * });
+ * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse((error) => {
+ *   throw new Error(error);
+ * });
+ * poller.add(socket, { readable: true }, "my socket");
+ * socket.send_to("hello", socket.local_addr().unwrapOr(""));
+ * for (const event of poller.wait(1000).unwrapOr([])) {
+ *   if (event.socket === socket) console.log(event.key, socket.recv(100).map(String));
+ * }
+ * poller.close();
+ * socket.close();
+ * ```
+ */
+export class Poller {
+  /** Null once it is closed. */
+  #opened: OpenSelector | null;
+  readonly #registrations = new Map<Socket, Registration>();
+  readonly #byToken = new Map<number, Registration>();
+  /** Those that may have bytes which the kernel does not know of: decrypted, or given back. */
+  readonly #maybePending = new Set<Registration>();
+  #nextToken = 1;
+  #waits = 0;
+  readonly #watcher: Watcher;
+
+  /** @internal */
+  constructor(opened: OpenSelector) {
+    this.#opened = opened instanceof OpenSelector ? opened : null;
+    if (this.#opened !== null) {
+      selectors.register(this, this.#opened.selector, this);
+      openInThisWorker?.add(this.#opened.selector);
+    }
+    // The sockets know the watcher, but must not keep the poller alive.
+    const weak = new WeakRef(this);
+    this.#watcher = {
+      beforeEnd(socket) {
+        const poller = weak.deref();
+        if (poller !== undefined) poller.#forget(socket);
+      },
+      maybePending(socket) {
+        const poller = weak.deref();
+        if (poller !== undefined) poller.#notePending(socket);
+      },
+    };
+  }
+
+  /**
+   * A poller that waits for nothing yet. Does not block.
+   *
+   * @returns Errors: `poller create failed: ` with the system's reason (`EMFILE`). Source: epoll_create1(2).
+   */
+  static create(): Result<Poller, string> {
+    const sys = networkPlatform();
+    if (typeof sys === "string") return failed("poller create failed: ", sys);
+    watchSignals(sys);
+    const selector = sys.selector(process.env.STD_NET_POLLER === "poll");
+    if (typeof selector === "number") return failed("poller create failed: ", systemReason(sys, -selector));
+    return Result.ok(new Poller(new OpenSelector(sys, selector)));
+  }
+
+  /**
+   * Registers a socket. Does not block.
+   *
+   * @param socket a TcpStream, TcpListener, UdpSocket, UnixStream, UnixListener, UnixDatagram or TlsStream
+   * @param interest what to wait for
+   * @param key anything: it comes with each event
+   * @returns Errors: `invalid poller` after `close`; `expected socket`, `expected interest`, `expected bool`; `poller add
+   * failed: ` with the system's reason: `EEXIST` for a socket that is registered here already, `EBADF` for one that is closed,
+   * `ENOSPC`. Source: epoll_ctl(2).
+   */
+  add(socket: Pollable, interest: Interest, key?: unknown): Result<Unit, string> {
+    const found = this.#find(socket, "add");
+    if (typeof found === "string") return Result.err(found);
+    const wanted = flagsOf(interest);
+    if (typeof wanted === "string") return Result.err(wanted);
+    const { selector, below, transport, registration } = found;
+    const { EEXIST } = below.sys.constants;
+    if (registration !== undefined) return this.#failed("add", below.sys, -EEXIST);
+    const token = this.#nextToken++;
+    const failure = selector.add(below.descriptor, token, wanted);
+    if (failure < 0) return this.#failed("add", below.sys, failure);
+    const made: Registration = {
+      object: socket,
+      transport,
+      socket: below,
+      key,
+      token,
+      interest: wanted,
+      pendingIn: 0,
+      place: 0,
+    };
+    this.#registrations.set(below, made);
+    this.#byToken.set(token, made);
+    if (transport.pending() > 0) this.#maybePending.add(made);
+    below.watch(this.#watcher);
+    return Result.ok(Unit);
+  }
+
+  /**
+   * Changes what to wait for with a socket that is registered. Does not block.
+   *
+   * @returns Errors: `invalid poller` after `close`; `expected socket`, `expected interest`, `expected bool`; `poller modify
+   * failed: ` with `ENOENT` for a socket that is not registered here, `EBADF` for one that is closed. Source: epoll_ctl(2).
+   */
+  modify(socket: Pollable, interest: Interest): Result<Unit, string> {
+    const found = this.#find(socket, "modify");
+    if (typeof found === "string") return Result.err(found);
+    const wanted = flagsOf(interest);
+    if (typeof wanted === "string") return Result.err(wanted);
+    const { selector, below, registration } = found;
+    if (registration === undefined) return this.#failed("modify", below.sys, -below.sys.constants.ENOENT);
+    const failure = selector.modify(below.descriptor, registration.token, wanted, registration.interest);
+    if (failure < 0) return this.#failed("modify", below.sys, failure);
+    registration.interest = wanted;
+    return Result.ok(Unit);
+  }
+
+  /**
+   * Waits no longer for a socket. It stays open. Does not block.
+   *
+   * @returns Errors: `invalid poller` after `close`; `expected socket`; `poller remove failed: ` with `ENOENT` for a socket that
+   * is not registered here, `EBADF` for one that is closed. Source: epoll_ctl(2).
+   */
+  remove(socket: Pollable): Result<Unit, string> {
+    const found = this.#find(socket, "remove");
+    if (typeof found === "string") return Result.err(found);
+    const { below, registration } = found;
+    if (registration === undefined) return this.#failed("remove", below.sys, -below.sys.constants.ENOENT);
+    below.unwatch(this.#watcher);
+    this.#forget(below);
+    return Result.ok(Unit);
+  }
+
+  /**
+   * Waits until at least one socket is ready. Blocks until then, or until the time is over, or a signal's listener waits
+   * for the event loop.
+   *
+   * @param ms milliseconds; 0 only looks, null waits for ever
+   * @returns one event for each socket that is ready, at most 1024 of them (the rest come with the next wait); none when
+   * the time is over. Errors: `invalid poller` after `close`; `timeout must be a positive number`; `poller wait failed: ` with the
+   * system's reason (`EINTR`). Source: epoll_wait(2).
+   */
+  wait(ms: number | null): Result<PollEvent[], string> {
+    if (this.#opened === null) return Result.err(INVALID);
+    const { sys, selector } = this.#opened;
+    if (ms !== null && !(typeof ms === "number" && ms >= 0)) return Result.err(INVALID_TIMEOUT);
+    this.#waits++;
+    const events: PollEvent[] = [];
+    for (const registration of this.#maybePending) this.#reportPending(registration, events);
+    // Whoever has bytes that the kernel does not know of is ready now; the others are only looked at.
+    const limit = events.length > 0 ? 0 : ms === null ? Number.POSITIVE_INFINITY : performance.now() + ms;
+    const count = waitInSlices(sys, limit, (milliseconds) =>
+      selector.wait(milliseconds, (token, flags) => this.#report(token, flags, events)),
+    );
+    if (count < 0 && count !== -sys.constants.EAGAIN && events.length === 0) {
+      return this.#failed("wait", sys, count);
+    }
+    return Result.ok(events);
+  }
+
+  #reportPending(registration: Registration, events: PollEvent[]): void {
+    if (registration.transport.pending() === 0) {
+      this.#maybePending.delete(registration);
+    } else if ((registration.interest & READABLE) !== 0) {
+      registration.pendingIn = this.#waits;
+      registration.place = events.length;
+      events.push(eventOf(registration, READABLE));
+    }
+  }
+
+  #report(token: number, flags: number, events: PollEvent[]): void {
+    const registration = this.#byToken.get(token);
+    if (registration === undefined) return;
+    // A connection that is closed or broken is ready for both: a call says what the matter is.
+    const ready = (flags & CLOSED) !== 0 ? flags | registration.interest : flags;
+    if (registration.pendingIn === this.#waits) {
+      events[registration.place] = eventOf(registration, ready | READABLE);
+    } else {
+      events.push(eventOf(registration, ready));
+    }
+  }
+
+  /**
+   * Closes the poller; the sockets stay open. Never fails; a second call does nothing.
+   */
+  close(): void {
+    if (this.#opened === null) return;
+    const { selector } = this.#opened;
+    this.#opened = null;
+    for (const socket of this.#registrations.keys()) socket.unwatch(this.#watcher);
+    this.#registrations.clear();
+    this.#byToken.clear();
+    this.#maybePending.clear();
+    selectors.unregister(this);
+    openInThisWorker?.delete(selector);
+    selector.close();
+  }
+
+  /** Closes the poller: what `using poller = ...` calls at the end of the block. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** What a call is about, or the text of the error. */
+  #find(object: unknown, member: string) {
+    if (this.#opened === null) return INVALID;
+    const { selector } = this.#opened;
+    const transport = transportBehind(object);
+    const below = transport instanceof Socket ? transport : transport?.socket;
+    if (transport === undefined || below === undefined) return "expected socket";
+    if (!transport.open || !below.open) {
+      return `poller ${member} failed: ${systemReason(below.sys, below.sys.constants.EBADF)}`;
+    }
+    return { selector, transport, below, registration: this.#registrations.get(below) };
+  }
+
+  #failed<T>(member: string, sys: Platform, failure: number): Result<T, string> {
+    return failed(`poller ${member} failed: `, systemReason(sys, -failure));
+  }
+
+  #notePending(socket: Socket): void {
+    const registration = this.#registrations.get(socket);
+    if (registration !== undefined) this.#maybePending.add(registration);
+  }
+
+  /**
+   * While the descriptor is still open: epoll(7) forgets a descriptor by itself only when all its duplicates are closed,
+   * and poll(2) would go on with whatever gets the number next.
+   */
+  #forget(socket: Socket): void {
+    const registration = this.#registrations.get(socket);
+    if (registration === undefined) return;
+    this.#opened?.selector.remove(socket.descriptor, registration.interest);
+    this.#registrations.delete(socket);
+    this.#byToken.delete(registration.token);
+    this.#maybePending.delete(registration);
+  }
+}
+
+function eventOf(registration: Registration, flags: number): PollEvent {
+  return {
+    socket: registration.object,
+    key: registration.key,
+    readable: (flags & READABLE) !== 0,
+    writable: (flags & WRITABLE) !== 0,
+    // What a datagram socket or a listener has is at most an error, and the next call gives it.
+    closed: (flags & CLOSED) !== 0 && registration.object instanceof ByteStream,
+  };
+}
+
+/** What is behind one of this library's objects; undefined for everything else. */
+function transportBehind(object: unknown): Transport | undefined {
+  try {
+    return object instanceof ByteStream || object instanceof SocketHandle ? object[TRANSPORT] : undefined;
+  } catch {
+    // A proxy's trap threw.
+    return undefined;
+  }
+}
+
+function flagsOf(interest: unknown): number | string {
+  if (typeof interest !== "object" || interest === null) return "expected interest";
+  let flags = 0;
+  try {
+    const { readable = false, writable = false } = interest as Record<string, unknown>;
+    if (typeof readable !== "boolean" || typeof writable !== "boolean") return "expected bool";
+    if (readable) flags |= READABLE;
+    if (writable) flags |= WRITABLE;
+  } catch {
+    // A getter or a proxy's trap threw.
+    return "expected interest";
+  }
+  return flags;
+}
