@@ -125,6 +125,56 @@ describe("read_request", () => {
     });
   });
 
+  test("reads alike what comes after requests of one size, which it then expects", () => {
+    const long = get.replace("/ ", `/${"x".repeat(50)} `);
+    const short = "G / HTTP/1.0\r\n\r\n";
+    const body = post("[1,2]");
+    const streamed = chunked("3\r\n[3]\r\n0\r\n\r\n");
+    const expected = new Map([
+      [get, null],
+      [long, null],
+      [short, null],
+      [body, [1, 2]],
+      [streamed, [3]],
+    ]);
+    for (const usual of [get, body]) {
+      for (const next of [
+        short + get,
+        short + body,
+        long,
+        streamed + short,
+        body + streamed,
+        get.repeat(3),
+        "tail",
+      ]) {
+        connected((client, server) => {
+          for (let i = 0; i < 4; i++) {
+            writeAll(client, usual);
+            assert.deepEqual(ok(net.http.read_request(server)).body, expected.get(usual));
+          }
+          writeAll(client, `${next === "tail" ? "" : next}${usual}tail`);
+          let rest = `${next === "tail" ? "" : next}${usual}`;
+          while (rest !== "") {
+            const part = [...expected.keys()].find((text) => rest.startsWith(text)) as string;
+            assert.deepEqual(ok(net.http.read_request(server)).body, expected.get(part));
+            rest = rest.slice(part.length);
+          }
+          assert.equal(ok(server.read(99)).toString(), "tail");
+        });
+      }
+    }
+    // A first part that is shorter than what is expected, and a request that is refused.
+    connected((client, server) => {
+      ok(server.set_nonblocking(true));
+      for (const piece of [get, get, get, get.slice(0, 5), get.slice(5), get, get, get, `${short}\0`]) {
+        writeAll(client, piece);
+        if (piece === get.slice(0, 5)) assert.equal(err(net.http.read_request(server)), AGAIN);
+        else ok(eventually(server));
+      }
+      assert.equal(err(net.http.read_request(server)), "invalid http request: malformed start line");
+    });
+  });
+
   test("takes a request without length as one without body", () => {
     connected((client, server) => {
       writeAll(client, `POST / HTTP/1.1\r\nHost: x\r\n\r\n${get}`);
