@@ -122,6 +122,20 @@ describe("bytes", () => {
     );
   });
 
+  test("are head and body also when the body was made ready for a head, and the head is longer than thought", () => {
+    for (const character of ["a", "é", "😀"]) {
+      for (const length of [10, 2000, 20_000]) {
+        const text = character.repeat(100_000);
+        const body = readBody({ body_text: text });
+        assert.ok(body.isOk && body.value !== null);
+        const head = responseHead(200, [["X", "é".repeat(length)]]);
+        assert.equal(contentLength(body.value), Buffer.byteLength(text));
+        const { bytes, length: total } = encode(head, body.value.content);
+        assert.ok(bytes.subarray(0, total).equals(Buffer.from(head + text)));
+      }
+    }
+  });
+
   test("of a start line have the reason of the registry, or none", () => {
     assert.equal(responseHead(404, []), "HTTP/1.1 404 Not Found\r\n\r\n");
     assert.equal(responseHead(799, []), "HTTP/1.1 799 \r\n\r\n");

@@ -450,6 +450,17 @@ describe("read_request", () => {
     }
   });
 
+  test("waits as ever while a request that was read ahead is unanswered", () => {
+    connected((client, server) => {
+      writeAll(client, get.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n") + get);
+      ok(net.http.read_request(server));
+      ok(net.http.read_request(server));
+      ok(net.http.write_response(server, { status: 200 }));
+      ok(server.set_nonblocking(true));
+      assert.equal(err(net.http.read_request(server)), AGAIN);
+    });
+  });
+
   test("refuses arguments of any wrong kind", () => {
     const revoked = Proxy.revocable({}, {});
     revoked.revoke();
@@ -748,6 +759,62 @@ describe("write_response", () => {
       const [, first, second] = text.split(/HTTP\/1.1 20[01] [\s\S]*?\r\n\r\n/);
       assert.equal(Buffer.from(first ?? "", "latin1").toString(), JSON.stringify(big.body));
       assert.equal(second, "null");
+    });
+  });
+
+  test("keeps what is left of a small response, whatever is sent elsewhere meanwhile", () => {
+    connected((client, server) => {
+      ok(server.set_nonblocking(true));
+      const response = (n: number) => ({ status: 200, body_text: `<${n}>${"x".repeat(20_000)}</${n}>` });
+      let count = 0;
+      let last = response(0);
+      for (;;) {
+        const result = net.http.write_response(server, last);
+        if (result.isErr) break;
+        last = response(++count);
+      }
+      connected((_client, other) =>
+        ok(net.http.write_response(other, { status: 200, body: "y".repeat(20_000) })),
+      );
+      ok(client.set_nonblocking(true));
+      let text = "";
+      for (let finished = false; ; ) {
+        const chunk = client.read(1 << 20);
+        if (chunk.isOk) text += chunk.value.toString();
+        else if (finished) break;
+        if (!finished && net.http.write_response(server, last).isOk) {
+          finished = true;
+          ok(client.set_nonblocking(false));
+          server.close();
+        }
+        if (chunk.isOk && chunk.value.length === 0) break;
+      }
+      const bodies = text.split(/HTTP\/1.1 200 [\s\S]*?\r\n\r\n/).slice(1);
+      assert.deepEqual(
+        bodies,
+        [...Array(count + 1).keys()].map((n) => response(n).body_text),
+      );
+    });
+  });
+
+  test("counts a response that had to be continued as one answer", () => {
+    connected((client, server) => {
+      writeAll(client, get + get.replace("GET", "HEAD"));
+      ok(net.http.read_request(server));
+      ok(net.http.read_request(server));
+      ok(server.set_nonblocking(true));
+      ok(client.set_nonblocking(true));
+      const big = { status: 200, body: "x".repeat(5_000_000) };
+      let length = 0;
+      while (net.http.write_response(server, big).isErr) {
+        for (let chunk = client.read(1 << 20); chunk.isOk; chunk = client.read(1 << 20))
+          length += chunk.value.length;
+      }
+      ok(client.set_nonblocking(false));
+      ok(net.http.write_response(server, { status: 404, body: "not sent" }));
+      server.close();
+      assert.ok(readToEnd(client).endsWith("\r\n\r\n"));
+      assert.ok(length > 0);
     });
   });
 

@@ -34,6 +34,24 @@ describe("json.parse", () => {
     }
   });
 
+  test("finds each of them among numbers of any length", () => {
+    const digits = fc
+      .bigInt(-(10n ** 22n), 10n ** 22n)
+      .chain((n) => fc.nat(21).map((cut) => n / 10n ** BigInt(cut)));
+    const exact = (n: bigint) =>
+      BigInt.asIntN(64, n) === n && Number.isSafeInteger(Number(n)) ? Number(n) : n;
+    fc.assert(
+      fc.property(
+        fc.array(digits, { maxLength: 8 }),
+        fc.constantFrom(",", ", ", ",\n"),
+        (integers, comma) => {
+          assert.deepEqual(parse(`[${integers.join(comma)}]`), integers.map(exact));
+        },
+      ),
+      { numRuns: 2000 },
+    );
+  });
+
   test("gives what JSON.parse gives for every other number", () => {
     for (const number of [
       "0",
