@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
-import { type AddressInfo, createServer as createTcpServer } from "node:net";
+import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { type Exit, startPeer } from "./support/peer.ts";
 
@@ -39,6 +39,8 @@ describe("usage", () => {
     [["request", "GET", "http://a/", "-H", "no colon"], /^std-net: request: --header wants 'name: value'/],
     [["request", "GET", "http://a/", "--timeout=-1"], /^std-net: request: --timeout/],
     [["request", "GET", "http://a/", "--timeout", "soon"], /^std-net: request: --timeout wants a positive/],
+    [["serve"], /^std-net: serve: missing address/],
+    [["serve", "127.0.0.1:0", "--status", "100"], /^std-net: serve: --status wants/],
     [["tcp"], /^std-net: tcp: missing address/],
     [["tcp", "a:1", "b:1"], /^std-net: tcp: unexpected argument 'b:1'/],
     [["udp", "a:1", "--wait", "0"], /^std-net: udp: --wait wants a positive number of seconds/],
@@ -63,6 +65,7 @@ describe("usage", () => {
     [["tcp", "127.0.0.1:1"], /^std-net: failed to connect: Connection refused \(os error 111\)$/m],
     [["tcp", "nothing"], /^std-net: failed to connect: invalid socket address$/m],
     [["udp", "127.0.0.1:99999"], /^std-net: .*invalid port value$/m],
+    [["serve", "nothing"], /^std-net: tcp listener bind failed: invalid socket address$/m],
   ] as const) {
     test(`std-net ${args.join(" ")}: the error result on standard error, status 1`, async () => {
       const { code, stdout, stderr } = await run([...args]);
@@ -76,7 +79,7 @@ describe("usage", () => {
   test("help is there for everything", async () => {
     const help = await run(["help"]);
     assert.equal(help.code, 0);
-    for (const name of ["request", "tcp", "udp", "repl"]) {
+    for (const name of ["request", "serve", "tcp", "udp", "repl"]) {
       assert.match(help.stdout, new RegExp(`^ {2}${name} +\\w`, "m"));
       const about = await run(["help", name]);
       assert.match(about.stdout, new RegExp(`^Usage: std-net ${name}`));
@@ -250,6 +253,85 @@ describe("udp", () => {
   test("where nobody listens, it says so", async () => {
     const { code, stderr } = await run(["udp", "127.0.0.1:1"], "hello\n");
     assert.match(stderr, /^std-net: udp (recv|send) failed: Connection refused \(os error 111\)\n$/);
+    assert.equal(code, 1);
+  });
+});
+
+describe("serve", () => {
+  async function startServer(...args: string[]) {
+    const server = start("serve", "127.0.0.1:0", ...args);
+    const stderr = server.process.stderr!;
+    const notice = String((await once(stderr, "data"))[0]);
+    const port = Number(/^listening on http:\/\/127\.0\.0\.1:(\d+) /.exec(notice)?.[1]);
+    return { server, port, url: `http://127.0.0.1:${port}` };
+  }
+
+  test("each request is answered with itself and printed on a line; Ctrl-C ends it, status 0", async () => {
+    const { server, url } = await startServer();
+    await using _ = server;
+    await using curl = startPeer("curl", [
+      ...["-sS", "--max-time", "10", "-X", "PUT", "-H", "Content-Type: application/json"],
+      ...["-d", '{"id":9007199254740993}', `${url}/hook/a?b=1`],
+    ]);
+    const { stdout, stderr } = await curl.exit();
+    assert.equal(stderr, "");
+    assert.match(
+      stdout,
+      /^\{"method":"PUT","path":"\/hook\/a","query":"b=1","version":"HTTP\/1\.1","headers":\{.*\},"body":\{"id":9007199254740993\}\}$/,
+    );
+    assert.match(
+      await server.line(),
+      /^\d\d:\d\d:\d\d PUT \/hook\/a\?b=1 \(23 bytes of application\/json\) from 127\.0\.0\.1:\d+$/,
+    );
+    server.kill("SIGINT");
+    const end = await server.exit();
+    assert.match(end.stderr, /^stopped after 1 request$/m);
+    assert.equal(end.code, 0);
+    assert.equal(end.signal, null);
+  });
+
+  test("a client that sends nothing, or half a request, keeps nobody waiting; the status can be chosen", async () => {
+    const { server, port, url } = await startServer("--status", "503");
+    await using _ = server;
+    const silent = connect(port, "127.0.0.1");
+    const slow = connect(port, "127.0.0.1");
+    await once(slow, "connect");
+    slow.write("POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab");
+    for (const path of ["/one", "/two"]) {
+      const response = await fetch(url + path);
+      assert.equal(response.status, 503);
+      assert.equal(((await response.json()) as { path: string }).path, path);
+    }
+    slow.write("cd");
+    const [answer] = (await once(slow, "data")) as [Buffer];
+    assert.match(answer.toString(), /^HTTP\/1\.1 503 .*"body":"abcd"\}$/s);
+    silent.destroy();
+    slow.destroy();
+    server.kill("SIGTERM");
+    assert.equal((await server.exit()).code, 0);
+  });
+
+  test("bytes that are no text come as base64, and what is no HTTP is refused", async () => {
+    const { server, port, url } = await startServer("--verbose");
+    await using _ = server;
+    const response = await fetch(url, { method: "POST", body: Buffer.from([0xff, 0xfe, 0x00]) });
+    assert.deepEqual(((await response.json()) as { body: unknown }).body, { base64: "//4A" });
+    const stranger = connect(port, "127.0.0.1");
+    stranger.end("no HTTP\r\n\r\n");
+    const [answer] = (await once(stranger, "data")) as [Buffer];
+    assert.match(answer.toString(), /^HTTP\/1\.1 400 .*"error":"invalid http request: /s);
+    server.kill("SIGINT");
+    const { code, stdout } = await server.exit();
+    assert.equal(code, 0);
+    assert.match(stdout, /^ {2}"body": \{$/m, "--verbose prints the JSON");
+    assert.match(stdout, / refused invalid http request: .* from 127/);
+  });
+
+  test("an address that is taken is an error", async () => {
+    const { server, port } = await startServer();
+    await using _ = server;
+    const { code, stderr } = await run(["serve", `127.0.0.1:${port}`]);
+    assert.match(stderr, /^std-net: tcp listener bind failed: Address already in use \(os error 98\)\n$/);
     assert.equal(code, 1);
   });
 });

@@ -6,8 +6,9 @@ import { type Command, complain, FAILURE, SUCCESS, UsageError, WRONG_USAGE } fro
 import { receive, tcp, udp } from "./pipe.ts";
 import { repl } from "./repl.ts";
 import { request } from "./request.ts";
+import { serve } from "./serve.ts";
 
-const commands: readonly Command[] = [request, tcp, udp, repl];
+const commands: readonly Command[] = [request, serve, tcp, udp, repl];
 
 const HELP = `std-net: blocking sockets and HTTP at the command line
 
@@ -15,6 +16,10 @@ Usage: std-net COMMAND [ARGUMENT]...
 
 ${commands.map(({ name, summary }) => `  ${name.padEnd(10)}${summary}`).join("\n")}
   help      print this, or how to use one command: std-net help request
+
+Try, in two terminals:
+  std-net serve 127.0.0.1:8080
+  std-net request POST http://127.0.0.1:8080/hello?name=you -d '{"numbers":[1,2,3]}'
 
 Exit status: 0 success, 1 the network or the peer said no, 2 wrong usage.
 NODE_DEBUG=std-net prints one line for each call of the library.
