@@ -31,6 +31,9 @@ const LONGEST_TIMEOUT = 0x7fffffff;
 /** How long after a signal a thread that watches for it may take to say that the program is to stop. */
 const INTERRUPT_PAUSE = 5;
 
+/** The longest tick of a kernel's clock, in milliseconds: its timeouts can be over so much early. */
+const TICK = 10;
+
 /** How long a wait lasts before it is asked whether it can ever end. */
 const DEADLOCK_SUSPICION = 1000;
 
@@ -110,6 +113,8 @@ export class Socket implements Transport {
   #suspectsDeadlock = false;
   /** The slices of the present wait that have passed, counted while there is that suspicion. */
   #slicesWaited = 0;
+  /** Whether a signal cut a send short, and the event loop has not turned since. */
+  #sendCutShort = false;
 
   /** Takes over a descriptor that is open and blocking. */
   constructor(sys: Platform, descriptor: number) {
@@ -183,6 +188,8 @@ export class Socket implements Transport {
   }
 
   get nonblocking(): boolean {
+    // The mode belongs to the socket: whoever shares it may have changed it.
+    if (this.#shared) this.#nonblocking = this.#isNonblockingInKernel();
     return this.#nonblocking;
   }
 
@@ -233,12 +240,12 @@ export class Socket implements Transport {
     return descriptor;
   }
 
-  /** As `release`, for others to use: a timeout that this object set would surprise them. */
+  /** As `release`, for others to use: a timeout that this object set, or its listener, would surprise them. */
   giveAway(): number {
     // But where clones wait on the same socket, they rely on it.
     if (!this.#shared) {
-      if (this.#receiveSlice !== Number.POSITIVE_INFINITY) this.#setTimeval(this.#constants.SO_RCVTIMEO, 0);
-      if (this.#sendSlice !== Number.POSITIVE_INFINITY) this.#setTimeval(this.#constants.SO_SNDTIMEO, 0);
+      this.#setTimeval(this.#constants.SO_RCVTIMEO, 0);
+      this.#setTimeval(this.#constants.SO_SNDTIMEO, 0);
     }
     return this.release();
   }
@@ -291,7 +298,7 @@ export class Socket implements Transport {
   waitBeyond(seen: number, deadline: number): number {
     if (this.#held !== null) return 0;
     const { SOL_SOCKET, SO_RCVLOWAT, EAGAIN, POLLIN } = this.#constants;
-    if (this.#nonblocking) return -EAGAIN;
+    if (this.nonblocking) return -EAGAIN;
     // SO_RCVLOWAT makes poll(2) wait for so many bytes, and a TCP socket's receive buffer grow to hold them (tcp(7)
     // and the kernel's tcp_set_rcvlowat). poll also returns when the buffer is full, or the stream at its end; and at
     // once on a Unix socket, which knows no such mark.
@@ -325,13 +332,40 @@ export class Socket implements Transport {
   }
 
   send(source: Uint8Array, length: number, deadline: number): number {
+    if (this.#sendCutShort) return this.#sendWithoutWaiting(source, length);
     const limit = this.armSend(deadline);
     for (;;) {
+      const begun = this.#sendSlice === Number.POSITIVE_INFINITY ? 0 : performance.now();
       const count = this.sys.send(this.#descriptor, source, length, this.#constants.MSG_NOSIGNAL);
-      if (count >= 0) return count;
+      if (count >= 0) {
+        if (count < length) this.#noticeSignal(begun);
+        return count;
+      }
       const failure = this.goOnSending(this.sys.errno(), limit);
       if (failure < 0) return failure;
     }
+  }
+
+  /**
+   * After a send that took less than it was given. In blocking mode it waited then, until SO_SNDTIMEO was over or a
+   * signal came (signal(7)): the count hides the EINTR, and whoever sends the rest would wait on. So the next call
+   * reports it, unless the event loop has turned by then.
+   */
+  #noticeSignal(begun: number): void {
+    if (performance.now() - begun >= this.#sendSlice - TICK || this.nonblocking) return;
+    if (!signalListenerWaits()) return;
+    this.#sendCutShort = true;
+    setImmediate(() => {
+      this.#sendCutShort = false;
+    });
+  }
+
+  #sendWithoutWaiting(source: Uint8Array, length: number): number {
+    const { MSG_NOSIGNAL, MSG_DONTWAIT, EAGAIN, EINTR } = this.#constants;
+    const count = this.sys.send(this.#descriptor, source, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (count >= 0) return count;
+    const errno = this.sys.errno();
+    return errno === EAGAIN && !this.nonblocking ? -EINTR : -errno;
   }
 
   /** recvfrom(2): the sender goes into `address`, its length into `addressLength` (which has the room going in). */
@@ -591,10 +625,9 @@ export class Socket implements Transport {
 
   #goOn(errno: number, limit: number): number {
     if (errno === this.#constants.EAGAIN) {
-      if (this.#nonblocking || (limit !== Number.POSITIVE_INFINITY && performance.now() >= limit))
-        return -errno;
-      // Somebody else can have made it non-blocking: a clone, another process.
-      if (this.#isNonblockingInKernel()) return -errno;
+      if (limit !== Number.POSITIVE_INFINITY && performance.now() >= limit) return -errno;
+      // Somebody else can have changed it: a clone, another process.
+      if ((this.#nonblocking && !this.#shared) || this.#isNonblockingInKernel()) return -errno;
     } else if (errno === this.#constants.EINTR) {
       if (signalListenerWaits()) return -errno;
       if (limit !== Number.POSITIVE_INFINITY && performance.now() >= limit) return -this.#constants.EAGAIN;

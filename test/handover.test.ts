@@ -97,25 +97,44 @@ test("a descriptor in non-blocking mode is taken as it is", () => {
   server.close();
 });
 
-test("into_fd takes no timeout along: a child process can wait on the descriptor", async () => {
-  const { client, server } = tcpPair();
-  ok(client.set_read_timeout(10));
-  assert.equal(net.error_code(err(client.read(1))), "EAGAIN");
-  const fd = ok(client.into_fd());
-  const program = "import socket; s = socket.socket(fileno=3); print('ready', flush=True); print(s.recv(10))";
-  const child = spawn("python3", ["-c", program], { stdio: ["ignore", "pipe", "inherit", fd] });
-  closeSync(fd);
-  let text = "";
-  const stdout = child.stdio[1] as Readable;
-  stdout.on("data", (data) => {
-    text += data;
-    // Later than the timeout was.
-    if (String(data).includes("ready")) setTimeout(() => ok(server.write("late")), 100);
+const withTimeouts: Record<string, () => { client: net.TcpStream; server: net.TcpStream }> = {
+  "its own": () => {
+    const pair = tcpPair();
+    ok(pair.client.set_read_timeout(10));
+    assert.equal(net.error_code(err(pair.client.read(1))), "EAGAIN");
+    return pair;
+  },
+  // Linux hands SO_RCVTIMEO down to the connections that a listener accepts.
+  "its listener's": () => {
+    const listener = ok(net.TcpListener.bind("127.0.0.1:0"));
+    ok(listener.set_accept_timeout(10));
+    assert.equal(net.error_code(err(listener.accept())), "EAGAIN");
+    const server = ok(net.TcpStream.connect(ok(listener.local_addr())));
+    const client = ok(listener.accept());
+    listener.close();
+    return { client, server };
+  },
+};
+for (const [whose, make] of Object.entries(withTimeouts)) {
+  test(`into_fd takes no timeout along, not ${whose}: a child process can wait on the descriptor`, async () => {
+    const { client, server } = make();
+    const fd = ok(client.into_fd());
+    const program =
+      "import socket; s = socket.socket(fileno=3); print('ready', flush=True); print(s.recv(10))";
+    const child = spawn("python3", ["-c", program], { stdio: ["ignore", "pipe", "inherit", fd] });
+    closeSync(fd);
+    let text = "";
+    const stdout = child.stdio[1] as Readable;
+    stdout.on("data", (data) => {
+      text += data;
+      // Later than the timeout was.
+      if (String(data).includes("ready")) setTimeout(() => ok(server.write("late")), 100);
+    });
+    await once(stdout, "close");
+    assert.equal(text, "ready\nb'late'\n");
+    server.close();
   });
-  await once(stdout, "close");
-  assert.equal(text, "ready\nb'late'\n");
-  server.close();
-});
+}
 
 test("into_fd refuses to lose bytes that a failed read gave back", () => {
   const { client, server } = tcpPair();

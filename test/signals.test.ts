@@ -59,6 +59,29 @@ for (const [prefix, call] of Object.entries(calls)) {
   });
 }
 
+for (const limit of ["", "client.set_write_timeout(60_000);"]) {
+  test(`a signal ends write_all midway, though some bytes had gone out: ${limit || "no timeout"}`, async () => {
+    const end = await interrupt(
+      `process.on("SIGINT", () => {
+        console.log("listener");
+        // Once the event loop has turned, a call waits again.
+        server.set_nonblocking(true);
+        while (server.read(1_000_000).isOk);
+        client.set_write_timeout(50);
+        console.log(client.write_all(Buffer.alloc(50_000_000)).error);
+      });
+      ${prelude} ${limit} console.log("blocking");
+      console.log(client.write_all(Buffer.alloc(50_000_000)).error);`,
+      "SIGINT",
+    );
+    assert.equal(
+      end.stdout,
+      "blocking\ntcp write failed: Interrupted system call (os error 4)\nlistener\n" +
+        "tcp write failed: Resource temporarily unavailable (os error 11)\n",
+    );
+  });
+}
+
 test("a listener that comes after the first socket counts too, for any signal, also when it was removed before", async () => {
   for (const signal of ["SIGINT", "SIGTERM", "SIGUSR2", "SIGHUP"] as const) {
     const end = await interrupt(

@@ -291,6 +291,26 @@ test("try_clone: one connection, two descriptors", () => {
   assert.equal(err(clone.try_clone()), "invalid tcp stream");
 });
 
+test("non-blocking mode that a clone set or took back counts for every call", () => {
+  const { client, server } = tcpPair();
+  const clone = ok(client.try_clone());
+  ok(client.set_read_timeout(300));
+  ok(server.write("abc"));
+  ok(clone.set_nonblocking(true));
+  for (const call of [() => client.read_until("\n"), () => client.read_exact(4)]) {
+    const { took, value } = timed(call);
+    assert.equal(net.error_code(err(value)), "EAGAIN");
+    assert.ok(took < 150, `took ${took} ms`);
+  }
+  ok(client.read(3));
+  ok(client.set_nonblocking(true));
+  ok(clone.set_nonblocking(false));
+  const { took, value } = timed(() => client.read(1));
+  assert.equal(net.error_code(err(value)), "EAGAIN");
+  assert.ok(took >= 280, `took ${took} ms`);
+  for (const stream of [client, clone, server]) stream.close();
+});
+
 test("a read timeout of one clone is not the other's", () => {
   const { client, server } = tcpPair();
   const clone = ok(client.try_clone());
