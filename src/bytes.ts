@@ -1,20 +1,30 @@
 import { constants } from "node:buffer";
 import { isUint8Array } from "node:util/types";
+import { markAsUntransferable } from "node:worker_threads";
 import { platform } from "./sys/index.ts";
 
 /** What is accepted wherever bytes go in: raw bytes, a list of integers 0..255, or text that is sent as UTF-8. */
 export type Bytes = Uint8Array | readonly number[] | string;
 
-// The true length of a typed array: a subclass could answer `length` with any number, and the system would then
-// read past the end of the buffer.
-const byteLengthOf = Object.getOwnPropertyDescriptor(
-  Object.getPrototypeOf(Uint8Array.prototype),
-  "byteLength",
-)?.get as (this: Uint8Array) => number;
+// A typed array is asked through the engine's own getters: a subclass could answer with any number, and the system
+// would then read past the end of the buffer.
+const byteLengthOf = ownGetter<number>("byteLength");
+const byteOffsetOf = ownGetter<number>("byteOffset");
+const bufferOf = ownGetter<ArrayBufferLike>("buffer");
 
-/** The number of bytes in a Uint8Array, asked of the engine and not of the object. */
+function ownGetter<T>(name: string): (this: Uint8Array) => T {
+  const typedArray: object = Object.getPrototypeOf(Uint8Array.prototype);
+  return Object.getOwnPropertyDescriptor(typedArray, name)?.get as (this: Uint8Array) => T;
+}
+
+/** The number of bytes in a caller's Uint8Array. */
 export function byteLength(bytes: Uint8Array): number {
   return byteLengthOf.call(bytes);
+}
+
+/** As `subarray`, of a caller's Uint8Array. */
+export function part(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  return new Uint8Array(bufferOf.call(bytes), byteOffsetOf.call(bytes) + start, end - start);
 }
 
 /** The bytes that a caller gave, or the text of the error. */
@@ -86,6 +96,8 @@ export function receiveRoom(size: number): Buffer {
   if (slab.length - slabUsed < size) {
     if (slab === NO_SLAB) keepFreedMemory();
     slab = Buffer.allocUnsafeSlow(SLAB);
+    // As Node does with its own pool: to transfer one Buffer to a worker would empty its neighbours.
+    markAsUntransferable(slab.buffer);
     slabUsed = 0;
   }
   return slab.subarray(slabUsed, slabUsed + size);

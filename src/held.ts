@@ -22,7 +22,8 @@ export class HeldBytes {
   /** Copies at most `length` of them to the start of `target`, and gives how many. They stay. */
   copyTo(target: Uint8Array, length: number): number {
     const count = Math.min(length, this.#bytes.length);
-    target.set(this.#bytes.subarray(0, count));
+    // Not `target.set`: a caller's subclass can have one of its own.
+    Uint8Array.prototype.set.call(target, this.#bytes.subarray(0, count));
     return count;
   }
 

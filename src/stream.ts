@@ -8,6 +8,7 @@ import {
   enlarge,
   inPlace,
   isSize,
+  part,
   receiveRoom,
   scratch,
   takeReceived,
@@ -66,8 +67,7 @@ export function sendAll(transport: Transport, source: Uint8Array, length: number
   let sent = transport.send(source, length, deadline);
   if (sent === length || sent < 0) return sent;
   while (sent < length) {
-    const rest = source.subarray(sent, length);
-    const count = transport.send(rest, rest.length, deadline);
+    const count = transport.send(part(source, sent, length), length - sent, deadline);
     if (count < 0) return count;
     sent += count;
   }

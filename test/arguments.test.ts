@@ -108,6 +108,27 @@ describe("bytes going in", () => {
     assert.equal(ok(client.write(detached)), 0);
   });
 
+  test("a Uint8Array with methods of its own is sent and filled as what it is", () => {
+    class Liar extends Uint8Array {
+      override subarray(): never {
+        throw new Error("subarray");
+      }
+      override set(): never {
+        throw new Error("set");
+      }
+    }
+    // Larger than the socket's buffers, so that it goes out in parts.
+    ok(client.set_write_timeout(20));
+    assert.equal(net.error_code(err(client.write_all(new Liar(20_000_000)))), "EAGAIN");
+    ok(client.set_write_timeout(null));
+    while (server.read(1_000_000).isOk);
+    ok(client.write("abc"));
+    assert.equal(net.error_code(err(server.read_exact(4))), "EAGAIN");
+    const liar = new Liar(3);
+    assert.equal(ok(server.read_into(liar)), 3);
+    assert.deepEqual([...liar], [97, 98, 99]);
+  });
+
   test("a list of a million bytes", () => {
     const list = new Array<number>(1_000_000).fill(3);
     assert.ok(ok(client.write(list)) > 0);

@@ -1,3 +1,4 @@
+import { part } from "../bytes.ts";
 import { HeldBytes } from "../held.ts";
 import type { Socket } from "../socket.ts";
 import type { Transport } from "../stream.ts";
@@ -286,7 +287,7 @@ export class TlsSession implements Transport {
     let record = Math.min(length, RECORD);
     if (this.#unsent !== null) {
       record = this.#unsent.length;
-      if (length < record || this.#unsent.compare(source, 0, record) !== 0) {
+      if (length < record || this.#unsent.compare(part(source, 0, record)) !== 0) {
         return this.#failAgain("a write that would have had to wait must be repeated with the same data");
       }
     } else if (length === 0) {
@@ -304,7 +305,7 @@ export class TlsSession implements Transport {
       }
       const failure = this.#afterSending(count, limit);
       if (failure < 0) {
-        if (this.wouldBlock(failure)) this.#unsent ??= Buffer.from(source.subarray(0, record));
+        if (this.wouldBlock(failure)) this.#unsent ??= Buffer.from(part(source, 0, record));
         return failure;
       }
     }
