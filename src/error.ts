@@ -1,4 +1,5 @@
 import { constants } from "node:os";
+import { getSystemErrorMap } from "node:util";
 import { Result } from "true-myth/result";
 
 /** An error result: what failed (with its colon and space), then why. */
@@ -40,6 +41,10 @@ export function error_code(message: string): string | null {
     // Where two names share a number (EAGAIN and EWOULDBLOCK), the first in this table is the one that is meant.
     for (const [name, number] of Object.entries(constants.errno)) {
       if (!names.has(number)) names.set(number, name);
+    }
+    // That table leaves some out (ESHUTDOWN, EHOSTDOWN); this one has those too, but few that are not of the network.
+    for (const [number, [name]] of getSystemErrorMap()) {
+      if (!names.has(-number)) names.set(-number, name);
     }
   }
   return names.get(Number(found[1])) ?? null;

@@ -1,6 +1,7 @@
+import { inspect } from "node:util";
 import type { Result } from "true-myth/result";
 import type { Unit } from "true-myth/unit";
-import { asFd, intoFd, type Kind, localAddr, setNonblocking, takeError } from "./members.ts";
+import { asFd, inspected, intoFd, type Kind, localAddr, setNonblocking, takeError } from "./members.ts";
 import { openedSocket, type Socket } from "./socket.ts";
 import { TRANSPORT } from "./stream.ts";
 
@@ -75,5 +76,10 @@ export abstract class SocketHandle {
   /** Closes the socket: what `using socket = ...` calls at the end of the block. */
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** @internal */
+  [inspect.custom](): string {
+    return inspected(this, this[TRANSPORT]);
   }
 }

@@ -29,6 +29,14 @@ export function memberFailed<T>(
   return failed(`${kind.name} ${member} failed: `, socket.reason(failure));
 }
 
+/** What console.log shows of a socket: its class and its addresses, and not what it is made of. */
+export function inspected(self: object, socket: Socket): string {
+  const { name } = self.constructor;
+  if (!socket.open) return `${name} (closed)`;
+  const addresses = [localAddress(socket), peerAddress(socket)];
+  return `${name} ${addresses.filter((address) => typeof address === "string" && address !== "").join(" -> ")}`.trimEnd();
+}
+
 export function localAddr(socket: Socket, kind: Kind): Result<string, string> {
   if (!socket.open) return Result.err(kind.invalid);
   const address = localAddress(socket);

@@ -1,6 +1,7 @@
+import { inspect } from "node:util";
 import type { Result } from "true-myth/result";
 import type { Unit } from "true-myth/unit";
-import { asFd, intoFd, type Kind, localAddr, peerAddr, shutdown, takeError } from "./members.ts";
+import { asFd, inspected, intoFd, type Kind, localAddr, peerAddr, shutdown, takeError } from "./members.ts";
 import { openedSocket, type Socket } from "./socket.ts";
 import { ByteStream, TRANSPORT, wording } from "./stream.ts";
 
@@ -87,5 +88,10 @@ export abstract class SocketStream extends ByteStream<Socket> {
    */
   into_fd(): Result<number, string> {
     return intoFd(this[TRANSPORT], this.#kind);
+  }
+
+  /** @internal */
+  [inspect.custom](): string {
+    return inspected(this, this[TRANSPORT]);
   }
 }

@@ -1,9 +1,11 @@
 import type { X509Certificate } from "node:crypto";
 import { createRequire } from "node:module";
+import { inspect } from "node:util";
 import { Result } from "true-myth/result";
 import { parseAddress } from "./address.ts";
 import { connectTo, localAddress, peerAddress } from "./endpoint.ts";
 import { failed } from "./error.ts";
+import { inspected } from "./members.ts";
 import type { Socket } from "./socket.ts";
 import { ByteStream, TRANSPORT, wording } from "./stream.ts";
 import { TcpStream } from "./tcp.ts";
@@ -185,6 +187,11 @@ export class TlsStream extends ByteStream<TlsSession> {
     if (!socket.open) return Result.err(INVALID_STREAM);
     const address = localAddress(socket);
     return typeof address === "string" ? Result.ok(address) : failed(words.localAddr, socket.reason(address));
+  }
+
+  /** @internal */
+  [inspect.custom](): string {
+    return inspected(this, this[TRANSPORT].socket);
   }
 }
 

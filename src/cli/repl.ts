@@ -91,7 +91,6 @@ function unwrapping(library: object): { [name: string]: unknown } {
 function show(value: unknown, colours: boolean): string {
   if (value instanceof CallError) return paintFor(process.stdout)("red", value.message);
   if (value instanceof Uint8Array) return bytesText(value, colours);
-  if (isSocket(value)) return socketText(value);
   return inspect(value, { colors: colours, depth: 6 });
 }
 
@@ -100,26 +99,4 @@ function bytesText(bytes: Uint8Array, colours: boolean): string {
   const text = Buffer.from(bytes).toString();
   const readable = text !== "" && !/[\u0000-\u0008\u000e-\u001a\u007f\ufffd]/.test(text);
   return inspect(bytes, { colors: colours }) + (readable ? ` ${inspect(text, { colors: colours })}` : "");
-}
-
-interface Socketlike {
-  local_addr(): unknown;
-  peer_addr?(): unknown;
-}
-
-function isSocket(value: unknown): value is Socketlike {
-  return typeof value === "object" && value !== null && "local_addr" in value;
-}
-
-function socketText(socket: Socketlike): string {
-  const name = socket.constructor.name;
-  const ask = (member: (() => unknown) | undefined): string => {
-    try {
-      return String(member?.call(socket) ?? "");
-    } catch {
-      return "";
-    }
-  };
-  const addresses = [ask(socket.local_addr), ask(socket.peer_addr)].filter((text) => text !== "");
-  return `${name} ${addresses.length > 0 ? addresses.join(" -> ") : "(closed)"}`;
 }
