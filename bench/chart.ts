@@ -2,16 +2,17 @@
 // throughputs it is turned over, so that shorter is better everywhere.
 import { type Comparison, reached } from "./measure.ts";
 
-const LABELS = 390;
+const LABELS = 200;
 const BARS = 420;
-const NUMBERS = 120;
-const ROW = 24;
-const TOP = 64;
+const NUMBERS = 60;
+const ROW = 22;
+const TOP = 62;
 const LONGEST = 2;
 
 const STYLE = `
   text { font: 13px system-ui, sans-serif; fill: #1f2328; }
   .title { font-weight: 600; font-size: 15px; }
+  .heading { font-weight: 600; paint-order: stroke; stroke: #ffffff; stroke-width: 4px; }
   .quiet { fill: #59636e; }
   .axis { stroke: #59636e; stroke-width: 1; }
   .grid { stroke: #d1d9e0; stroke-width: 1; }
@@ -22,6 +23,7 @@ const STYLE = `
   .plain { fill: #8c959f; }
   @media (prefers-color-scheme: dark) {
     text { fill: #f0f6fc; }
+    .heading { stroke: #0d1117; }
     .quiet { fill: #9198a1; }
     .axis { stroke: #9198a1; }
     .grid { stroke: #3d444d; }
@@ -45,8 +47,11 @@ function x(value: number): number {
   return LABELS + (Math.min(value, LONGEST) / LONGEST) * BARS;
 }
 
-function bar(comparison: Comparison, index: number): string {
-  const y = TOP + index * ROW;
+function heading(title: string, y: number): string {
+  return `<text class="heading" x="12" y="${y + ROW - 5}">${xmlText(title)}</text>`;
+}
+
+function bar(comparison: Comparison, y: number): string {
   const middle = y + ROW / 2;
   const value = time(comparison, comparison.median);
   const ends = [time(comparison, comparison.min), time(comparison, comparison.max)].map(x);
@@ -55,8 +60,7 @@ function bar(comparison: Comparison, index: number): string {
   const goal =
     target === null ? null : x(time(comparison, "at_most" in target ? target.at_most : target.at_least));
   return [
-    `<text x="${LABELS - 10}" y="${middle + 4}" text-anchor="end">${xmlText(comparison.title)}` +
-      ` <tspan class="quiet">: ${xmlText(comparison.against)}</tspan></text>`,
+    `<text class="quiet" x="${LABELS - 10}" y="${middle + 4}" text-anchor="end">${xmlText(comparison.against)}</text>`,
     `<rect class="${kind}" x="${LABELS}" y="${y + 4}" width="${(x(value) - LABELS).toFixed(1)}" height="${ROW - 8}" rx="2"/>`,
     `<line class="range" x1="${ends[0]!.toFixed(1)}" x2="${ends[1]!.toFixed(1)}" y1="${middle}" y2="${middle}"/>`,
     goal === null
@@ -67,22 +71,33 @@ function bar(comparison: Comparison, index: number): string {
 }
 
 export function chart(all: readonly Comparison[]): string {
-  const comparisons = all.filter((comparison) => comparison.measure !== "more milliseconds");
-  const bottom = TOP + comparisons.length * ROW;
+  const comparisons = all.filter(({ measure }) => measure !== "more milliseconds" && measure !== "memory");
+  const rows: string[] = [];
+  let y = TOP;
+  let title = "";
+  for (const comparison of comparisons) {
+    if (comparison.title !== title) {
+      title = comparison.title;
+      rows.push(heading(title, y));
+      y += ROW;
+    }
+    rows.push(bar(comparison, y));
+    y += ROW;
+  }
   const width = LABELS + BARS + NUMBERS;
   const scale = [0, 0.5, 1, 1.5, LONGEST].map(
     (value) =>
-      `<line class="${value === 1 ? "axis" : "grid"}" x1="${x(value)}" x2="${x(value)}" y1="${TOP - 6}" y2="${bottom + 4}"/>` +
+      `<line class="${value === 1 ? "axis" : "grid"}" x1="${x(value)}" x2="${x(value)}" y1="${TOP - 6}" y2="${y + 4}"/>` +
       `<text class="quiet" x="${x(value)}" y="${TOP - 12}" text-anchor="middle">${value}</text>`,
   );
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${bottom + 44}" role="img">
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${y + 44}" role="img">
 <title>How long std-net takes when the other takes 1</title>
 <style>${STYLE}
 </style>
 <text class="title" x="12" y="24">How long std-net takes when the other takes 1: shorter is better</text>
 ${scale.join("\n")}
-${comparisons.map(bar).join("\n")}
-<text class="quiet" x="12" y="${bottom + 30}">Bar: median of the rounds. Thin line: their range. Upright mark: target.</text>
+${rows.join("\n")}
+<text class="quiet" x="12" y="${y + 30}">Bar: median of the rounds. Thin line: their range. Upright mark: target.</text>
 </svg>
 `;
 }

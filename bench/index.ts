@@ -87,6 +87,7 @@ for (const name of named.length > 0 ? named : Object.keys(workloads)) {
   try {
     const comparisons = await workloads[name]!.run(effort);
     results.set(name, comparisons);
+    if (!quick) write();
     console.log(comparisons.map((c) => `${c.against} ${c.median.toFixed(2)}`).join(", "));
   } catch (error) {
     // Of a program's stack the line that says what is wrong.
@@ -97,8 +98,6 @@ for (const name of named.length > 0 ? named : Object.keys(workloads)) {
   }
 }
 console.log(`\n${textTable([...results.values()].flat())}`);
-
-if (!quick) write();
 
 /** A workload that was not run now keeps the result it had. */
 function write(): void {

@@ -78,7 +78,9 @@ export async function measureServers(servers: Servers, effort: Effort): Promise<
     results.delete("std-net");
     const share = Math.round((100 * median(ownTimes)) / (SECONDS * availableParallelism()));
     const title =
-      servers.everyCore === true ? `${servers.title} (which takes ${share}% of the cores)` : servers.title;
+      servers.everyCore === true
+        ? `${servers.title} (load generator: ${share}% of the cores)`
+        : servers.title;
     return [...results].map(([against, theirs]) =>
       compare(
         {

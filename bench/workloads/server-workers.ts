@@ -7,7 +7,7 @@ export async function run(effort: Effort) {
   if (availableParallelism() < 2) throw new Skip("one core only");
   return measureServers(
     {
-      title: "server of two worker threads, the load generator beside them",
+      title: "server of two worker threads",
       commands: {
         "std-net": peer("server-workers.std-net.js", 2),
         "one worker": peer("server-workers.std-net.js", 1),
