@@ -158,6 +158,8 @@ describe("request heads", () => {
       ["GET /\xe9 HTTP/1.1\r\nHost: a\r\n\r\n", "malformed request target"],
       ["GET a HTTP/1.1\r\nHost: a\r\n\r\n", "malformed request target"],
       ["GET http:/// HTTP/1.1\r\nHost: a\r\n\r\n", "malformed request target"],
+      ["GET a-b://h/ HTTP/1.1\r\nHost: a\r\n\r\n", "malformed request target"],
+      ["GET http://h#/ HTTP/1.1\r\nHost: a\r\n\r\n", "malformed request target"],
       ["CONNECT /a HTTP/1.1\r\nHost: a\r\n\r\n", "malformed request target"],
       ["CONNECT a HTTP/1.1\r\nHost: a\r\n\r\n", "malformed request target"],
       ["G(T / HTTP/1.1\r\nHost: a\r\n\r\n", "malformed method"],
@@ -344,7 +346,41 @@ const message = fc
     return Buffer.from(wounded ? text.slice(0, cut) + wound + text.slice(cut) : text, "latin1");
   });
 
+const target = fc
+  .tuple(
+    fc.constantFrom(
+      "",
+      "/",
+      "*",
+      "//",
+      "h:1",
+      "[::1]:1",
+      "/a?b",
+      "http://",
+      "a-b://h",
+      "http://h",
+      "http://u@h",
+      "http://[::1]",
+    ),
+    fc.array(fc.oneof(fc.string({ maxLength: 1 }), fc.constantFrom(..."/?#@:[]%")), { maxLength: 4 }),
+    fc.constantFrom("", "/", ":80", "?"),
+  )
+  .map(([start, middle, end]) => start + middle.join("") + end);
+
 describe("any bytes", () => {
+  test("in a target are refused where llhttp refuses them", () => {
+    fc.assert(
+      fc.property(fc.constantFrom("GET", "CONNECT", "OPTIONS"), target, (method, text) => {
+        const bytes = Buffer.from(`${method} ${text} HTTP/1.1\r\nHost: x\r\n\r\n`, "latin1");
+        const head = whole(parseRequestHead, bytes);
+        if (head === undefined || head instanceof MessageError) return;
+        assert.ok(judgeRequest(bytes).messages.length > 0, "llhttp refuses");
+        assert.equal(head.path + (text.includes("?") ? `?${head.query}` : ""), text);
+      }),
+      { numRuns: 10_000 },
+    );
+  });
+
   test("give a result, and the same one however they are split", () => {
     const anything = fc.oneof(
       message,

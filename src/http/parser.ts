@@ -284,8 +284,9 @@ function isTarget(method: string, target: string): boolean {
 
 /** authority-form = uri-host ":" port */
 const AUTHORITY = /^(?:\[[\da-f:.]+\]|[\w.~!$&'()*+,;=%-]+):\d+$/i;
-/** absolute-form: a scheme, and an authority that is not empty. */
-const ABSOLUTE = /^[a-z][\da-z+.-]*:\/\/[^/?#]/i;
+/** absolute-form: a scheme, of letters as those of HTTP are, and an authority: [ userinfo "@" ] host [ ":" port ]. */
+const ABSOLUTE =
+  /^[a-z]+:\/\/(?:[\w.~!$&'()*+,;=%:-]*@)?(?:\[[\da-f:.]+\]|[\w.~!$&'()*+,;=%-]+)(?::\d*)?(?:[/?]|$)/i;
 /** Host = uri-host [ ":" port ]; empty where the target has no authority (RFC 9110, 7.2). */
 const HOST = /^(?:\[[\da-z:.%_~-]+\]|[\w.~!$&'()*+,;=%-]*)(?::\d*)?$/i;
 

@@ -87,6 +87,19 @@ export interface ReadRequestOptions {
  * can be read; read it with `decode_body: "base64"`); `invalid http request: ` and what is wrong; `http read failed: `
  * and the system's reason or `timed out`; and what is wrong with an option. After an error in the request itself every later call
  * on the stream gives that error. Source: RFC 9112; RFC 9110, 10.1.1.
+ *
+ * @example
+ * ```ts
+ * import { http, TcpListener, TcpStream } from "std-net";
+ *
+ * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse((error) => { throw new Error(error); });
+ * const client = TcpStream.connect(listener.local_addr().unwrapOr("")).unwrapOrElse((error) => { throw new Error(error); });
+ * client.write('POST /notes?draft HTTP/1.1\r\nHost: example\r\nContent-Length: 8\r\n\r\n{"n": 1}');
+ *
+ * const stream = listener.accept().unwrapOrElse((error) => { throw new Error(error); });
+ * const request = http.read_request(stream);
+ * if (request.isOk) console.log(request.value.method, request.value.path, request.value.body); // POST /notes { n: 1 }
+ * ```
  */
 export function read_request(
   stream: ByteStream,
