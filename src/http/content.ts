@@ -3,6 +3,7 @@
  */
 import { createRequire } from "node:module";
 import { listMembers } from "./fields.ts";
+import { isWholeZstd } from "./zstd.ts";
 
 /** zstdDecompressSync is there since Node 22.15. */
 type Zlib = typeof import("node:zlib") & {
@@ -35,7 +36,10 @@ const DECODERS: { readonly [coding: string]: Decoder } = {
       : zlib.inflateRawSync(bytes, options)) as unknown as Decoded,
   br: (zlib, bytes, options) => zlib.brotliDecompressSync(bytes, options) as unknown as Decoded,
 };
-const zstd: Decoder = (zlib, bytes, options) => zlib.zstdDecompressSync!(bytes, options) as Decoded;
+const zstd: Decoder = (zlib, bytes, options) => {
+  if (!isWholeZstd(bytes)) throw new Error("unexpected end of file");
+  return zlib.zstdDecompressSync!(bytes, options) as Decoded;
+};
 
 /** The decoders that node:zlib has here. */
 function decoderOf(zlib: Zlib, coding: string): Decoder | undefined {
