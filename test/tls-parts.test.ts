@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { contextFor } from "../src/tls/context.ts";
+import { clientTls } from "../src/tls/index.ts";
 import { serverName } from "../src/tls/names.ts";
 import { type OpenSsl, openssl, selectProtocol } from "../src/tls/openssl.ts";
 import { type CheckedOptions, checkClientOptions } from "../src/tls/options.ts";
@@ -101,4 +102,31 @@ test("equal options share a context, others do not", () => {
   // One that is not used any more makes room, and a new one never takes an old one's number.
   for (let number = 0; number < 100; number++) context({ insecure: true, alpn: [`n${number}`] });
   assert.ok(!ids.includes(context({ insecure: true, alpn: ["h2"] })));
+});
+
+test("options that were changed since the last call are read again", () => {
+  const key = (options: unknown) => {
+    const made = clientTls(options);
+    return typeof made === "string" ? made : made.poolKey;
+  };
+  const options: Record<string, unknown> = { insecure: true };
+  const first = key(options);
+  assert.equal(key(options), first);
+  assert.equal(key({ insecure: true }), first);
+  options.insecure = false;
+  const second = key(options);
+  assert.notEqual(second, first);
+  options.insecure = "true";
+  assert.equal(key(options), "option 'insecure' must be a boolean");
+  options.insecure = true;
+  options.server_name = "a.test";
+  assert.notEqual(key(options), first);
+  const alpn = ["a"];
+  options.alpn = alpn;
+  const third = key(options);
+  alpn[0] = "b";
+  assert.notEqual(key(options), third);
+  const ca = Buffer.alloc(10);
+  assert.match(key({ ca }), /^option 'ca'/);
+  assert.equal(key(undefined), second);
 });

@@ -1,4 +1,4 @@
-import { part } from "../bytes.ts";
+import { part, scratch } from "../bytes.ts";
 import { HeldBytes } from "../held.ts";
 import type { Socket } from "../socket.ts";
 import type { Transport } from "../stream.ts";
@@ -445,7 +445,7 @@ export class TlsSession implements Transport {
   #takeOffUnread(): void {
     const { sys, descriptor } = this.socket;
     const { MSG_DONTWAIT } = sys.constants;
-    const bin = Buffer.allocUnsafeSlow(RECORD);
+    const bin = scratch(RECORD);
     // Not without end: a peer that goes on sending to a closed stream is to be told so by a reset.
     for (let round = 0; round < 64; round++) {
       if (sys.recv(descriptor, bin, bin.length, MSG_DONTWAIT) <= 0) return;
