@@ -258,15 +258,15 @@ export abstract class ByteStream<T extends Transport = Transport> {
    * ```ts
    * import { TcpListener, TcpStream } from "std-net";
    *
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse((error) => { throw new Error(error); });
-   * const client = TcpStream.connect(listener.local_addr().unwrapOr("")).unwrapOrElse((error) => { throw new Error(error); });
-   * const server = listener.accept().unwrapOrElse((error) => { throw new Error(error); });
-   * server.write("220 ready
-250 ok
-");
-   * console.log(client.read_until("
-").map(String)); // Ok("220 ready
-")
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const client = TcpStream.connect(listener.local_addr().unwrapOr("")).unwrapOrElse(fail);
+   * const server = listener.accept().unwrapOrElse(fail);
+   * server.write("220 ready\r\n250 ok\r\n");
+   * console.log(client.read_until("\r\n").map(String)); // Ok("220 ready\r\n")
+   *
+   * function fail(error: string): never {
+   *   throw new Error(error);
+   * }
    * ```
    */
   read_until(delimiter: Bytes, limit: number = DEFAULT_UNTIL_LIMIT): Result<Buffer, string> {
