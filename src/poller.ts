@@ -34,6 +34,7 @@ export interface Interest {
 
 /** What has happened to one socket. */
 export interface PollEvent {
+  /** The very object that was added. */
   readonly socket: Pollable;
   /** What was given to `add`; undefined where nothing was. */
   readonly key: unknown;

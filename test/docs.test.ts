@@ -147,7 +147,8 @@ describe("docstrings", () => {
   for (const index of ["index.d.ts", "http/index.d.ts"]) {
     const text = readFileSync(join(types, index), "utf8");
     for (const [, list] of text.matchAll(/export (?:type )?\{([^}]*)\}/g)) {
-      for (const name of list!.split(",")) names.add(name.replace("type ", "").trim());
+      for (const name of list!.split(","))
+        if (name.trim() !== "") names.add(name.replace("type ", "").trim());
     }
   }
   // And the classes that those extend, whose members they have.
@@ -161,7 +162,7 @@ describe("docstrings", () => {
       )
       .find((found) => found !== null)?.[0];
   for (const name of names) {
-    const base = /^export .*class \w+.* extends (\w+)/m.exec(bodyOf(name) ?? "")?.[1];
+    const base = /^export .*class \w+(?:<.*>)? extends (\w+)/m.exec(bodyOf(name) ?? "")?.[1];
     if (base !== undefined) names.add(base);
   }
 

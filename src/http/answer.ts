@@ -9,9 +9,11 @@ import type { ResponseHead } from "./parser.ts";
 
 /** An answer as `http.request` and `http.read_response` give it. */
 export interface ClientResponse {
+  /** The three digits of the status line: 200, 404. */
   status: number;
   /** Values by lower-case name; lines of one name joined with `, `. */
   headers: Headers;
+  /** Null when empty; the parsed JSON when it is JSON, else the text; or what `decode_body` asked for. */
   body: Json;
   /** The field lines as they came, in their order; only when `raw_headers: true` asks for them. */
   raw_headers?: Field[];

@@ -32,9 +32,11 @@ export interface ServerRequest {
   path: string;
   /** What stands after the `?`, as sent; empty where there is none. */
   query: string;
+  /** `"HTTP/1.1"` or `"HTTP/1.0"`. */
   version: Version;
   /** Values by lower-case name; lines of one name joined with `, ` (`cookie` with `; `). */
   headers: Headers;
+  /** Null when empty; the parsed JSON when it is JSON, else the text; or what `decode_body` asked for. */
   body: Json;
   /** The field lines as they came, in their order; only with the option `raw_headers`. */
   raw_headers?: Field[];
@@ -44,6 +46,7 @@ export interface ServerRequest {
 export interface ServerResponse {
   /** An integer from 100 to 999. */
   status: number;
+  /** Sent as given, with the additions and exceptions that `write_response` names. */
   headers?: { [name: string]: string };
   /** Sent as JSON text; null where it is left out. */
   body?: Json;
