@@ -505,6 +505,11 @@ export class Socket implements Transport {
     return flags >= 0 && (flags & this.#constants.O_NONBLOCK) !== 0;
   }
 
+  sendAtOnce(): void {
+    // It fails on a Unix socket, where nothing is ever held back.
+    this.setOption(this.#constants.IPPROTO_TCP, this.#constants.TCP_NODELAY, 1);
+  }
+
   /** setsockopt(2) of an int: 0, or minus an errno. */
   setOption(level: number, option: number, value: number): number {
     return this.setRawOption(level, option, Int32Array.of(value));

@@ -53,6 +53,8 @@ export interface Transport {
   waitBeyond?(seen: number, deadline: number): number;
   /** Sends at most `length` bytes from the start of `source`; gives how many were taken. */
   send(source: Uint8Array, length: number, deadline: number): number;
+  /** From now on every send goes out at once, also while the peer has not acknowledged the last (TCP's Nagle). */
+  sendAtOnce?(): void;
   /** 0, or a failure. */
   setNonblocking(enabled: boolean): number;
   /** The text of a failure: strerror's and the number, or the TLS library's. */

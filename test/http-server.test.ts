@@ -1014,3 +1014,32 @@ print(b" ".join(re.findall(rb'"path":"/(\\w+)"', data)).decode())
     assert.equal((await peer.exit()).stdout.trim(), expected);
   });
 });
+
+test("answers to requests that were sent ahead do not wait for the client's acknowledgements", async () => {
+  const listener = ok(net.TcpListener.bind("127.0.0.1:0"));
+  const [host, port] = ok(listener.local_addr()).split(":");
+  const rounds = 20;
+  await using peer = python(
+    `
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+begun = time.monotonic()
+for r in range(${rounds}):
+  s.sendall(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n" * 3)
+  answers = 0
+  while answers < 3: answers += s.recv(65536).count(b"HTTP/1.1 200")
+print(int((time.monotonic() - begun) * 1000))
+`,
+    host!,
+    port!,
+  );
+  const stream = ok(listener.accept());
+  for (let times = 0; times < 3 * rounds; times++) {
+    ok(net.http.read_request(stream));
+    ok(net.http.write_response(stream, { status: 200, headers: { connection: "keep-alive" }, body: 1 }));
+  }
+  // An acknowledgement is delayed by 40 ms, so that Nagle's algorithm would make this 800 ms.
+  const milliseconds = Number(await peer.line());
+  assert.ok(milliseconds < 400, `${milliseconds} ms`);
+  stream.close();
+  listener.close();
+});

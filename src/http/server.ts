@@ -196,10 +196,13 @@ class Connection {
   readonly reader: RequestReader;
   readonly writer: MessageWriter;
   readonly #unanswered: Question[] = [];
+  readonly #transport: Transport;
+  #answers = 0;
   /** True when a request that its client called the last one has been answered. */
   isOver = false;
 
   constructor(transport: Transport) {
+    this.#transport = transport;
     this.reader = new RequestReader(transport);
     this.writer = new MessageWriter(transport);
   }
@@ -214,6 +217,14 @@ class Connection {
     this.isOver = false;
     this.#unanswered.push({ method, version, isLast: isLastRequest(head) });
     if (this.#unanswered.length > MOST_UNANSWERED) this.#unanswered.shift();
+  }
+
+  /**
+   * Before the second answer of a connection: Nagle's algorithm would hold a small one back until the client has
+   * acknowledged the one before it, which a client that sends requests ahead delays by 40 ms (RFC 9293, 3.7.4).
+   */
+  answering(): void {
+    if (++this.#answers === 2) this.#transport.sendAtOnce?.();
   }
 
   answered(): void {
@@ -274,6 +285,7 @@ function respond(connection: Connection, response: unknown): number | string {
   const failure = writer.finish();
   if (failure < 0) return failure;
   const { bytes, length } = encode(head, content);
+  connection.answering();
   const sent = writer.send(bytes, length, response);
   if (!isInterim && (sent === 0 || writer.hasBegun(response))) connection.answered();
   return sent;

@@ -101,9 +101,8 @@ export class TlsSession implements Transport {
     if (ssl.SSL_set_fd(connection, this.socket.descriptor) !== 1) return takeReason(ssl, "out of memory");
     // Nagle's algorithm would hold the first request back until the peer, which delays its own acknowledgement by
     // 40 ms, has acknowledged the last message of the handshake (RFC 9293, 3.7.4). Every write is a record of its
-    // own anyway. On a Unix socket this fails, and does not matter.
-    const { IPPROTO_TCP, TCP_NODELAY } = this.socket.sys.constants;
-    this.socket.setOption(IPPROTO_TCP, TCP_NODELAY, 1);
+    // own anyway.
+    this.socket.sendAtOnce();
     if (peer === null) {
       ssl.SSL_set_accept_state(connection);
       return null;
