@@ -87,6 +87,7 @@ export function write_request(stream: ByteStream, request: ClientRequest): Resul
     if (failure === 0) {
       failure = writer.send(encoded.bytes, encoded.length, request);
       if (failure === 0 || writer.hasBegun(request)) asked.push(method);
+      if (asked.length > MOST_ASKED) asked.shift();
     }
   }
   if (failure === 0) return SENT;
@@ -148,6 +149,9 @@ interface Conversation {
   /** Why nothing more can be read: nobody knows where the next answer would begin. */
   refusal: string | undefined;
 }
+
+/** Requests whose answers were not read by read_response; a program may read them by other means. */
+const MOST_ASKED = 1000;
 
 const conversations = new WeakMap<Transport, Conversation>();
 
