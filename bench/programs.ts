@@ -61,6 +61,16 @@ export function available(command: string): boolean {
   return works(command, "--version") || works("which", command);
 }
 
+const living = new Set<Program>();
+
+// A server would outlive a benchmark that was ended from outside, and take its share of every later one.
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => {
+    for (const program of living) program.stop();
+    process.exit(1);
+  });
+}
+
 /** A child process that is talked to in lines. */
 export class Program {
   readonly child: ChildProcessWithoutNullStreams;
@@ -74,6 +84,7 @@ export class Program {
     const [file, ...args] = pinned(command, core);
     this.#command = command.slice(-3).join(" ");
     this.child = spawn(file!, args, { stdio: "pipe" });
+    living.add(this);
     this.child.stderr.on("data", (bytes: Buffer) => {
       this.#complaint += bytes.toString();
     });
@@ -92,6 +103,7 @@ export class Program {
   }
 
   #end(how: string): void {
+    living.delete(this);
     this.#ended ??= `${this.#command} ${how}${this.#complaint === "" ? "" : `: ${this.#complaint.trim()}`}`;
     this.#waiting?.reject(new Error(this.#ended));
     this.#waiting = null;
