@@ -1,16 +1,18 @@
 // Runs a TypeScript program of this repository: bundled to one plain JavaScript file first, so that it also
 // works on Node 20, where neither node nor tsx can load TypeScript in a worker thread.
 //   node scripts/run.js examples/tour.ts [argument ...]
+//   node scripts/run.js tour [argument ...]
 import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { build } from "esbuild";
 
-const [entry, ...programArguments] = process.argv.slice(2);
-if (entry === undefined) {
-  console.error("usage: node scripts/run.js PROGRAM.ts [argument ...]");
+const [name, ...programArguments] = process.argv.slice(2);
+if (name === undefined) {
+  console.error("usage: node scripts/run.js PROGRAM.ts|EXAMPLE [argument ...]");
   process.exit(2);
 }
+const entry = name.endsWith(".ts") ? name : join("examples", `${name}.ts`);
 mkdirSync("build", { recursive: true });
 const outfile = join("build", `${basename(entry, ".ts")}.js`);
 await build({

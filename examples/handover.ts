@@ -1,0 +1,66 @@
+// The hand-over of a connection: it begins blocking, goes to Node's own net.Socket and its event loop, and comes back.
+// Nothing that the peer sends is lost on the way. The peer is a blocking worker thread.
+//   npm run example handover
+import { once } from "node:events";
+import { Socket } from "node:net";
+import { isMainThread, Worker, workerData } from "node:worker_threads";
+import { type Result, TcpListener, TcpStream } from "std-net";
+
+if (isMainThread) await main();
+else peer(workerData as string);
+
+/** Sends nine lines, three after each line that it gets. */
+function peer(address: string): void {
+  const stream = must(TcpStream.connect(address));
+  for (let line = 1; line <= 9; line++) {
+    must(stream.write_all(`line ${line}\n`));
+    if (line % 3 === 0) must(stream.read_until("\n"));
+  }
+  stream.close();
+}
+
+async function main(): Promise<void> {
+  const listener = must(TcpListener.bind("127.0.0.1:0"));
+  new Worker(new URL(import.meta.url), { workerData: must(listener.local_addr()) });
+  const stream = must(listener.accept());
+  listener.close();
+  console.log("blocking:    ", must(stream.read_until("\n")).toString().trim());
+
+  // There: the descriptor goes to Node, which puts it into non-blocking mode and closes it in the end.
+  const socket = new Socket({ fd: must(stream.into_fd()) });
+  socket.write("on with it, says net.Socket\n");
+  let text = "";
+  while (!text.includes("line 4\n")) {
+    const piece = socket.read();
+    if (piece === null) await once(socket, "readable");
+    else text += piece;
+  }
+
+  // Back: Node is told to stop reading, and asked for what it has read ahead.
+  const handle = (socket as Socket & { _handle: { fd: number; readStop(): number } })._handle;
+  handle.readStop();
+  text += socket.read() ?? "";
+  // Node goes on owning its descriptor, so a second one is taken, and the first left to Node.
+  const lent = must(TcpStream.from_fd(handle.fd));
+  const back = must(lent.try_clone());
+  must(lent.into_fd());
+  socket.destroy();
+  await once(socket, "close");
+
+  must(back.set_nonblocking(false));
+  if (!text.endsWith("\n")) text += must(back.read_until("\n"));
+  for (const line of text.trim().split("\n")) console.log("event loop:  ", line);
+  must(back.write_all("and on, says TcpStream\n"));
+  for (;;) {
+    const line = back.read_until("\n");
+    if (line.isErr) break;
+    console.log("blocking:    ", line.value.toString().trim());
+    if (String(line.value) === "line 9\n") must(back.write_all("that is all\n"));
+  }
+  back.close();
+}
+
+function must<T>(result: Result<T, string>): T {
+  if (result.isErr) throw new Error(result.error);
+  return result.value;
+}

@@ -1,0 +1,68 @@
+// An HTTP JSON server on all cores: worker threads that all block in `accept` on one listener. The kernel gives each
+// connection to one of them. Ctrl-C lets every request that is being answered finish.
+//   npm run example http-server [ADDRESS] [WORKERS]
+//   curl http://127.0.0.1:8080/hello
+import { once } from "node:events";
+import { availableParallelism } from "node:os";
+import { isMainThread, threadId, Worker, workerData } from "node:worker_threads";
+import { error_code, http, type Result, TcpListener, type TcpStream } from "std-net";
+
+interface Job {
+  readonly fd: number;
+  /** 1 once the workers are to stop. */
+  readonly stopping: Int32Array;
+}
+
+if (isMainThread) await main();
+else serve(workerData as Job);
+
+async function main(): Promise<void> {
+  const [address = "127.0.0.1:8080", count = availableParallelism()] = process.argv.slice(2);
+  const listener = must(TcpListener.bind(address));
+  const stopping = new Int32Array(new SharedArrayBuffer(4));
+  const workers = Array.from({ length: Number(count) }, () => {
+    // A descriptor is a number, and belongs to the process: each worker gets one of its own.
+    const job: Job = { fd: must(must(listener.try_clone()).into_fd()), stopping };
+    return new Worker(new URL(import.meta.url), { workerData: job });
+  });
+  await Promise.all(workers.map((worker) => once(worker, "online")));
+  console.log(`${workers.length} workers listen on http://${must(listener.local_addr())}`);
+  listener.close();
+
+  // This thread never blocks, so its event loop can wait for Ctrl-C.
+  const exits = workers.map((worker) => once(worker, "exit"));
+  await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
+  Atomics.store(stopping, 0, 1);
+  await Promise.all(exits);
+  console.log("all workers have finished");
+  process.exit();
+}
+
+function serve({ fd, stopping }: Job): void {
+  const listener = must(TcpListener.from_fd(fd));
+  // Now and then `accept` comes back without a connection, to see whether it is time to go.
+  listener.set_accept_timeout(200);
+  while (Atomics.load(stopping, 0) === 0) {
+    const accepted = listener.accept();
+    if (accepted.isOk) answer(accepted.value);
+    else if (error_code(accepted.error) !== "EAGAIN") console.error(accepted.error);
+  }
+  listener.close();
+}
+
+function answer(stream: TcpStream): void {
+  // A client that is slow must not keep the worker from the others.
+  const request = http.read_request(stream, { timeout_ms: 2000 });
+  if (request.isErr) {
+    http.write_response(stream, { status: 400, body: { error: request.error } });
+  } else {
+    const { method, path, body } = request.value;
+    http.write_response(stream, { status: 200, body: { method, path, body, worker: threadId } });
+  }
+  stream.close();
+}
+
+function must<T>(result: Result<T, string>): T {
+  if (result.isErr) throw new Error(result.error);
+  return result.value;
+}
