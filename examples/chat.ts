@@ -49,7 +49,10 @@ function welcome(): void {
 function listen(stream: TcpStream, client: Client): void {
   const read = stream.read(4096);
   if (read.isErr && error_code(read.error) === "EAGAIN") return;
-  if (read.isErr || read.value.length === 0) return leave(stream, client);
+  if (read.isErr || read.value.length === 0) {
+    leave(stream, client);
+    return;
+  }
   client.input = Buffer.concat([client.input, read.value]);
   for (let end = client.input.indexOf("\n"); end >= 0; end = client.input.indexOf("\n")) {
     const line = client.input.toString("utf8", 0, end).trim();
