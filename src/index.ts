@@ -1,3 +1,8 @@
+/**
+ * Blocking sockets and blocking HTTP: calls that return a value or an error, on real system calls.
+ *
+ * @module std-net
+ */
 import { Poller } from "./poller.ts";
 import { TcpListener, TcpStream } from "./tcp.ts";
 import { TlsStream } from "./tls.ts";
