@@ -1,13 +1,13 @@
 // npm run bench [workload ...] [--quick]
 // Runs workloads (all, when none is named) and prints how std-net compares, with each target. A full run also writes
-// bench/results.json, results.md and results.svg; a quick one has fewer and shorter rounds and writes nothing.
+// bench/results.json, results.md, results.svg and the table in README.md; a quick one has fewer and shorter rounds and writes nothing.
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, release, type } from "node:os";
 import { chart } from "./chart.ts";
 import type { Comparison } from "./measure.ts";
 import { compilePeers, pinning, Skip } from "./programs.ts";
-import { markdownTable, textTable } from "./report.ts";
+import { markdownTable, shortTable, textTable } from "./report.ts";
 import type { Effort } from "./rounds.ts";
 import * as cold from "./workloads/cold.ts";
 import * as connect from "./workloads/connect.ts";
@@ -114,4 +114,10 @@ function write(): void {
   const all = Object.values(kept).flat();
   writeFileSync("bench/results.md", `${markdownTable(all)}\n`);
   writeFileSync("bench/results.svg", chart(all));
+  const readme = readFileSync("README.md", "utf8");
+  const place = /(<!-- benchmark -->\n)[\s\S]*?(<!-- \/benchmark -->)/;
+  writeFileSync(
+    "README.md",
+    readme.replace(place, (_, begin, end) => `${begin}${shortTable(all)}\n${end}`),
+  );
 }

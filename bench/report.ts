@@ -57,6 +57,17 @@ export function textTable(comparisons: readonly Comparison[]): string {
   return lines.join("\n");
 }
 
+/** The table for people who do not ask about targets. */
+export function shortTable(comparisons: readonly Comparison[]): string {
+  const lines = comparisons.map(
+    (c) =>
+      `| ${c.title} | ${c.against} | ${c.ours} | ${c.theirs} | ${number(c, c.median)} (${number(c, c.min)}..${number(c, c.max)}) |`,
+  );
+  return ["| workload | against | std-net | other | ratio (range) |", "|---|---|---|---|---|", ...lines].join(
+    "\n",
+  );
+}
+
 export function markdownTable(comparisons: readonly Comparison[]): string {
   const row = (texts: readonly string[]) => `| ${texts.join(" | ")} |`;
   return [row(HEADINGS), row(HEADINGS.map(() => "---")), ...comparisons.map((c) => row(cells(c)))].join("\n");

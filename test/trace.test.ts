@@ -17,6 +17,8 @@ client.write([104, 117, 115, 104]);
 server.read(100);
 client.write("POST /form?hush HTTP/1.1\\r\\nHost: a\\r\\nX-Key: hush\\r\\nContent-Length: 6\\r\\n\\r\\n\\"hush\\"");
 http.read_request(server);
+http.write_request(server, { method: "GET", url: "http://hush:hush@a/b?hush", headers: { hush: "hush" } });
+http.read_response(client, { timeout_ms: 1 });
 http.write_response(server, { status: 201, headers: { "set-cookie": "hush" }, body: "hush" });
 const socket = UdpSocket.bind("127.0.0.1:0").value;
 socket.send_to("hush", socket.local_addr().value);
@@ -53,6 +55,8 @@ test("each call prints its operation, addresses, sizes, result and microseconds"
     `TcpStream\\.read\\(100\\) on ${address} -> ${address}: 8 bytes`,
     `TcpStream\\.write\\(\\d+ bytes\\) on ${address} -> ${address}: \\d+`,
     `http\\.read_request\\(TcpStream ${address} -> ${address}\\): POST /form`,
+    `http\\.write_request\\(TcpStream ${address} -> ${address}, GET http://a/b\\): ok`,
+    `http\\.read_response\\(TcpStream ${address} -> ${address}, options\\): error: invalid http response: .*`,
     `http\\.write_response\\(TcpStream ${address} -> ${address}, status 201\\): ok`,
     `UdpSocket\\.bind\\("127\\.0\\.0\\.1:0"\\): UdpSocket ${address}`,
     `UdpSocket\\.local_addr\\(\\) on ${address}: ${address}`,

@@ -6,6 +6,7 @@ import { Result } from "true-myth/result";
 import { Unit } from "true-myth/unit";
 import { errorText } from "../error.ts";
 import { type ByteStream, type Transport, transportOf } from "../stream.ts";
+import { traced } from "../trace.ts";
 import { answerOf, type ClientResponse } from "./answer.ts";
 import {
   BODY_TOO_LARGE,
@@ -65,6 +66,12 @@ export interface ReadResponseOptions {
  * ```
  */
 export function write_request(stream: ByteStream, request: ClientRequest): Result<Unit, string> {
+  return writeTraced(stream, request);
+}
+
+const writeTraced = traced("http.write_request", writePlain);
+
+function writePlain(stream: ByteStream, request: ClientRequest): Result<Unit, string> {
   const transport = transportOf(stream);
   if (transport === undefined || !transport.open) return Result.err("invalid tcp stream");
   const { writer, asked } = conversationOn(transport);
@@ -116,6 +123,15 @@ const STRAIGHT = { absoluteForm: false, proxyAuthorization: null, tunnel: null }
 export function read_response(
   stream: ByteStream,
   options?: ReadResponseOptions,
+): Result<ClientResponse, string> {
+  return readTraced(stream, options);
+}
+
+const readTraced = traced("http.read_response", readPlain);
+
+function readPlain(
+  stream: ByteStream,
+  options: ReadResponseOptions | undefined,
 ): Result<ClientResponse, string> {
   const transport = transportOf(stream);
   if (transport === undefined || !transport.open) return Result.err("invalid tcp stream");
