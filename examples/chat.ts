@@ -38,8 +38,10 @@ function welcome(): void {
   const accepted = listener.accept();
   if (accepted.isErr) return;
   const stream = accepted.value;
-  if (stream.set_nonblocking(true).isErr || poller.add(stream, { readable: true }).isErr)
-    return stream.close();
+  if (stream.set_nonblocking(true).isErr || poller.add(stream, { readable: true }).isErr) {
+    stream.close();
+    return;
+  }
   const client = { name: `guest${++visitors}`, input: Buffer.alloc(0), output: Buffer.alloc(0) };
   clients.set(stream, client);
   send(stream, client, `you are ${client.name}\n`);
