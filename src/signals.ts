@@ -9,8 +9,14 @@ import type { Platform } from "./sys/index.ts";
  * system call. With one, libuv has installed a handler that only tells the event loop, and with SA_RESTART, so the
  * kernel would go on waiting (signal(7)) and the listener would never run. So for each signal that has a listener,
  * siginterrupt(3) takes SA_RESTART away: the blocked call returns EINTR and the program gets back to the event
- * loop. Signals that Node handles for itself (SIGCHLD) keep it and go unnoticed.
+ * loop.
+ *
+ * Signals that Node handles for itself must not: SIGCHLD (a child process has ended) and SIGWINCH (the terminal's size).
+ * SA_RESTART does not help where a call has a time limit (signal(7) again), so the main thread does not take them at all
+ * from the first listener on. Another thread of Node's does, and its handler tells the event loop all the same.
  */
+const NODES_OWN = ["SIGCHLD", "SIGWINCH"] as const;
+
 let watching = false;
 
 /** Called before the first socket of the thread: from now on listeners, present and future, interrupt. */
@@ -19,7 +25,12 @@ export function watchSignals(sys: Platform): void {
   watching = true;
   const interrupt = (event: string | symbol): void => {
     const number = constants.signals[event as NodeJS.Signals];
-    if (number !== undefined) sys.siginterrupt(number, 1);
+    if (number === undefined) return;
+    sys.siginterrupt(number, 1);
+    for (const own of NODES_OWN) {
+      const isWanted = own === event || userListeners(own) > 0;
+      sys.maskSignal(constants.signals[own], !isWanted);
+    }
   };
   for (const event of process.eventNames()) {
     if (userListeners(event) > 0) interrupt(event);
@@ -39,8 +50,8 @@ export function signalListenersExist(): boolean {
 }
 
 /**
- * Whether EINTR means that a listener waits for the event loop to run it. (It can also be a signal that concerns
- * nobody, where a timeout made the call interruptible: the kernel does not say which signal it was.)
+ * Whether EINTR means that a listener waits for the event loop to run it. (Where a time limit made the call
+ * interruptible it can also be SIGCONT, after Ctrl-Z and fg: the kernel does not say which signal it was.)
  */
 export function signalListenerWaits(): boolean {
   const waits = signalListenersExist();

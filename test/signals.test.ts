@@ -1,7 +1,7 @@
 // Signals while a call is blocked in the main thread.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Exit, node } from "./support/peer.ts";
+import { type Exit, node, startPeer } from "./support/peer.ts";
 
 const prelude = `
 const listener = net.TcpListener.bind("127.0.0.1:0").value;
@@ -110,17 +110,59 @@ test("a listener that was removed again leaves the signal its default action", a
   assert.equal(end.stdout, "blocking\n");
 });
 
-test("a child's end (SIGCHLD) does not disturb a call, also where a signal has a listener", async () => {
+for (const flags of [[], ["--v8-pool-size=0"]]) {
+  test(`a child's end (SIGCHLD) does not disturb a call, and is told afterwards: node ${flags}`, async () => {
+    await using child = startPeer(process.execPath, [
+      ...flags,
+      "--input-type=module",
+      "-e",
+      `import * as net from "std-net";
+      import { spawn, spawnSync } from "node:child_process";
+      import { Worker } from "node:worker_threads";
+      ${prelude}
+      process.on("SIGINT", () => {});
+      // A server that takes a second for its answer, in a thread of its own.
+      const thread = new Worker(\`import("std-net").then((net) => {
+        const slow = net.TcpListener.bind("127.0.0.1:0").value;
+        require("node:worker_threads").parentPort.postMessage(slow.local_addr().value);
+        for (;;) {
+          const stream = slow.accept().value;
+          net.http.read_request(stream);
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 900);
+          net.http.write_response(stream, { status: 200, body: "late" });
+          stream.close();
+        }
+      })\`, { eval: true, execArgv: [] });
+      const slow = await new Promise((resolve) => thread.once("message", resolve));
+      const sleep = spawn("sleep", ["0.3"]);
+      const ended = new Promise((resolve) => sleep.on("exit", resolve));
+      await new Promise((resolve) => sleep.on("spawn", resolve));
+      const answer = net.http.request({ method: "GET", url: "http://" + slow + "/" });
+      console.log(answer.isOk ? answer.value.body : answer.error);
+      server.set_read_timeout(500);
+      spawn("sleep", ["0.2"]);
+      console.log(server.read(1).error);
+      console.log("exit", await ended);
+      const inherited = spawnSync("grep", ["SigBlk", "/proc/self/status"]).stdout.toString();
+      console.log(/0{16}/.test(inherited));
+      process.exit();`,
+    ]);
+    assert.equal(await child.line(), "late");
+    assert.equal(await child.line(), "tcp read failed: Resource temporarily unavailable (os error 11)");
+    assert.equal(await child.line(), "exit 0");
+    assert.equal(await child.line(), "true", "a child process blocks no signals");
+  });
+}
+
+test("with a listener for SIGCHLD itself, a child's end does interrupt", async () => {
   await using child = node(
     `const { spawn } = await import("node:child_process");
-    ${prelude}
     process.on("SIGINT", () => {});
-    const other = spawn("sleep", ["0.2"]);
-    other.on("spawn", () => {
-      spawn(process.execPath, ["-e", "setTimeout(() => require('net').connect(" + address.split(":")[1] + ").end('x'), 700)"]);
-      console.log(listener.accept().isOk);
-      process.exit();
-    });`,
+    ${prelude}
+    process.on("SIGCHLD", () => console.log("listener"));
+    spawn("sleep", ["0.3"]);
+    console.log(server.read(1).error);`,
   );
-  assert.equal(await child.line(), "true");
+  assert.equal(await child.line(), "tcp read failed: Interrupted system call (os error 4)");
+  assert.equal(await child.line(), "listener");
 });

@@ -63,6 +63,8 @@ export interface Constants {
   readonly F_DUPFD_CLOEXEC: number;
   readonly O_NONBLOCK: number;
   readonly ENOENT: number;
+  readonly SIG_BLOCK: number;
+  readonly SIG_UNBLOCK: number;
   readonly EINTR: number;
   readonly EBADF: number;
   readonly EAGAIN: number;
@@ -138,6 +140,8 @@ export const linux: Constants = {
   F_DUPFD_CLOEXEC: 1030,
   O_NONBLOCK: 0o4000,
   ENOENT: 2,
+  SIG_BLOCK: 0,
+  SIG_UNBLOCK: 1,
   EINTR: 4,
   EBADF: 9,
   EAGAIN: 11,
@@ -211,6 +215,8 @@ export const darwin: Constants = {
   F_DUPFD_CLOEXEC: 67,
   O_NONBLOCK: 0x4,
   ENOENT: 2,
+  SIG_BLOCK: 1,
+  SIG_UNBLOCK: 2,
   EINTR: 4,
   EBADF: 9,
   EAGAIN: 35,

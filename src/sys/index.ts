@@ -63,6 +63,8 @@ export interface Platform {
   fcntl(descriptor: number, command: number, argument: number): number;
   /** siginterrupt(3): with `flag` 1, a blocked call returns EINTR after this signal's handler ran. */
   siginterrupt(signal: number, flag: number): number;
+  /** pthread_sigmask(3): whether this thread leaves a signal to the others. */
+  maskSignal(signal: number, masked: boolean): void;
   /** if_nametoindex(3): 0 when there is no such interface. */
   interfaceIndex(name: string): number;
   /** getaddrinfo(3) for sockets of this type: socket addresses in its order, or its error code. */

@@ -28,6 +28,7 @@ export function loadPosix(): Platform {
   const socket = libc.func("int socket(int, int, int)");
   const socketpair = libc.func("int socketpair(int, int, int, void *)");
   const setsockopt = libc.func("int setsockopt(int, int, int, void *, uint32_t)");
+  const sigmask = libc.func("int pthread_sigmask(int, void *, void *)");
   const fcntl = libc.func("int fcntl(int, int, ...)");
   const malloc = libc.func("void *malloc(size_t)");
   const free = libc.func("void free(void *)");
@@ -134,6 +135,12 @@ export function loadPosix(): Platform {
     setsockopt,
     poll: libc.func("int poll(void *, unsigned long, int)"),
     fcntl: (descriptor, command, argument) => fcntl(descriptor, command, "int", argument),
+    maskSignal(signal, masked) {
+      // A sigset_t has a bit for each signal, from 1 on; 128 bytes are the largest there is (glibc).
+      const set = Buffer.alloc(128);
+      set[(signal - 1) >> 3] = 1 << ((signal - 1) & 7);
+      sigmask(masked ? constants.SIG_BLOCK : constants.SIG_UNBLOCK, set, null);
+    },
     siginterrupt: libc.func("int siginterrupt(int, int)"),
     interfaceIndex: libc.func("uint32_t if_nametoindex(const char *)"),
     getaddrinfo(host, port, type) {
