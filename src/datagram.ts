@@ -9,9 +9,13 @@ import type { Socket } from "./socket.ts";
 import { TRANSPORT } from "./stream.ts";
 import { SOCKADDR_ROOM } from "./sys/sockaddr.ts";
 
+/** The socket address that a caller's text stands for, or the text of the error. */
+type Destination = (socket: Socket, text: string) => Buffer | string;
+
 /** What UDP sockets and Unix datagram sockets have in common: messages with an address on each. */
 export abstract class DatagramSocket extends SocketHandle {
   readonly #kind: Kind;
+  readonly #destination: Destination;
   readonly #sendFailed: string;
   readonly #recvFailed: string;
   // The sender's address as the system stored it, and the text it made last time: most datagrams come from one peer.
@@ -22,15 +26,13 @@ export abstract class DatagramSocket extends SocketHandle {
   #lastSenderText = "";
 
   /** @internal */
-  constructor(socket: Socket, kind: Kind) {
+  constructor(socket: Socket, kind: Kind, destination: Destination) {
     super(socket, kind);
     this.#kind = kind;
+    this.#destination = destination;
     this.#sendFailed = `${kind.name} send failed: `;
     this.#recvFailed = `${kind.name} recv failed: `;
   }
-
-  /** @internal The socket address that a caller's text stands for, or the text of the error. */
-  protected abstract destination(socket: Socket, text: string): Buffer | string;
 
   /**
    * Connects the socket: `send` goes to this address, and only what comes from there is received. It can be called
@@ -44,7 +46,7 @@ export abstract class DatagramSocket extends SocketHandle {
     const socket = this[TRANSPORT];
     if (!socket.open) return Result.err(this.#kind.invalid);
     if (typeof addr !== "string") return Result.err("expected string");
-    const address = this.destination(socket, addr);
+    const address = this.#destination(socket, addr);
     if (typeof address === "string") return failed(`${this.#kind.name} connect failed: `, address);
     const failure = socket.connectDatagrams(address);
     return failure < 0 ? memberFailed(socket, this.#kind, "connect", failure) : Result.ok(Unit);
@@ -68,7 +70,7 @@ export abstract class DatagramSocket extends SocketHandle {
     const bytes = toBytes(data);
     if (typeof bytes === "string") return Result.err(bytes);
     if (typeof addr !== "string") return Result.err("expected string");
-    const destination = this.destination(socket, addr);
+    const destination = this.#destination(socket, addr);
     if (typeof destination === "string") return failed(this.#sendFailed, destination);
     const length = byteLength(bytes);
     const count = socket.sendTo(inPlace(bytes, length), length, destination);

@@ -55,7 +55,7 @@ const nothing = (): number => 0;
 export class UdpSocket extends DatagramSocket {
   /** @internal */
   constructor(socket: Socket) {
-    super(socket, UDP);
+    super(socket, UDP, destination);
   }
 
   /**
@@ -273,14 +273,13 @@ export class UdpSocket extends DatagramSocket {
     const { IPPROTO_IP, IP_MULTICAST_TTL } = socket.sys.constants;
     return getNumber(socket, UDP, "multicast_ttl_v4", () => socket.getOption(IPPROTO_IP, IP_MULTICAST_TTL));
   }
+}
 
-  /** @internal */
-  protected override destination(socket: Socket, text: string): Buffer | string {
-    const addresses = resolve(socket.sys, text, socket.sys.constants.SOCK_DGRAM);
-    if (typeof addresses === "string") return addresses;
-    if (addresses.length === 1) return addresses[0]!;
-    // "localhost" can be both ::1 and 127.0.0.1: take the one that this socket can reach.
-    const family = socketFamily(socket);
-    return addresses.find((address) => familyOf(socket.sys.constants, address) === family) ?? addresses[0]!;
-  }
+function destination(socket: Socket, text: string): Buffer | string {
+  const addresses = resolve(socket.sys, text, socket.sys.constants.SOCK_DGRAM);
+  if (typeof addresses === "string") return addresses;
+  if (addresses.length === 1) return addresses[0]!;
+  // "localhost" can be both ::1 and 127.0.0.1: take the one that this socket can reach.
+  const family = socketFamily(socket);
+  return addresses.find((address) => familyOf(socket.sys.constants, address) === family) ?? addresses[0]!;
 }

@@ -237,7 +237,7 @@ export class UnixListener extends SocketHandle {
 export class UnixDatagram extends DatagramSocket {
   /** @internal */
   constructor(socket: Socket) {
-    super(socket, DATAGRAM);
+    super(socket, DATAGRAM, destination);
   }
 
   /**
@@ -308,11 +308,10 @@ export class UnixDatagram extends DatagramSocket {
   shutdown(how: "read" | "write" | "both"): Result<Unit, string> {
     return shutdown(this[TRANSPORT], DATAGRAM, how);
   }
+}
 
-  /** @internal */
-  protected override destination(socket: Socket, text: string): Buffer | string {
-    return unixAddress(socket.sys.constants, text);
-  }
+function destination(socket: Socket, path: string): Buffer | string {
+  return unixAddress(socket.sys.constants, path);
 }
 
 function pairOf(type: "SOCK_STREAM" | "SOCK_DGRAM"): Result<[Socket, Socket], string> {
