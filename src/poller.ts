@@ -1,8 +1,8 @@
-import { isMainThread } from "node:worker_threads";
 import { Result } from "true-myth/result";
 import { Unit } from "true-myth/unit";
 import { failed } from "./error.ts";
 import { SocketHandle } from "./handle.ts";
+import { disown, own } from "./owners.ts";
 import { watchSignals } from "./signals.ts";
 import { networkPlatform, Socket, type Watcher, waitInSlices } from "./socket.ts";
 import { ByteStream, TRANSPORT, type Transport } from "./stream.ts";
@@ -71,18 +71,12 @@ class OpenSelector {
   }
 }
 
-const selectors = new FinalizationRegistry<Selector>((selector) => {
-  openInThisWorker?.delete(selector);
+function closeSelector(selector: Selector): void {
+  if (selector.descriptor >= 0) disown(selector.descriptor);
   selector.close();
-});
-
-// As with sockets: nothing of a worker's is finalized when it ends.
-const openInThisWorker = isMainThread ? null : new Set<Selector>();
-if (openInThisWorker !== null) {
-  process.once("exit", () => {
-    for (const selector of openInThisWorker) selector.close();
-  });
 }
+
+const selectors = new FinalizationRegistry<Selector>(closeSelector);
 
 /**
  * Waits for many sockets at once: with `set_nonblocking(true)` on each, one thread serves thousands of connections.
@@ -126,7 +120,7 @@ export class Poller {
     this.#opened = opened instanceof OpenSelector ? opened : null;
     if (this.#opened !== null) {
       selectors.register(this, this.#opened.selector, this);
-      openInThisWorker?.add(this.#opened.selector);
+      if (this.#opened.selector.descriptor >= 0) own(this.#opened.selector.descriptor);
     }
     // The sockets know the watcher, but must not keep the poller alive.
     const weak = new WeakRef(this);
@@ -290,8 +284,7 @@ export class Poller {
     this.#byToken.clear();
     this.#maybePending.clear();
     selectors.unregister(this);
-    openInThisWorker?.delete(selector);
-    selector.close();
+    closeSelector(selector);
   }
 
   /** Closes the poller: what `using poller = ...` calls at the end of the block. */

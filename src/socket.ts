@@ -1,5 +1,6 @@
 import { isMainThread } from "node:worker_threads";
 import { HeldBytes } from "./held.ts";
+import { disown, isOwned, own } from "./owners.ts";
 import { signalListenerWaits, watchSignals } from "./signals.ts";
 import type { Transport } from "./stream.ts";
 import { type Constants, linux } from "./sys/constants.ts";
@@ -37,22 +38,10 @@ const TICK = 10;
 /** How long a wait lasts before it is asked whether it can ever end. */
 const DEADLOCK_SUSPICION = 1000;
 
-/** The descriptors that objects of this thread own, lest one of them be taken over a second time. */
-const owned = new Set<number>();
-
 const descriptors = new FinalizationRegistry<{ sys: Platform; descriptor: number }>(({ sys, descriptor }) => {
-  owned.delete(descriptor);
+  disown(descriptor);
   sys.close(descriptor);
 });
-
-// Descriptors belong to the process, but nothing of a worker's is finalized when it ends: what it left open would stay
-// open. (A worker that is terminated runs no exit listener: that alone loses what it had open.)
-if (!isMainThread) {
-  process.once("exit", () => {
-    const sys = platform();
-    if (typeof sys !== "string") for (const descriptor of owned) sys.close(descriptor);
-  });
-}
 
 /** Whoever wants to know of what happens to a socket: a Poller. */
 export interface Watcher {
@@ -122,7 +111,7 @@ export class Socket implements Transport {
     this.#constants = sys.constants;
     this.#descriptor = descriptor;
     if (descriptor >= 0) {
-      owned.add(descriptor);
+      own(descriptor);
       descriptors.register(this, { sys, descriptor }, this);
     }
   }
@@ -148,7 +137,7 @@ export class Socket implements Transport {
    */
   static adopt(sys: Platform, descriptor: number): Socket | number | null {
     const { F_GETFD, F_SETFD, FD_CLOEXEC, SOL_SOCKET, SO_TYPE, SO_NOSIGPIPE } = sys.constants;
-    if (owned.has(descriptor)) return null;
+    if (isOwned(descriptor)) return null;
     const flags = sys.fcntl(descriptor, F_GETFD, 0);
     if (
       flags < 0 ||
@@ -234,7 +223,7 @@ export class Socket implements Transport {
     if (descriptor >= 0) {
       if (this.#watchers !== null) for (const watcher of this.#watchers) watcher.beforeEnd(this);
       this.#descriptor = -1;
-      owned.delete(descriptor);
+      disown(descriptor);
       descriptors.unregister(this);
     }
     return descriptor;

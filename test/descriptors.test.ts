@@ -134,6 +134,34 @@ test("a worker that ends leaves none open", async () => {
   assert.equal(await child.line(), "0");
 });
 
+test("a worker that is terminated leaves none open, and its port is free at once", async () => {
+  await using child = node(
+    `const { readdirSync } = await import("node:fs");
+    const { Worker } = await import("node:worker_threads");
+    const start = (address) => new Promise((resolve) => {
+      const thread = new Worker(\`
+        import * as net from "std-net";
+        import { parentPort, workerData } from "node:worker_threads";
+        const listener = net.TcpListener.bind(workerData).value;
+        const poller = net.Poller.create().value;
+        poller.add(listener, { readable: true });
+        globalThis.kept = [net.UdpSocket.bind("127.0.0.1:0"), net.UnixStream.pair(), listener.try_clone(), poller];
+        parentPort.postMessage(listener.local_addr().value);
+        for (;;) poller.wait(null);\`, { eval: true, workerData: address });
+      // Registered before the library can: it must have closed them all the same.
+      thread.on("exit", () => console.log(net.TcpListener.bind(thread.address).map((found) => found.close()).isOk));
+      thread.once("message", (address) => resolve(Object.assign(thread, { address })));
+    });
+    const first = await start("127.0.0.1:0");
+    const before = readdirSync("/proc/self/fd").length;
+    await first.terminate();
+    for (let times = 0; times < 5; times++) await (await start(first.address)).terminate();
+    console.log(readdirSync("/proc/self/fd").length < before);`,
+  );
+  for (let times = 0; times < 6; times++) assert.equal(await child.line(), "true");
+  assert.equal(await child.line(), "true");
+});
+
 test("when there are no more descriptors, that is an error, and nothing is lost", async () => {
   await using child = node(
     `const { execFileSync } = await import("node:child_process");

@@ -25,7 +25,7 @@ const layers = [
   ["http/"],
   ["json.ts"],
   ["address.ts"],
-  ["held.ts", "timeout.ts"],
+  ["held.ts", "timeout.ts", "owners.ts"],
   ["bytes.ts"],
   ["error.ts"],
   ["trace.ts"],

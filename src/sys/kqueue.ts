@@ -51,6 +51,7 @@ export function openKqueue({ koffi, library, constants, close }: Libc): () => Se
     }
 
     return {
+      descriptor: queue,
       add: (descriptor, token, interest) => changeInterest(descriptor, token, interest, 0),
       modify: changeInterest,
       remove: (descriptor, interest) => changeInterest(descriptor, 0, 0, interest),

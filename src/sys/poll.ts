@@ -25,6 +25,7 @@ export function openPoll({ koffi, library, constants }: Libc): () => Selector {
     }
 
     return {
+      descriptor: -1,
       add(descriptor, token, interest) {
         const position = tokens.length;
         if ((position + 1) * SIZE > entries.length)

@@ -10,6 +10,8 @@ import { openPoll } from "./poll.ts";
  * that of another socket that got the same descriptor later.
  */
 export interface Selector {
+  /** The mechanism's own descriptor; -1 where it has none. */
+  readonly descriptor: number;
   /** These three give 0, or minus an errno. */
   add(descriptor: number, token: number, interest: number): number;
   modify(descriptor: number, token: number, interest: number, before: number): number;

@@ -1,0 +1,68 @@
+import {
+  getEnvironmentData,
+  isMainThread,
+  setEnvironmentData,
+  threadId,
+  type Worker,
+} from "node:worker_threads";
+import { platform } from "./sys/index.ts";
+
+/**
+ * Which descriptors this library's objects own: lest one of them be taken over a second time, and to close what a
+ * worker thread leaves open. Descriptors belong to the process, and nothing of a worker's is finalized when it ends.
+ */
+const owned = new Set<number>();
+
+/** Where the table below is found by the threads that this one starts. */
+const TABLE = "std-net descriptors";
+/** As many descriptors as the table knows; what a worker has beyond them stays open when it is terminated. */
+const TABLE_LENGTH = 65_536;
+
+/**
+ * For each descriptor the worker thread that owns it; 0 is none. It is memory that all threads share: a worker that is
+ * terminated runs nothing more, so that its parent must do it.
+ */
+const workerOf = new Int32Array(sharedTable());
+
+function sharedTable(): SharedArrayBuffer {
+  const known = getEnvironmentData(TABLE);
+  if (known instanceof SharedArrayBuffer) return known;
+  const table = new SharedArrayBuffer(TABLE_LENGTH * Int32Array.BYTES_PER_ELEMENT);
+  setEnvironmentData(TABLE, table);
+  return table;
+}
+
+process.on("worker", (worker: Worker) => {
+  const thread = worker.threadId;
+  // Before the program's own listeners, which may want to bind the same port again.
+  worker.prependOnceListener("exit", () => closeAllOf(thread));
+});
+
+// Should this thread's parent not know the library.
+if (!isMainThread) process.once("exit", () => closeAllOf(threadId));
+
+/** An object of this thread owns the descriptor from now on. */
+export function own(descriptor: number): void {
+  owned.add(descriptor);
+  if (!isMainThread && descriptor < workerOf.length) Atomics.store(workerOf, descriptor, threadId);
+}
+
+/** None does any more. To be said before the descriptor is closed: afterwards its number can be somebody else's. */
+export function disown(descriptor: number): void {
+  owned.delete(descriptor);
+  if (!isMainThread && descriptor < workerOf.length) Atomics.store(workerOf, descriptor, 0);
+}
+
+export function isOwned(descriptor: number): boolean {
+  return owned.has(descriptor);
+}
+
+function closeAllOf(thread: number): void {
+  for (let descriptor = 0; descriptor < workerOf.length; descriptor++) {
+    if (workerOf[descriptor] !== thread) continue;
+    // Another copy of this library may be about to do the same.
+    if (Atomics.compareExchange(workerOf, descriptor, thread, 0) !== thread) continue;
+    const sys = platform();
+    if (typeof sys !== "string") sys.close(descriptor);
+  }
+}
