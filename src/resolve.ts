@@ -4,7 +4,7 @@ import { signalListenersExist, signalListenerWaits } from "./signals.ts";
 import { type Platform, systemReason } from "./sys/index.ts";
 import { encodeAddress } from "./sys/sockaddr.ts";
 
-/** The longest name that getnameinfo(3) can give (NI_MAXHOST); nothing longer can resolve. */
+/** The longest name that getnameinfo(3) can give (NI_MAXHOST); nothing longer can resolve, nor is the resolver asked. */
 const LONGEST_NAME = 1025;
 
 // The last numeric address: programs use one again and again, and to parse it takes longer than to send to it.
@@ -32,8 +32,10 @@ export function resolve(
     if (parsed.scope === "" || isScopeNumber(parsed.scope)) known = { text, addresses };
     return addresses;
   }
-  if (parsed.host.length > LONGEST_NAME) return "failed to lookup address information: name too long";
-  const found = lookUp(sys, parsed.host, parsed.port, type, deadline);
+  const found =
+    parsed.host.length > LONGEST_NAME
+      ? sys.constants.EAI_NONAME
+      : lookUp(sys, parsed.host, parsed.port, type, deadline);
   if (typeof found === "string") return found;
   if (typeof found === "number") {
     const why = found === sys.constants.EAI_SYSTEM ? sys.strerror(sys.errno()) : sys.gaiStrerror(found);

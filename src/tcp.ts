@@ -169,7 +169,7 @@ export class TcpStream extends SocketStream {
   /**
    * Sets what `close` does with bytes that were not sent yet. By default (null) it returns at once, and they are sent
    * in the background. With a time, `close` blocks until they are sent, or until the time is over and they are dropped;
-   * 0 drops them and resets the connection.
+   * 0 drops them and resets the connection. In a worker thread, the end of the worker waits for such a `close` too.
    *
    * @param ms milliseconds from 0 on, rounded up to whole seconds; or null
    * @returns Errors: `invalid tcp stream` after `close`, `timeout must be a positive number` for what is neither,

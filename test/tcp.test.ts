@@ -354,6 +354,13 @@ describe("connecting", () => {
     assert.equal(net.error_code(message), null);
   });
 
+  test("a name too long for any resolver does not resolve either", () => {
+    assert.equal(
+      err(net.TcpStream.connect(`${"a.".repeat(1_000_000)}com:1`)),
+      err(net.TcpStream.connect("no-such-name.invalid:1")),
+    );
+  });
+
   test("short IPv4 text is the resolver's to decide", () => {
     const listener = ok(net.TcpListener.bind("127.0.0.1:0"));
     const stream = ok(net.TcpStream.connect(`127.1:${portOf(ok(listener.local_addr()))}`));

@@ -79,6 +79,7 @@ export interface Constants {
   readonly EALREADY: number;
   readonly ETIMEDOUT: number;
   readonly EAFNOSUPPORT: number;
+  readonly EAI_NONAME: number;
   readonly EAI_SYSTEM: number;
   /** True where a Unix socket's name may begin with a NUL and be no file (unix(7)). */
   readonly hasAbstractNames: boolean;
@@ -156,6 +157,7 @@ export const linux: Constants = {
   EALREADY: 114,
   ETIMEDOUT: 110,
   EAFNOSUPPORT: 97,
+  EAI_NONAME: -2,
   EAI_SYSTEM: -11,
   hasAbstractNames: true,
   sockaddrHasLength: false,
@@ -231,6 +233,7 @@ export const darwin: Constants = {
   EALREADY: 37,
   ETIMEDOUT: 60,
   EAFNOSUPPORT: 47,
+  EAI_NONAME: 8,
   EAI_SYSTEM: 11,
   hasAbstractNames: false,
   sockaddrHasLength: true,
