@@ -45,6 +45,10 @@ for (const [why, answer] of [
   ["the server says close", TELL.replace("X-", "Connection: close\r\nX-")],
   ["the server says close among others", TELL.replace("X-", "Connection: x, Close\r\nX-")],
   ["HTTP/1.0", TELL.replace("1.1", "1.0")],
+  [
+    "chunks in HTTP/1.0",
+    "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\nX-Connection: {connection}\r\n\r\n1\r\n0\r\n0\r\n\r\n",
+  ],
   ["bytes that come after the answer with it", `${TELL}HTTP/1.1 500 Evil\r\n`],
   ["Keep-Alive: timeout=0", TELL.replace("X-", "Keep-Alive: timeout=0\r\nX-")],
 ] as const) {

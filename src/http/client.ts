@@ -194,8 +194,10 @@ function mostBytes(maxBodyBytes: number, { headers }: ResponseHead): number {
   return headers["content-encoding"] === undefined ? maxBodyBytes : mostCodedBytes(maxBodyBytes);
 }
 
-/** Whether the server keeps the connection (RFC 9112, 9.3). */
+/** Whether the server keeps the connection (RFC 9112, 9.3), and where its answer ended is beyond doubt. */
 function staysOpen({ version, headers }: ResponseHead): boolean {
+  // HTTP/1.0 has no chunked coding: something between may have read another end (RFC 9112, 6.1).
+  if (version === "HTTP/1.0" && headers["transfer-encoding"] !== undefined) return false;
   const option = headers.connection;
   if (option === undefined) return version === "HTTP/1.1";
   if (hasOption(option, "close")) return false;
