@@ -389,3 +389,18 @@ describe("the value of a body", () => {
     );
   });
 });
+
+test("blanks in a chunk's line are read only where that is allowed (RFC 9112, 7.1.1)", () => {
+  for (const line of ["1 ", "1\t \t", "1 ; a = b", '1;a ; b= "c" ']) {
+    const bytes = Buffer.from(`${line}\r\nx\r\n0 \r\n\r\n`);
+    const lenient = new ChunkedDecoder(10, LIMITS, true);
+    assert.equal(lenient.decode(bytes, 0, bytes.length), bytes.length, line);
+    assert.equal(lenient.body.bytes().toString(), "x");
+    assert.ok(new ChunkedDecoder(10, LIMITS).decode(bytes, 0, bytes.length) instanceof MessageError, line);
+  }
+  for (const line of [" 1", "1 1", "1 a", "1 ;", "1; ;a", "1;a =", "1 \n"]) {
+    const bytes = Buffer.from(`${line}\r\nx\r\n0\r\n\r\n`);
+    const refused = new ChunkedDecoder(100, LIMITS, true).decode(bytes, 0, bytes.length);
+    assert.ok(refused instanceof MessageError, line);
+  }
+});

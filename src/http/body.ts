@@ -130,11 +130,14 @@ type ChunkedState = "size" | "extension" | "size LF" | "data" | "data CR" | "dat
  *     chunked-body = *( chunk-size [ chunk-ext ] CRLF chunk-data CRLF ) 1*("0") [ chunk-ext ] CRLF trailer-section CRLF
  *
  * The data gathers in `body`. Extensions and trailers are checked, counted against the header limits, and dropped.
+ * White space around the parts of an extension, and behind a size without any, is none of the grammar's; some servers
+ * send it all the same (RFC 9112, 7.1.1: BWS). It is an error unless `allowBlanks`.
  */
 export class ChunkedDecoder {
   readonly body: ByteCollector;
   readonly #maxBytes: number;
   readonly #limits: SectionLimits;
+  readonly #allowBlanks: boolean;
   #state: ChunkedState = "size";
   #size = 0;
   #digits = 0;
@@ -144,8 +147,9 @@ export class ChunkedDecoder {
   #lineBytes = 0; // of the trailer line that is being read, its CRLF not counted
   #previous = 0; // the trailer byte before
 
-  constructor(maxBytes: number, limits: SectionLimits) {
+  constructor(maxBytes: number, limits: SectionLimits, allowBlanks = false) {
     this.body = new ByteCollector();
+    this.#allowBlanks = allowBlanks;
     this.#maxBytes = maxBytes;
     this.#limits = limits;
   }
@@ -208,7 +212,8 @@ export class ChunkedDecoder {
       this.#state = "size LF";
       return undefined;
     }
-    if (byte !== SEMICOLON) return MALFORMED_SIZE;
+    const isBlank = byte === SPACE || byte === TAB;
+    if (byte !== SEMICOLON && !(isBlank && this.#allowBlanks)) return MALFORMED_SIZE;
     this.#state = "extension";
     return this.#extensionByte(byte);
   }
@@ -216,7 +221,8 @@ export class ChunkedDecoder {
   #extensionByte(byte: number): MessageError | undefined {
     if (byte === CR) {
       this.#state = "size LF";
-      return EXTENSION.test(this.#extension) ? undefined : MALFORMED_EXTENSION;
+      const grammar = this.#allowBlanks ? BLANK_EXTENSION : EXTENSION;
+      return grammar.test(this.#extension) ? undefined : MALFORMED_EXTENSION;
     }
     if (byte === LF) return MALFORMED_EXTENSION;
     if (++this.#extensionBytes > this.#limits.bytes) return HEADERS_TOO_LARGE;
@@ -253,6 +259,7 @@ export class ChunkedDecoder {
 const CR = 0x0d;
 const LF = 0x0a;
 const TAB = 0x09;
+const SPACE = 0x20;
 const SEMICOLON = 0x3b;
 
 const MALFORMED_SIZE = new MessageError("syntax", "malformed chunk size");
@@ -263,6 +270,9 @@ const MALFORMED_TRAILER = new MessageError("syntax", "malformed trailer");
 /** chunk-ext = *( ";" chunk-ext-name [ "=" ( token / quoted-string ) ] ), RFC 9112, 7.1.1, without its bad white space. */
 const EXTENSION =
   /^(?:;[\w!#$%&'*+.^`|~-]+(?:=(?:[\w!#$%&'*+.^`|~-]+|"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"))?)*$/;
+/** The same with its bad white space. */
+const BLANK_EXTENSION =
+  /^(?:[ \t]*;[ \t]*[\w!#$%&'*+.^`|~-]+(?:[ \t]*=[ \t]*(?:[\w!#$%&'*+.^`|~-]+|"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"))?)*[ \t]*$/;
 
 /** The value of a hexadecimal digit, or -1. */
 function hexDigit(byte: number): number {

@@ -292,7 +292,7 @@ function readChunks(
   maxBytes: number,
   deadline: number,
 ): AnswerBody | ExchangeFailure {
-  const decoder = new ChunkedDecoder(maxBytes, SECTION_LIMITS);
+  const decoder = new ChunkedDecoder(maxBytes, SECTION_LIMITS, true);
   for (;;) {
     const at = decoder.decode(inbox.bytes, inbox.start, inbox.end);
     if (at instanceof MessageError) return badAnswer(at);

@@ -285,7 +285,7 @@ class AnswerReading {
   }
 
   #readChunks(maxBytes: number): Buffer | MessageError | number {
-    const decoder = new ChunkedDecoder(maxBytes, this.#settings.section);
+    const decoder = new ChunkedDecoder(maxBytes, this.#settings.section, true);
     while (!decoder.done) {
       const count = this.#transport.peek(this.#scratch, PIECE, this.#deadline);
       if (count <= 0) return count;
