@@ -1,6 +1,8 @@
 // http.request: what is checked before anything is sent, what goes out, and how the answer is framed.
 import assert from "node:assert/strict";
+import { constants } from "node:buffer";
 import { after, before, test } from "node:test";
+import { gzipSync } from "node:zlib";
 import * as net from "std-net";
 import { err, node, ok, openDescriptors, type Peer, python } from "./support/peer.ts";
 import { type RawServer, rawServer } from "./support/raw-server.ts";
@@ -86,6 +88,8 @@ for (const [request, text] of [
   [{ method: "GET", url: "http://a b/" }, "'url' is not a valid http or https URL"],
   [{ method: "GET", url: "http://a/", headers: null }, "'headers' must be a JSON object"],
   [{ method: "GET", url: "http://a/", headers: [] }, "'headers' must be a JSON object"],
+  [{ method: "GET", url: "http://a/", headers: new Headers({ a: "b" }) }, "'headers' must be a JSON object"],
+  [{ method: "GET", url: "http://a/", headers: new Map([["a", "b"]]) }, "'headers' must be a JSON object"],
   [{ method: "GET", url: "http://a/", headers: "X: y" }, "'headers' must be a JSON object"],
   [{ method: "GET", url: "http://a/", headers: { X: 1 } }, "header 'X' must be a string"],
   [{ method: "GET", url: "http://a/", headers: { X: ["a"] } }, "header 'X' must be a string"],
@@ -278,7 +282,7 @@ for (const [name, answer, body] of [
   ],
   [
     "chunks",
-    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\n[1,\r\n2\r\n2]\r\n0\r\nT: x\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\n[1,\r\n2  \r\n2]\r\n0\r\nT: x\r\n\r\n",
     [1, 2],
   ],
   ["the end of the stream", "HTTP/1.1 200 OK\r\n\r\ntext", "text"],
@@ -485,4 +489,16 @@ test("IPv6 hosts", async () => {
   `);
   const port = await server.line();
   assert.equal(ok(get(`http://[::1]:${port}/`)).body, `[::1]:${port}`);
+});
+
+test("a limit beyond the longest string is that string's length, and no exception", () => {
+  const head = `HTTP/1.1 200 OK\r\nContent-Length: ${constants.MAX_STRING_LENGTH + 1}\r\n\r\n`;
+  const more = { max_body_bytes: Number.MAX_SAFE_INTEGER, timeout_ms: 5000 };
+  for (const decode_body of ["json", "text", "base64"] as const) {
+    const reason = err(get(raw.url(head), { ...more, decode_body }));
+    assert.equal(reason, "http request failed: response body too large");
+  }
+  const coded = gzipSync("1").toString("latin1");
+  const answer = `HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: ${coded.length}\r\n\r\n${coded}`;
+  assert.equal(ok(get(raw.url(answer), more)).body, 1);
 });

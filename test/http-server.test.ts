@@ -268,6 +268,10 @@ describe("read_request", () => {
       "request body too large",
     );
     assert.equal(request(get, { max_body_bytes: 0 }).body, null);
+    // Longer than a string can be: an error at once, and no exception at the end.
+    const endless = `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${2 ** 40}\r\n\r\n`;
+    const more = { max_body_bytes: Number.MAX_SAFE_INTEGER, timeout_ms: 5000 };
+    assert.equal(err(received(endless, more)), "request body too large");
     assert.equal(
       request(get.replace("\r\n\r\n", `${"\r\na: b".repeat(500)}\r\n\r\n`), { max_headers: 501 }).method,
       "GET",
@@ -662,6 +666,7 @@ describe("write_response", () => {
       [{ status: -200 }, "status must be between 100 and 999"],
       [{ status: 200, headers: null }, "'headers' must be an object"],
       [{ status: 200, headers: [] }, "'headers' must be an object"],
+      [{ status: 200, headers: new Map([["a", "b"]]) }, "'headers' must be an object"],
       [{ status: 200, headers: "a: b" }, "'headers' must be an object"],
       [{ status: 200, headers: { A: 1 } }, "response header 'A' must be a string"],
       [{ status: 200, headers: { A: ["x"] } }, "response header 'A' must be a string"],

@@ -15,9 +15,12 @@ export interface OutgoingBody {
   readonly contentType: string;
 }
 
-/** An object as JSON has it: no null, no array, no function. */
+/**
+ * An object as JSON has it: no null, no array, no function; and nothing that can be iterated over. A Headers or a Map
+ * has no properties of its own, and would pass for an object without any field.
+ */
 export function isJsonObject(value: unknown): value is { readonly [key: string]: unknown } {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return typeof value === "object" && value !== null && !(Symbol.iterator in value);
 }
 
 /**

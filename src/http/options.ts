@@ -1,6 +1,7 @@
 /**
  * The options of `read_request` and `read_response`, checked.
  */
+import { constants } from "node:buffer";
 import { errorText } from "../error.ts";
 import { INVALID_TIMEOUT, timeoutFrom } from "../timeout.ts";
 import type { BodyDecoding } from "./body.ts";
@@ -43,7 +44,13 @@ export function readOptions(options: unknown, defaults: ReadSettings): ReadSetti
     if (timeout === undefined) return INVALID_TIMEOUT;
     if (!isDecoding(decoding)) return INVALID_DECODING;
     if (typeof keepFields !== "boolean") return "'raw_headers' must be a boolean";
-    return { section: { bytes, fields }, maxBodyBytes, timeout, keepFields, decoding };
+    return {
+      section: { bytes, fields },
+      maxBodyBytes: Math.min(maxBodyBytes, mostDecodable(decoding)),
+      timeout,
+      keepFields,
+      decoding,
+    };
   } catch (thrown) {
     // A getter or a proxy's trap.
     return `options cannot be read: ${errorText(thrown)}`;
@@ -54,6 +61,15 @@ export const INVALID_DECODING = "'decode_body' must be 'json', 'text' or 'base64
 
 export function isDecoding(value: unknown): value is BodyDecoding {
   return value === "json" || value === "text" || value === "base64";
+}
+
+/**
+ * How many bytes of a body can become a value: the engine has a longest string (512 MiB in V8), and throws past it. This
+ * is also below what node:zlib and Buffer take as a size.
+ */
+export function mostDecodable(decoding: BodyDecoding): number {
+  const { MAX_STRING_LENGTH } = constants;
+  return decoding === "base64" ? Math.floor(MAX_STRING_LENGTH / 4) * 3 : MAX_STRING_LENGTH;
 }
 
 export function isCount(value: unknown): value is number {

@@ -8,7 +8,7 @@ import type { TlsClientOptions } from "../tls/index.ts";
 import type { BodyDecoding } from "./body.ts";
 import { type Field, isToken } from "./fields.ts";
 import { isJsonObject, readBody, readFields } from "./message.ts";
-import { INVALID_DECODING, isCount, isDecoding } from "./options.ts";
+import { INVALID_DECODING, isCount, isDecoding, mostDecodable } from "./options.ts";
 import { type ProxyServer, parseProxy } from "./proxy.ts";
 import type { Asked } from "./redirect.ts";
 import type { Way } from "./route.ts";
@@ -129,7 +129,7 @@ export function readSettings(request: unknown): Settings | string {
     timeout,
     connectTimeout,
     maxRedirects,
-    maxBodyBytes,
+    maxBodyBytes: Math.min(maxBodyBytes, mostDecodable(decoding)),
     decoding,
     keepFields,
     keepAlive,
