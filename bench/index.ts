@@ -27,6 +27,7 @@ import * as serverPoller from "./workloads/server-poller.ts";
 import * as serverWorkers from "./workloads/server-workers.ts";
 import * as tcpRoundTrip from "./workloads/tcp-round-trip.ts";
 import * as tlsTransfer from "./workloads/tls-transfer.ts";
+import * as tracing from "./workloads/tracing.ts";
 import * as udpRoundTrip from "./workloads/udp-round-trip.ts";
 
 /** A new workload is a file that exports `run`, and a line here. */
@@ -40,6 +41,7 @@ const workloads: Record<string, { run(effort: Effort): Promise<Comparison[]> }> 
   "http-get": httpGet,
   "http-get-close": httpGetClose,
   cold,
+  tracing,
   "http-post": httpPost,
   "server-keep-alive": serverKeepAlive,
   "server-close": serverClose,

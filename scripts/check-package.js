@@ -4,7 +4,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
+import { connect, createServer } from "node:net";
 import { join, resolve } from "node:path";
 
 // Kept out of package.json: they bring a hundred packages that nothing else needs.
@@ -55,9 +55,11 @@ writeFileSync(join(project, "package.json"), '{ "private": true, "type": "module
 run("npm", ["install", ...npmOptions, tarball], { cwd: project });
 
 step("the README's examples");
+// Port 8080 may be somebody else's here.
+const port = await freePort();
 const examples = new Map();
 for (const [, name, code] of readFileSync("README.md", "utf8").matchAll(/^```ts (\S+)\n([\s\S]*?)^```$/gm)) {
-  examples.set(name, code);
+  examples.set(name, code.replaceAll("127.0.0.1:8080", `127.0.0.1:${port}`));
 }
 const write = (name, code) => writeFileSync(join(project, name), code);
 for (const [name, code] of examples) {
@@ -111,7 +113,7 @@ for (const ending of ["mjs", "cjs"]) {
     stdio: ["ignore", "inherit", "inherit"],
   });
   try {
-    await waitForPort(8080);
+    await waitForPort(port);
     expect(`client.${ending}`, "200 { got: { id: 7, tags: [ 'new' ] } }\n");
   } finally {
     server.kill();
@@ -129,6 +131,15 @@ function expect(program, wanted) {
   const output = execFileSync(process.execPath, [program], { cwd: project, encoding: "utf8" });
   if (output !== wanted) throw new Error(`${program} printed ${JSON.stringify(output)}`);
   console.log(`${program}: ok`);
+}
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port: free } = server.address();
+  server.close();
+  await once(server, "close");
+  return free;
 }
 
 async function waitForPort(port) {

