@@ -23,7 +23,9 @@ async function run(args: string[], input: string | Buffer = ""): Promise<Exit> {
 /** The command's own picture of a terminal: Python runs it in one and prints what came out of it. */
 function startInTerminal(...args: string[]) {
   const program = "import pty, sys, os; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
-  return startPeer("python3", ["-c", program, process.execPath, CLI, ...args], { TERM: "xterm-256color" });
+  // Node takes a terminal in CI for one without colours.
+  const environment = { TERM: "xterm-256color", CI: undefined, NO_COLOR: undefined, FORCE_COLOR: undefined };
+  return startPeer("python3", ["-c", program, process.execPath, CLI, ...args], environment);
 }
 
 describe("usage", () => {
