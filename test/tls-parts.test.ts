@@ -26,6 +26,8 @@ test("server names", () => {
     ["fe80::1%eth0", { kind: "address", text: "fe80::1" }],
     ["[fe80::1%2]", { kind: "address", text: "fe80::1" }],
     ["１２７.0.0.1", { kind: "address", text: "127.0.0.1" }],
+    ["127.0.0.1.", { kind: "address", text: "127.0.0.1" }],
+    ["127.0.0.1\u3002", { kind: "address", text: "127.0.0.1" }],
     ["", refused],
     [".", refused],
     [".example.com", refused],
@@ -102,6 +104,22 @@ test("equal options share a context, others do not", () => {
   // One that is not used any more makes room, and a new one never takes an old one's number.
   for (let number = 0; number < 100; number++) context({ insecure: true, alpn: [`n${number}`] });
   assert.ok(!ids.includes(context({ insecure: true, alpn: ["h2"] })));
+});
+
+test("an option that changes while it is read never decides for the next call", () => {
+  let reads = 0;
+  const flickering = {
+    get insecure() {
+      return reads++ === 0;
+    },
+  };
+  const unverified = clientTls(flickering);
+  const verified = clientTls({ insecure: undefined });
+  const plainly = clientTls({ insecure: false });
+  assert.ok(typeof unverified === "object" && typeof verified === "object" && typeof plainly === "object");
+  assert.notEqual(verified.poolKey, unverified.poolKey);
+  assert.equal(plainly.poolKey, verified.poolKey);
+  assert.equal(reads, 1);
 });
 
 test("options that were changed since the last call are read again", () => {

@@ -593,6 +593,74 @@ test("wrong options are error results, and no secret is in them", () => {
   listener.close();
 });
 
+test("nobody is asked for a password at the terminal", async () => {
+  // RFC 1421's encryption goes with any PEM; OpenSSL's prompt would go to the terminal, or here to standard error.
+  const header = "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00112233445566778899AABBCCDDEEFF\n\n";
+  const cert = server.cert.replace("-----BEGIN CERTIFICATE-----\n", (line) => line + header);
+  assert.notEqual(cert, server.cert);
+  const program =
+    "const [cert, plainCert, key] = JSON.parse(process.argv[1]);\n" +
+    "for (const options of [{ ca: cert }, { cert, key }, { cert: plainCert, key }, " +
+    "{ cert: plainCert, key, passphrase: 'wrong' }])\n" +
+    "  console.log(net.TlsStream.connect('127.0.0.1:1', options).error);";
+  // Without a terminal of its own, so that a prompt cannot escape to the one that the tests are run from.
+  const secrets = JSON.stringify([cert, client.cert, encryptedKey]);
+  const text = `import * as net from "std-net";\n${program}`;
+  await using peer = startPeer("setsid", [
+    "--wait",
+    process.execPath,
+    "--input-type=module",
+    "-e",
+    text,
+    secrets,
+  ]);
+  peer.process.stdin?.end("correct horse\ncorrect horse\n");
+  const { code, stdout, stderr } = await peer.exit();
+  assert.equal(stderr, "");
+  assert.equal(code, 0);
+  assert.match(
+    stdout,
+    /^(tls handshake failed: option '(ca|cert)' cannot be read: .+\n){2}(tls handshake failed: option 'key' cannot be read: .+\n){2}$/,
+  );
+});
+
+test("openssl s_server: both versions, a client's certificate, new keys in the middle, a truncated end", async () => {
+  const port = (peer: Peer) =>
+    (async () => {
+      for (;;) {
+        const found = /^ACCEPT .*:(\d+)$/.exec(await peer.line());
+        if (found) return found[1]!;
+      }
+    })();
+  for (const version of ["1.3", "1.2"]) {
+    await using peer = startPeer("openssl", [
+      "s_server",
+      ...["-accept", "127.0.0.1:0", "-naccept", "1", `-tls${version.replace(".", "_")}`],
+      ...["-cert", certificates.path("server.pem"), "-key", certificates.path("server.key")],
+      ...["-CAfile", certificates.path("root.pem"), "-Verify", "2", "-verify_return_error", "-alpn", "h2,x"],
+    ]);
+    const addr = `127.0.0.1:${await port(peer)}`;
+    const identity = { cert: client.cert, key: encryptedKey, passphrase: "correct horse" };
+    const stream = ok(net.TlsStream.connect(addr, { ...options(), ...identity, alpn: ["x"] }));
+    assert.equal(ok(stream.protocol()), `TLSv${version}`);
+    assert.equal(ok(stream.alpn_protocol()), "x");
+    ok(stream.write_all("from here\n"));
+    while ((await peer.line()) !== "from here");
+    // s_server's commands: new keys on both sides (TLS 1.3), a renegotiation (1.2); Q closes the socket without close_notify.
+    peer.process.stdin?.write(version === "1.3" ? "K\n" : "r\n");
+    // It looks at its standard input before the connection, and prints nothing of the command itself.
+    ok(stream.write_all("between\n"));
+    while ((await peer.line()) !== "between");
+    peer.process.stdin?.write("from there\n");
+    assert.equal(ok(stream.read_until("\n")).toString(), "from there\n");
+    ok(stream.write_all("once more\n"));
+    while ((await peer.line()) !== "once more");
+    peer.process.stdin?.write("Q\n");
+    assert.equal(err(stream.read(1)), "tls read failed: unexpected eof");
+    stream.close();
+  }
+});
+
 test("a name in Unicode is sent and checked in A-labels", async () => {
   const identity = certificates.make("unicode", "root", {
     extensions: "extendedKeyUsage=serverAuth\nsubjectAltName=DNS:xn--bcher-kva.test\n",

@@ -29,8 +29,10 @@ export interface ClientTls {
 
 /** A client's options made ready, or the text of an error. */
 export function clientTls(options: unknown): ClientTls | string {
-  if (options && lastOptions?.equals(options)) return lastOptions.made;
-  const checked = checkClientOptions(options);
+  // Read once: an accessor may say something else the next time, and only what was checked may be remembered.
+  const values = optionValues(options);
+  if (values !== null && lastOptions?.equals(values)) return lastOptions.made;
+  const checked = checkClientOptions(values === null ? options : named(values));
   if (typeof checked === "string") return checked;
   if (checked.serverName !== null) {
     const name = serverName(checked.serverName);
@@ -45,8 +47,7 @@ export function clientTls(options: unknown): ClientTls | string {
     serverName: checked.serverName,
     poolKey: `${context.id} ${checked.serverName ?? ""}`,
   };
-  const texts = textOptions(options);
-  if (texts !== null) lastOptions = new LastOptions(texts, made);
+  if (values?.every(isPlain)) lastOptions = new LastOptions(values, made);
   return made;
 }
 
@@ -63,9 +64,8 @@ class LastOptions {
     this.made = made;
   }
 
-  equals(options: unknown): boolean {
-    const values = textOptions(options);
-    return values?.every((value, index) => value === this.#values[index]) ?? false;
+  equals(values: readonly unknown[]): boolean {
+    return values.every((value, index) => value === this.#values[index]);
   }
 }
 
@@ -82,17 +82,25 @@ const CLIENT_OPTIONS = [
   "insecure",
 ] as const;
 
-/** The values of the options when none is an object, which could have other contents the next time; else null. */
-function textOptions(options: unknown): unknown[] | null {
+/** The values of the options, in the order of the list above; null where there are none, or they cannot be read. */
+function optionValues(options: unknown): unknown[] | null {
   if (typeof options !== "object" || options === null) return null;
   try {
     const given = options as Record<string, unknown>;
-    const values = CLIENT_OPTIONS.map((name) => given[name]);
-    return values.some((value) => typeof value === "object" && value !== null) ? null : values;
+    return CLIENT_OPTIONS.map((name) => given[name]);
   } catch {
     // An accessor or proxy of the caller's that throws.
     return null;
   }
+}
+
+function named(values: readonly unknown[]): Record<string, unknown> {
+  return Object.fromEntries(CLIENT_OPTIONS.map((name, index) => [name, values[index]]));
+}
+
+/** An object could have other contents the next time. */
+function isPlain(value: unknown): boolean {
+  return typeof value !== "object" || value === null;
 }
 
 /**

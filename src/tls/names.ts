@@ -18,10 +18,11 @@ export function serverName(given: unknown): ServerName | string {
   if (typeof given !== "string") return "expected string";
   // Whatever is not ASCII becomes A-labels first: a full-width "１２７.0.0.1" turns out to be an address.
   let name = /[^\x00-\x7f]/.test(given) ? domainToASCII(given) : given;
+  // RFC 6066, 3: SNI has no trailing dot; certificates have none either. "127.0.0.1." is an address then, and no
+  // name that a certificate's wildcard could cover.
+  if (name.endsWith(".")) name = name.slice(0, -1);
   const address = withoutBracketsAndScope(name);
   if (parseIpv4(address) !== null || parseIpv6(address) !== null) return { kind: "address", text: address };
-  // RFC 6066, 3: SNI has no trailing dot; certificates have none either.
-  if (name.endsWith(".")) name = name.slice(0, -1);
   name = name.toLowerCase();
   if (!/^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(name) || name.length > LONGEST_NAME) return "invalid server name";
   return { kind: "name", text: name };

@@ -83,8 +83,12 @@ export interface OpenSsl {
   /** Reads from `bytes`, which must stay alive as long as the BIO. */
   BIO_new_mem_buf(bytes: Uint8Array, length: number): Pointer | null;
   BIO_free(bio: Pointer): number;
-  PEM_read_bio_X509_AUX(bio: Pointer, into: null, callback: null, password: null): Pointer | null;
-  /** `password` is a C string: with no callback, PEM_read_bio_PrivateKey(3) takes its last argument as that. */
+  /**
+   * `password` is a C string: with no callback, these two take their last argument as that. It must be there, for
+   * certificates too: any PEM may say that it is encrypted (RFC 1421, 4.6.1.1), and with NULL OpenSSL would ask for
+   * the password at the terminal (PEM_read_bio_PrivateKey(3)).
+   */
+  PEM_read_bio_X509_AUX(bio: Pointer, into: null, callback: null, password: Uint8Array): Pointer | null;
   PEM_read_bio_PrivateKey(bio: Pointer, into: null, callback: null, password: Uint8Array): Pointer | null;
 
   /**

@@ -83,6 +83,9 @@ export function trustOf(ssl: OpenSsl, pem: readonly (string | Uint8Array)[]): Po
   return store;
 }
 
+// An encrypted certificate is an error. Not NULL: then OpenSSL would ask for a password at the terminal.
+const NO_PASSWORD = Buffer.from("\0");
+
 /**
  * The certificates in a PEM text, each to be freed by the caller. The error that ended the reading stays in the
  * queue: PEM_R_NO_START_LINE when the text was at its end.
@@ -93,7 +96,7 @@ export function readCertificates(ssl: OpenSsl, pem: string | Uint8Array): Pointe
   const bio = bytes.length === 0 ? null : ssl.BIO_new_mem_buf(bytes, bytes.length);
   if (bio === null) return certificates;
   for (;;) {
-    const certificate = ssl.PEM_read_bio_X509_AUX(bio, null, null, null);
+    const certificate = ssl.PEM_read_bio_X509_AUX(bio, null, null, NO_PASSWORD);
     if (certificate === null) break;
     certificates.push(certificate);
   }
