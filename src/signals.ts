@@ -18,11 +18,13 @@ import type { Platform } from "./sys/index.ts";
 const NODES_OWN = ["SIGCHLD", "SIGWINCH"] as const;
 
 let watching = false;
+let queuedSignals = (): number[] | null => null;
 
 /** Called before the first socket of the thread: from now on listeners, present and future, interrupt. */
 export function watchSignals(sys: Platform): void {
   if (watching || !isMainThread) return;
   watching = true;
+  queuedSignals = sys.queuedSignals;
   const interrupt = (event: string | symbol): void => {
     const number = constants.signals[event as NodeJS.Signals];
     if (number === undefined) return;
@@ -51,14 +53,22 @@ export function signalListenersExist(): boolean {
 
 /**
  * Whether EINTR means that a listener waits for the event loop to run it. (Where a time limit made the call
- * interruptible it can also be SIGCONT, after Ctrl-Z and fg: the kernel does not say which signal it was.)
+ * interruptible it can also be SIGCONT, after Ctrl-Z and fg, or no signal at all: the kernel does not say.)
  */
 export function signalListenerWaits(): boolean {
-  const waits = signalListenersExist();
+  const waits = signalListenersExist() && isHeardSignalQueued();
   // A signal alone does not keep the event loop going: without this a program that ends now would end before the
   // listener ran. Twice, because the first may come round before the loop has polled for signals.
   if (waits) setImmediate(() => setImmediate(() => {}));
   return waits;
+}
+
+function isHeardSignalQueued(): boolean {
+  const queued = queuedSignals();
+  if (queued === null) return true;
+  return Object.entries(constants.signals).some(
+    ([name, number]) => queued.includes(number) && userListeners(name) > 0,
+  );
 }
 
 function userListeners(event: string | symbol): number {

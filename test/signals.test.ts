@@ -166,3 +166,16 @@ test("with a listener for SIGCHLD itself, a child's end does interrupt", async (
   assert.equal(await child.line(), "tcp read failed: Interrupted system call (os error 4)");
   assert.equal(await child.line(), "listener");
 });
+
+test("a wake-up that no listener waits for interrupts nothing, though the call has a time limit", async () => {
+  await using child = node(`process.on("SIGINT", () => {});
+    ${prelude} client.set_read_timeout(600); console.log("blocking");
+    const begun = performance.now();
+    console.log(net.error_code(client.read(1).error), performance.now() - begun > 500);`);
+  assert.equal(await child.line(), "blocking");
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  // signal(7): going on after a stop interrupts a call that has a time limit.
+  child.kill("SIGSTOP");
+  child.kill("SIGCONT");
+  assert.equal(await child.line(), "EAGAIN true");
+});

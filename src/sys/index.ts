@@ -65,6 +65,8 @@ export interface Platform {
   siginterrupt(signal: number, flag: number): number;
   /** pthread_sigmask(3): whether this thread leaves a signal to the others. */
   maskSignal(signal: number, masked: boolean): void;
+  /** The signals that wait for the event loop to hear of them; null where that cannot be found out. */
+  queuedSignals(): number[] | null;
   /** if_nametoindex(3): 0 when there is no such interface. */
   interfaceIndex(name: string): number;
   /** getaddrinfo(3) for sockets of this type: socket addresses in its order, or its error code. */

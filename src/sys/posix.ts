@@ -3,6 +3,7 @@ import type { Platform } from "./index.ts";
 import { loadKoffi } from "./koffi.ts";
 import { loadLookup } from "./lookup.ts";
 import { loadSelectors } from "./selector.ts";
+import { loadSignalQueue } from "./signal-queue.ts";
 
 /** What is asked of a struct addrinfo. */
 interface AddressInfo {
@@ -141,6 +142,7 @@ export function loadPosix(): Platform {
       set[(signal - 1) >> 3] = 1 << ((signal - 1) & 7);
       sigmask(masked ? constants.SIG_BLOCK : constants.SIG_UNBLOCK, set, null);
     },
+    queuedSignals: loadSignalQueue(libc),
     siginterrupt: libc.func("int siginterrupt(int, int)"),
     interfaceIndex: libc.func("uint32_t if_nametoindex(const char *)"),
     getaddrinfo(host, port, type) {
