@@ -59,11 +59,11 @@ function isScopeNumber(scope: string): boolean {
   return /^[0-9]{1,10}$/.test(scope);
 }
 
-/** As good as for ever, in milliseconds. */
-const LONGEST_WAIT = 3_600_000;
-
-/** The longest that a worker's lookup may keep it from being terminated, in milliseconds. */
-const SLICE = 50;
+/**
+ * How long a lookup waits at a time, in milliseconds: in a worker, so that it can be terminated; in the main thread, to
+ * look for a signal that another thread took.
+ */
+const SLICE = isMainThread ? 250 : 50;
 
 /** getaddrinfo's answer; or a text when the wait for it was ended. */
 function lookUp(
@@ -81,14 +81,15 @@ function lookUp(
   for (;;) {
     const remaining = deadline - performance.now();
     const begun = performance.now();
-    const slice = Math.max(1, Math.min(remaining, isMainThread ? LONGEST_WAIT : SLICE));
+    const slice = Math.max(1, Math.min(remaining, SLICE));
     if (sys.lookup.wait(handle, slice)) return sys.lookup.finish(handle, port);
     if (performance.now() >= deadline) {
       sys.lookup.abandon(handle);
       return "connection timed out";
     }
     // Back before its time without an answer: a signal.
-    if (performance.now() - begun < slice - 1 && signalListenerWaits()) {
+    const isInterrupted = performance.now() - begun < slice - 1;
+    if (signalListenerWaits(isInterrupted)) {
       sys.lookup.abandon(handle);
       return systemReason(sys, sys.constants.EINTR);
     }

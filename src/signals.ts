@@ -54,18 +54,21 @@ export function signalListenersExist(): boolean {
 /**
  * Whether EINTR means that a listener waits for the event loop to run it. (Where a time limit made the call
  * interruptible it can also be SIGCONT, after Ctrl-Z and fg, or no signal at all: the kernel does not say.)
+ *
+ * @param whenUnknown the answer where it cannot be found out which signals wait: false asks after a wait that was not
+ * interrupted, for now and then another thread takes the signal
  */
-export function signalListenerWaits(): boolean {
-  const waits = signalListenersExist() && isHeardSignalQueued();
+export function signalListenerWaits(whenUnknown = true): boolean {
+  const waits = signalListenersExist() && isHeardSignalQueued(whenUnknown);
   // A signal alone does not keep the event loop going: without this a program that ends now would end before the
   // listener ran. Twice, because the first may come round before the loop has polled for signals.
   if (waits) setImmediate(() => setImmediate(() => {}));
   return waits;
 }
 
-function isHeardSignalQueued(): boolean {
+function isHeardSignalQueued(whenUnknown: boolean): boolean {
   const queued = queuedSignals();
-  if (queued === null) return true;
+  if (queued === null) return whenUnknown;
   return Object.entries(constants.signals).some(
     ([name, number]) => queued.includes(number) && userListeners(name) > 0,
   );
