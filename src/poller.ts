@@ -3,7 +3,6 @@ import { Unit } from "true-myth/unit";
 import { failed } from "./error.ts";
 import { SocketHandle } from "./handle.ts";
 import { disown, own } from "./owners.ts";
-import { watchSignals } from "./signals.ts";
 import { networkPlatform, Socket, type Watcher, waitInSlices } from "./socket.ts";
 import { ByteStream, TRANSPORT, type Transport } from "./stream.ts";
 import { type Platform, systemReason } from "./sys/index.ts";
@@ -144,7 +143,6 @@ export class Poller {
   static create(): Result<Poller, string> {
     const sys = networkPlatform();
     if (typeof sys === "string") return failed("poller create failed: ", sys);
-    watchSignals(sys);
     const selector = sys.selector(process.env.STD_NET_POLLER === "poll");
     if (typeof selector === "number") return failed("poller create failed: ", systemReason(sys, -selector));
     return Result.ok(new Poller(new OpenSelector(sys, selector)));

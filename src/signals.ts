@@ -20,7 +20,7 @@ const NODES_OWN = ["SIGCHLD", "SIGWINCH"] as const;
 let watching = false;
 let queuedSignals = (): number[] | null => null;
 
-/** Called before the first socket of the thread: from now on listeners, present and future, interrupt. */
+/** Called before the thread's first lookup or socket: from now on listeners, present and future, interrupt. */
 export function watchSignals(sys: Platform): void {
   if (watching || !isMainThread) return;
   watching = true;

@@ -118,14 +118,12 @@ export class Socket implements Transport {
 
   /** socket(2): the socket, or minus an errno. */
   static create(sys: Platform, family: number, type: number): Socket | number {
-    watchSignals(sys);
     const descriptor = sys.socket(family, type, 0);
     return descriptor < 0 ? -sys.errno() : new Socket(sys, descriptor);
   }
 
   /** socketpair(2): two connected Unix sockets, or minus an errno. */
   static pair(sys: Platform, type: number): [Socket, Socket] | number {
-    watchSignals(sys);
     const pair = new Int32Array(2);
     if (sys.socketpair(sys.constants.AF_UNIX, type, 0, pair) < 0) return -sys.errno();
     return [new Socket(sys, pair[0]!), new Socket(sys, pair[1]!)];
@@ -146,7 +144,6 @@ export class Socket implements Transport {
       return -sys.errno();
     }
     if ((flags & FD_CLOEXEC) === 0) sys.fcntl(descriptor, F_SETFD, flags | FD_CLOEXEC);
-    watchSignals(sys);
     const socket = new Socket(sys, descriptor);
     if (SO_NOSIGPIPE !== 0) socket.setOption(SOL_SOCKET, SO_NOSIGPIPE, 1);
     socket.#nonblocking = socket.#isNonblockingInKernel();
@@ -705,5 +702,7 @@ export function networkPlatform(): Platform | string {
   if (permission !== undefined && process.allowedNodeEnvironmentFlags.has("--allow-net")) {
     if (!permission.has("net")) return "network access is denied by Node's permission model (--allow-net)";
   }
-  return platform();
+  const sys = platform();
+  if (typeof sys !== "string") watchSignals(sys);
+  return sys;
 }
