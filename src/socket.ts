@@ -98,10 +98,13 @@ export class Socket implements Transport {
    */
   #shared = false;
   #watchers: Set<Watcher> | null = null;
-  /** Whether this thread's own event loop may be the one that has to answer. */
-  #suspectsDeadlock = false;
+  #isWatchedOver = false;
+  /** Whether this thread's own event loop may be the one that has to answer; null until somebody has to know. */
+  #suspectsDeadlock: boolean | null = false;
   /** The slices of the present wait that have passed, counted while there is that suspicion. */
   #slicesWaited = 0;
+  /** When a limited wait to send was last made ready. */
+  #sendArmed = 0;
   /** Whether a signal cut a send short, and the event loop has not turned since. */
   #sendCutShort = false;
 
@@ -321,10 +324,9 @@ export class Socket implements Transport {
     if (this.#sendCutShort) return this.#sendWithoutWaiting(source, length);
     const limit = this.armSend(deadline);
     for (;;) {
-      const begun = this.#sendSlice === Number.POSITIVE_INFINITY ? 0 : performance.now();
       const count = this.sys.send(this.#descriptor, source, length, this.#constants.MSG_NOSIGNAL);
       if (count >= 0) {
-        if (count < length) this.#noticeSignal(begun);
+        if (count < length) this.#noticeSignal();
         return count;
       }
       const failure = this.goOnSending(this.sys.errno(), limit);
@@ -337,8 +339,8 @@ export class Socket implements Transport {
    * signal came (signal(7)): the count hides the EINTR, and whoever sends the rest would wait on. So the next call
    * reports it, unless the event loop has turned by then.
    */
-  #noticeSignal(begun: number): void {
-    if (performance.now() - begun >= this.#sendSlice - TICK || this.nonblocking) return;
+  #noticeSignal(): void {
+    if (performance.now() - this.#sendArmed >= this.#sendSlice - TICK || this.nonblocking) return;
     if (!signalListenerWaits()) return;
     this.#sendCutShort = true;
     setImmediate(() => {
@@ -554,6 +556,7 @@ export class Socket implements Transport {
     // (A shared socket's mode can have been changed elsewhere.)
     if (this.#nonblocking && !this.#shared) return deadline;
     const now = performance.now();
+    this.#sendArmed = now;
     const limit = Math.min(deadline, now + this.writeTimeout);
     const slice = this.#fittingSlice(this.#sendSlice, limit - now);
     if (slice !== this.#sendSlice) {
