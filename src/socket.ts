@@ -113,10 +113,14 @@ export class Socket implements Transport {
     this.sys = sys;
     this.#constants = sys.constants;
     this.#descriptor = descriptor;
-    if (descriptor >= 0) {
-      own(descriptor);
-      descriptors.register(this, { sys, descriptor }, this);
-    }
+    if (descriptor >= 0) own(descriptor);
+  }
+
+  /** From now on the descriptor is given back should the socket be dropped without `close`: for those in users' hands. */
+  closeWhenDropped(): void {
+    if (this.#descriptor < 0 || this.#isWatchedOver) return;
+    this.#isWatchedOver = true;
+    descriptors.register(this, { sys: this.sys, descriptor: this.#descriptor }, this);
   }
 
   /** socket(2): the socket, or minus an errno. */
@@ -224,7 +228,7 @@ export class Socket implements Transport {
       if (this.#watchers !== null) for (const watcher of this.#watchers) watcher.beforeEnd(this);
       this.#descriptor = -1;
       disown(descriptor);
-      descriptors.unregister(this);
+      if (this.#isWatchedOver) descriptors.unregister(this);
     }
     return descriptor;
   }
@@ -441,7 +445,7 @@ export class Socket implements Transport {
     // On Linux SO_SNDTIMEO limits connect as well: it gives EINPROGRESS then (socket(7)).
     this.armSend(deadline);
     if (this.sys.connect(this.#descriptor, address, address.length) === 0) {
-      if (isLoopback(this.#constants, address)) this.#suspectOwnEventLoop();
+      if (!deadlockWarned && isLoopback(this.#constants, address)) this.#suspectsDeadlock = null;
       return 0;
     }
     for (;;) {
@@ -567,7 +571,9 @@ export class Socket implements Transport {
   }
 
   #isSliced(): boolean {
-    return LONGEST_SLICE !== Number.POSITIVE_INFINITY || this.#shared || this.#suspectsDeadlock;
+    if (LONGEST_SLICE !== Number.POSITIVE_INFINITY || this.#shared) return true;
+    this.#suspectsDeadlock ??= listensHere();
+    return this.#suspectsDeadlock;
   }
 
   /**
@@ -634,12 +640,8 @@ export class Socket implements Transport {
       return -errno;
     }
     comeBackToJavaScript();
-    if (this.#suspectsDeadlock && errno === this.#constants.EAGAIN) this.#warnOfDeadlock();
+    if (this.#suspectsDeadlock !== false && errno === this.#constants.EAGAIN) this.#warnOfDeadlock();
     return 0;
-  }
-
-  #suspectOwnEventLoop(): void {
-    this.#suspectsDeadlock = !deadlockWarned && listensHere();
   }
 
   #warnOfDeadlock(): void {
@@ -670,7 +672,9 @@ const neverOpen = new Socket({ constants: linux } as Platform, -1);
 
 /** The socket that a public class was constructed with; a closed one for whatever else a caller passed. */
 export function openedSocket(value: unknown): Socket {
-  return value instanceof Socket ? value : neverOpen;
+  if (!(value instanceof Socket)) return neverOpen;
+  value.closeWhenDropped();
+  return value;
 }
 
 let deadlockWarned = false;

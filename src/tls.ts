@@ -9,13 +9,13 @@ import { inspected } from "./members.ts";
 import type { Socket } from "./socket.ts";
 import { ByteStream, TRANSPORT, wording } from "./stream.ts";
 import { TcpStream } from "./tcp.ts";
-import type { TlsSession } from "./tls/index.ts";
 import {
   clientTls,
   startClient,
   startServer,
   type TlsClientOptions,
   type TlsServerOptions,
+  TlsSession,
 } from "./tls/index.ts";
 
 const INVALID_STREAM = "invalid tls stream";
@@ -48,6 +48,7 @@ export class TlsStream extends ByteStream<TlsSession> {
   /** @internal */
   constructor(session: TlsSession) {
     super(session, words);
+    if (session instanceof TlsSession) session.socket.closeWhenDropped();
   }
 
   /**
