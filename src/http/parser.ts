@@ -16,6 +16,7 @@ import {
   isTokenCode,
   type SectionLimits,
 } from "./fields.ts";
+import { KnownHead } from "./known-head.ts";
 
 export type Version = "HTTP/1.1" | "HTTP/1.0";
 
@@ -85,6 +86,9 @@ const SPACE = 0x20;
 const TAB = 0x09;
 const DELETE = 0x7f;
 
+const knownRequest = new KnownHead<RequestHead>();
+const knownResponse = new KnownHead<ResponseHead>();
+
 /**
  * The request head that begins at `start`. When it gives undefined, call it again with the same `start`, more
  * bytes and the same `search`. `keepFields` asks for the field lines as they came.
@@ -96,6 +100,22 @@ export function parseRequestHead(
   search: HeadSearch,
   limits: SectionLimits,
   keepFields = false,
+): RequestHead | MessageError | undefined {
+  if (keepFields) return readRequestHead(view, start, end, search, limits, true);
+  const known = knownRequest.find(view, start, end, limits);
+  if (known !== undefined) return known;
+  const head = readRequestHead(view, start, end, search, limits, false);
+  if (head !== undefined && !(head instanceof MessageError)) knownRequest.keep(view, start, limits, head);
+  return head;
+}
+
+function readRequestHead(
+  view: Buffer,
+  start: number,
+  end: number,
+  search: HeadSearch,
+  limits: SectionLimits,
+  keepFields: boolean,
 ): RequestHead | MessageError | undefined {
   const size = findEnd(view, start, end, search, limits, true);
   if (typeof size !== "number") return size;
@@ -151,6 +171,22 @@ export function parseResponseHead(
   search: HeadSearch,
   limits: SectionLimits,
   keepFields = false,
+): ResponseHead | MessageError | undefined {
+  if (keepFields) return readResponseHead(view, start, end, search, limits, true);
+  const known = knownResponse.find(view, start, end, limits);
+  if (known !== undefined) return known;
+  const head = readResponseHead(view, start, end, search, limits, false);
+  if (head !== undefined && !(head instanceof MessageError)) knownResponse.keep(view, start, limits, head);
+  return head;
+}
+
+function readResponseHead(
+  view: Buffer,
+  start: number,
+  end: number,
+  search: HeadSearch,
+  limits: SectionLimits,
+  keepFields: boolean,
 ): ResponseHead | MessageError | undefined {
   const size = findEnd(view, start, end, search, limits, false);
   if (typeof size !== "number") return size;
