@@ -1,3 +1,4 @@
+import { closeSync, openSync, readSync } from "node:fs";
 import { createRequire } from "node:module";
 
 export type Koffi = typeof import("koffi");
@@ -6,15 +7,53 @@ export type Koffi = typeof import("koffi");
  * koffi, loaded with `require` on the first use: a program that only imports std-net pays nothing for it, and a koffi
  * that is missing is an error result and not a failed import.
  *
- * Its binary is a package of its own, one for each platform, and can be loaded as it is. koffi's entry point tries that
- * last of many things, which takes longer (4 ms) than all else that a program's first connection does.
+ * Its binary lies in a package of its own, one for each platform, and can be loaded as it is. koffi's entry point tries that
+ * last of many things, and the package's looks for the libc in the ELF header of the running program: together they take
+ * longer (5 ms) than all else that a program's first connection does.
  */
 export function loadKoffi(): Koffi {
-  const near = createRequire(createRequire(import.meta.url).resolve("koffi"));
-  try {
-    return near(`@koromix/koffi-${process.platform}-${process.arch}`) as Koffi;
-  } catch {
+  const here = createRequire(import.meta.url);
+  const platformPackage = `@koromix/koffi-${process.platform}-${process.arch}`;
+  const attempts: (() => unknown)[] = [
+    () => here(platformPackage),
+    // Where packages lie strictly within those that ask for them (pnpm), only koffi finds it.
+    () => createRequire(here.resolve("koffi"))(platformPackage),
     // A platform that names its binary otherwise, or an install without optional packages: koffi knows more places.
-    return near("koffi") as Koffi;
+    () => here("koffi"),
+  ];
+  if (process.platform === "linux" && usesGlibc()) {
+    attempts.unshift(() => here(`${platformPackage}/linux_${process.arch}/koffi.node`));
   }
+  let failure: unknown;
+  for (const attempt of attempts) {
+    try {
+      const found = attempt() as Koffi;
+      if (isRecentEnough(found)) return found;
+    } catch (thrown) {
+      failure = thrown;
+    }
+  }
+  throw failure ?? new Error("the koffi that was found is too old");
+}
+
+/**
+ * Whether the running program asks for glibc's loader: the name of the loader stands near the beginning of an ELF file
+ * (elf(5), PT_INTERP). Where it does not, the packages themselves are asked.
+ */
+function usesGlibc(): boolean {
+  try {
+    const file = openSync(process.execPath, "r");
+    const beginning = Buffer.alloc(4096);
+    readSync(file, beginning);
+    closeSync(file);
+    return beginning.includes("/ld-linux-");
+  } catch {
+    return false;
+  }
+}
+
+/** Another dependency's older koffi may lie nearer than ours. */
+function isRecentEnough({ version }: Koffi): boolean {
+  const [major = 0, minor = 0] = String(version).split(".").map(Number);
+  return major > 3 || (major === 3 && minor >= 3);
 }
