@@ -2,6 +2,7 @@ import { constants } from "node:buffer";
 import { isUint8Array } from "node:util/types";
 import { markAsUntransferable } from "node:worker_threads";
 import { platform } from "./sys/index.ts";
+import { lastingBuffer } from "./sys/memory.ts";
 
 /** What is accepted wherever bytes go in: raw bytes, a list of integers 0..255, or text that is sent as UTF-8. */
 export type Bytes = Uint8Array | readonly number[] | string;
@@ -62,14 +63,14 @@ const SMALL = 64;
 // so nobody sees another's bytes. It grows with the sizes that are asked for, up to more than a socket's receive
 // buffer can hold (tcp(7): tcp_rmem's maximum is 6 MiB); pages that no byte has reached cost no memory.
 const LARGEST_SCRATCH = 8 * 1024 * 1024;
-let receiveScratch = Buffer.allocUnsafeSlow(64 * 1024);
+let receiveScratch = lastingBuffer(64 * 1024);
 
 /** The thread's receive buffer, with room for `size` bytes or for as much as one call can give. */
 export function scratch(size: number): Buffer {
   if (size > receiveScratch.length && receiveScratch.length < LARGEST_SCRATCH) {
     let length = receiveScratch.length;
     while (length < size && length < LARGEST_SCRATCH) length *= 2;
-    receiveScratch = Buffer.allocUnsafeSlow(length);
+    receiveScratch = lastingBuffer(length);
   }
   return receiveScratch;
 }
@@ -149,7 +150,7 @@ export function enlarge(buffer: Buffer, most: number): Buffer | null {
 
 // No pointer can be had into the JavaScript heap without moving the bytes out of it first (0.7 microseconds). A copy
 // into memory that stays put is quicker.
-const sendScratch = Buffer.allocUnsafeSlow(SMALL);
+const sendScratch = lastingBuffer(SMALL);
 
 /** The same bytes where a pointer to them is cheap: for a call that is over before the next one begins. */
 export function inPlace(bytes: Uint8Array, length: number): Uint8Array {

@@ -7,10 +7,15 @@ import { SocketHandle } from "./handle.ts";
 import { getTimeout, type Kind, memberFailed, peerAddr, setTimeout } from "./members.ts";
 import type { Socket } from "./socket.ts";
 import { TRANSPORT } from "./stream.ts";
+import { lasting } from "./sys/memory.ts";
 import { SOCKADDR_ROOM } from "./sys/sockaddr.ts";
 
 /** The socket address that a caller's text stands for, or the text of the error. */
 type Destination = (socket: Socket, text: string) => Buffer | string;
+
+// Of the thread: a datagram's sender, and the length of that address. Nobody looks at them after the call.
+const sender = lasting(Buffer.alloc(SOCKADDR_ROOM));
+const senderLength = lasting(new Uint32Array(1));
 
 /** What UDP sockets and Unix datagram sockets have in common: messages with an address on each. */
 export abstract class DatagramSocket extends SocketHandle {
@@ -18,9 +23,7 @@ export abstract class DatagramSocket extends SocketHandle {
   readonly #destination: Destination;
   readonly #sendFailed: string;
   readonly #recvFailed: string;
-  // The sender's address as the system stored it, and the text it made last time: most datagrams come from one peer.
-  readonly #sender = Buffer.alloc(SOCKADDR_ROOM);
-  readonly #senderLength = new Uint32Array(1);
+  // The last sender's address as the system stored it, and the text it made: most datagrams come from one peer.
   readonly #lastSender = Buffer.alloc(SOCKADDR_ROOM);
   #lastSenderLength = -1;
   #lastSenderText = "";
@@ -106,19 +109,19 @@ export abstract class DatagramSocket extends SocketHandle {
     if (!socket.open) return Result.err(this.#kind.invalid);
     if (!isSize(size)) return Result.err("invalid buffer size");
     const target = scratch(size);
-    this.#senderLength[0] = SOCKADDR_ROOM;
+    senderLength[0] = SOCKADDR_ROOM;
     const most = Math.min(size, target.length);
-    const count = socket.receiveFrom(target, most, flags, this.#sender, this.#senderLength);
+    const count = socket.receiveFrom(target, most, flags, sender, senderLength);
     if (count < 0) return failed(this.#recvFailed, socket.reason(count));
     return Result.ok([copyOut(target, count), this.#senderText(socket)] as const);
   }
 
   #senderText(socket: Socket): string {
-    const length = this.#senderLength[0]!;
-    if (length !== this.#lastSenderLength || !sameBytes(this.#sender, this.#lastSender, length)) {
-      this.#sender.copy(this.#lastSender);
+    const length = senderLength[0]!;
+    if (length !== this.#lastSenderLength || !sameBytes(sender, this.#lastSender, length)) {
+      sender.copy(this.#lastSender);
       this.#lastSenderLength = length;
-      this.#lastSenderText = addressText(socket.sys.constants, this.#sender, length);
+      this.#lastSenderText = addressText(socket.sys.constants, sender, length);
     }
     return this.#lastSenderText;
   }

@@ -2,6 +2,7 @@ import { isMainThread } from "node:worker_threads";
 import { parseAddress } from "./address.ts";
 import { signalListenersExist, signalListenerWaits } from "./signals.ts";
 import { type Platform, systemReason } from "./sys/index.ts";
+import { lasting } from "./sys/memory.ts";
 import { encodeAddress } from "./sys/sockaddr.ts";
 
 /** The longest name that getnameinfo(3) can give (NI_MAXHOST); nothing longer can resolve, nor is the resolver asked. */
@@ -29,7 +30,8 @@ export function resolve(
     if (typeof scope === "string") return scope;
     const addresses = [encodeAddress(sys.constants, parsed.ip, parsed.port, scope)];
     // The number behind an interface's name can change.
-    if (parsed.scope === "" || isScopeNumber(parsed.scope)) known = { text, addresses };
+    if (parsed.scope === "" || isScopeNumber(parsed.scope))
+      known = { text, addresses: addresses.map(lasting) };
     return addresses;
   }
   const found =

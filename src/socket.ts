@@ -5,6 +5,7 @@ import { signalListenerWaits, watchSignals } from "./signals.ts";
 import type { Transport } from "./stream.ts";
 import { type Constants, linux } from "./sys/constants.ts";
 import { type Platform, platform, systemReason } from "./sys/index.ts";
+import { lastingBuffer } from "./sys/memory.ts";
 
 /**
  * The longest single wait inside the kernel, in milliseconds. The main thread may wait for ever: a signal ends it.
@@ -699,8 +700,7 @@ function isLoopback(constants: Constants, address: Uint8Array): boolean {
   return address[23] === 1;
 }
 
-// More than it takes: V8 keeps typed arrays of up to 64 bytes where a pointer to them is dear (bytes.ts).
-const lookScratch = Buffer.allocUnsafeSlow(128);
+const lookScratch = lastingBuffer(1);
 
 /** The platform, once it is certain that this process may use the network; else the text of the error. */
 export function networkPlatform(): Platform | string {

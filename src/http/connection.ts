@@ -2,9 +2,11 @@
  * A connection that the client owns: from "where to" to a transport that requests can be sent on. What lies between
  * (TLS, a proxy's tunnel) is dealt with here; everything above the byte stream is the same for http and https.
  */
+
 import { connectTo, connectUnix } from "../endpoint.ts";
 import type { Socket } from "../socket.ts";
 import type { Transport } from "../stream.ts";
+import { lastingBuffer } from "../sys/memory.ts";
 import { startClient } from "../tls/index.ts";
 import { ExchangeFailure, type Inbox, type Line, readHead, sendRequest } from "./exchange.ts";
 import { encode } from "./message.ts";
@@ -40,7 +42,7 @@ export class Connection implements Line {
   }
 }
 
-const lookScratch = Buffer.allocUnsafeSlow(128);
+const lookScratch = lastingBuffer(128);
 
 /**
  * A new connection, or the reason why there is none. Ends at the deadline; and the connection may take

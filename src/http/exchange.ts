@@ -6,6 +6,7 @@
  */
 import { error_code } from "../error.ts";
 import type { Transport } from "../stream.ts";
+import { lastingBuffer } from "../sys/memory.ts";
 import { BODY_TOO_LARGE, ChunkedDecoder, responseFraming } from "./body.ts";
 import type { SectionLimits } from "./fields.ts";
 import type { Encoded } from "./message.ts";
@@ -29,7 +30,7 @@ export class ExchangeFailure {
 
 /** The bytes that came on a connection and have not been used up: those from `start` to `end`. */
 export class Inbox {
-  bytes: Buffer = Buffer.allocUnsafeSlow(INBOX_SIZE);
+  bytes: Buffer = lastingBuffer(INBOX_SIZE);
   start = 0;
   end = 0;
   readonly search = new HeadSearch();
@@ -41,7 +42,7 @@ export class Inbox {
     if (this.start > 0 && used + wanted <= this.bytes.length) {
       this.bytes.copyWithin(0, this.start, this.end);
     } else {
-      const grown = Buffer.allocUnsafeSlow(Math.min(used + wanted, 2 * Math.max(used, INBOX_SIZE)));
+      const grown = lastingBuffer(Math.min(used + wanted, 2 * Math.max(used, INBOX_SIZE)));
       this.bytes.copy(grown, 0, this.start, this.end);
       this.bytes = grown;
     }

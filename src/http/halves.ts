@@ -6,6 +6,7 @@ import { Result } from "true-myth/result";
 import { Unit } from "true-myth/unit";
 import { errorText } from "../error.ts";
 import { type ByteStream, type Transport, transportOf } from "../stream.ts";
+import { lastingBuffer } from "../sys/memory.ts";
 import { traced } from "../trace.ts";
 import { answerOf, type ClientResponse } from "./answer.ts";
 import {
@@ -210,7 +211,7 @@ class AnswerReading {
     this.#settings = settings;
     this.#method = method;
     this.#deadline = deadline;
-    scratch ??= Buffer.allocUnsafeSlow(PIECE);
+    scratch ??= lastingBuffer(PIECE);
     this.#scratch = scratch;
   }
 

@@ -3,6 +3,7 @@
  * here, so that a non-blocking program (or one whose read timed out) goes on where it was.
  */
 import type { Transport } from "../stream.ts";
+import { lastingBuffer } from "../sys/memory.ts";
 import { BODY_TOO_LARGE, ByteCollector, ChunkedDecoder, requestFraming } from "./body.ts";
 import type { SectionLimits } from "./fields.ts";
 import { HeadSearch, MessageError, parseRequestHead, type RequestHead } from "./parser.ts";
@@ -137,7 +138,7 @@ export class RequestReader {
     firstDeadline: number,
     deadline: number,
   ): IncomingRequest | MessageError | number | undefined {
-    scratch ??= Buffer.allocUnsafeSlow(BODY_PIECE);
+    scratch ??= lastingBuffer(BODY_PIECE);
     const transport = this.#transport;
     for (;;) {
       const held = this.#held;
@@ -235,7 +236,7 @@ export class RequestReader {
   }
 
   #readChunks(decoder: ChunkedDecoder, deadline: number): MessageError | number | undefined {
-    scratch ??= Buffer.allocUnsafeSlow(BODY_PIECE);
+    scratch ??= lastingBuffer(BODY_PIECE);
     while (!decoder.done) {
       const count = this.#transport.peek(scratch, BODY_PIECE, deadline);
       if (count <= 0) return count;

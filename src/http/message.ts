@@ -6,6 +6,7 @@
  */
 import { err, ok, type Result } from "true-myth/result";
 import { stringify } from "../json.ts";
+import { lastingBuffer } from "../sys/memory.ts";
 import { type Field, isSendableValue, isToken } from "./fields.ts";
 
 /** The body of a message that goes out: text (sent as UTF-8) or bytes. */
@@ -131,7 +132,7 @@ export function encode(head: string, body: string | Uint8Array): Encoded {
   // UTF-8 takes at most three bytes for each UTF-16 unit.
   const most = head.length * 3 + (typeof body === "string" ? body.length * 3 : body.length);
   if (most <= SCRATCH_SIZE) {
-    scratch ??= Buffer.allocUnsafeSlow(SCRATCH_SIZE);
+    scratch ??= lastingBuffer(SCRATCH_SIZE);
     return { bytes: scratch, length: write(scratch, head, body) };
   }
   const whole = typeof body === "string" ? undefined : roomy.get(body);

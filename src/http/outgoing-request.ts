@@ -1,6 +1,7 @@
 /**
  * The head of a request that the client sends: the caller's fields, and those that are ours to set or to add. Pure.
  */
+import { lastingBuffer } from "../sys/memory.ts";
 import { hasOption } from "./fields.ts";
 import { contentLength, type Encoded, encode } from "./message.ts";
 import type { Asked } from "./redirect.ts";
@@ -55,7 +56,7 @@ export function encodeRequest(asked: Asked, form: Form, keepAlive: boolean): Enc
   const { text, closes } = requestHead(asked, form, keepAlive);
   const { bytes, length } = encode(text, body === null ? "" : body.content);
   if (!isPlain) return { bytes, length, closes };
-  const request = { bytes: Buffer.allocUnsafeSlow(length), length, closes, method, absoluteForm, keepAlive };
+  const request = { bytes: lastingBuffer(length), length, closes, method, absoluteForm, keepAlive };
   bytes.copy(request.bytes, 0, 0, length);
   plain.set(target, request);
   return request;

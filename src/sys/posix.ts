@@ -4,6 +4,7 @@ import { loadKoffi } from "./koffi.ts";
 import { loadLookup } from "./lookup.ts";
 import { loadSelectors } from "./selector.ts";
 import { loadSignalQueue } from "./signal-queue.ts";
+import { loadTransfers } from "./transfers.ts";
 
 /** What is asked of a struct addrinfo. */
 interface AddressInfo {
@@ -124,10 +125,7 @@ export function loadPosix(): Platform {
     listen: libc.func("int listen(int, int)"),
     connect: libc.func("int connect(int, void *, uint32_t)"),
     accept,
-    recv: libc.func("int64_t recv(int, void *, size_t, int)"),
-    send: libc.func("int64_t send(int, void *, size_t, int)"),
-    recvfrom: libc.func("int64_t recvfrom(int, void *, size_t, int, void *, void *)"),
-    sendto: libc.func("int64_t sendto(int, void *, size_t, int, void *, uint32_t)"),
+    ...loadTransfers(koffi, libc),
     shutdown: libc.func("int shutdown(int, int)"),
     close,
     getsockname: libc.func("int getsockname(int, void *, void *)"),
