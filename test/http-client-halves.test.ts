@@ -178,6 +178,33 @@ test("in non-blocking mode an answer can come in any pieces", () => {
   );
 });
 
+test("a poller does not wake for half an answer: what came of it is kept, and not put back", () => {
+  for (const [answer, body] of [
+    ['HTTP/1.1 103 Hints\r\nA: b\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n{"a":1}', { a: 1 }],
+    ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\n[1\r\n1\r\n]\r\n0\r\nT: u\r\n\r\n", [1]],
+    ["HTTP/1.1 200 OK\r\n\r\nto the end", "to the end"],
+  ] as const) {
+    const { client, server } = tcpPair();
+    ok(client.set_nonblocking(true));
+    const poller = ok(net.Poller.create());
+    ok(poller.add(client, { readable: true }));
+    const last = answer.length - (body === "to the end" ? 0 : 1);
+    for (let at = 0; at < last; at++) {
+      ok(server.write_all(answer.slice(at, at + 1)));
+      assert.equal(ok(poller.wait(2000)).length, 1);
+      assert.equal(net.error_code(err(net.http.read_response(client))), "EAGAIN");
+      assert.deepEqual(ok(poller.wait(0)), [], `after ${at + 1} bytes`);
+    }
+    ok(server.write_all(answer.slice(last)));
+    server.close();
+    assert.equal(ok(poller.wait(2000)).length, 1);
+    assert.deepEqual(ok(net.http.read_response(client)).body, body);
+    assert.equal(err(net.http.read_response(client)), "connection closed before response headers");
+    poller.close();
+    client.close();
+  }
+});
+
 test("in non-blocking mode a large request is finished by asking again", async () => {
   const { client, server } = tcpPair();
   ok(client.set_nonblocking(true));

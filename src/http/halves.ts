@@ -6,23 +6,14 @@ import { Result } from "true-myth/result";
 import { Unit } from "true-myth/unit";
 import { errorText } from "../error.ts";
 import { type ByteStream, type Transport, transportOf } from "../stream.ts";
-import { lastingBuffer } from "../sys/memory.ts";
 import { traced } from "../trace.ts";
 import { answerOf, type ClientResponse } from "./answer.ts";
-import {
-  BODY_TOO_LARGE,
-  type BodyDecoding,
-  ByteCollector,
-  ChunkedDecoder,
-  type Framing,
-  responseFraming,
-} from "./body.ts";
-import { mostCodedBytes } from "./content.ts";
+import type { BodyDecoding } from "./body.ts";
+import { ResponseReader } from "./incoming.ts";
 import type { Encoded } from "./message.ts";
-import { defaultSettings, type ReadSettings, readOptions } from "./options.ts";
+import { defaultSettings, readOptions } from "./options.ts";
 import { MessageWriter } from "./outgoing.ts";
 import { encodeRequest } from "./outgoing-request.ts";
-import { HeadSearch, MessageError, parseResponseHead, type ResponseHead } from "./parser.ts";
 import { type ClientRequest, readSettings } from "./settings.ts";
 
 /** What `read_response` allows. */
@@ -111,8 +102,8 @@ const STRAIGHT = { absoluteForm: false, proxyAuthorization: null, tunnel: null }
  *
  * Blocks until the whole answer has come. It answers the first request of `write_request` that has none yet (to a HEAD
  * there is no body; without a request that was written here it is read as a GET's). Interim answers are passed over;
- * 101 is an answer without a body, and what follows it belongs to the other protocol. After an EAGAIN (in non-blocking
- * mode, or past a timeout) what came of the answer is back on the stream, and the next call begins anew with it.
+ * 101 is an answer without a body, and what follows it belongs to the other protocol. In non-blocking mode the error is
+ * EAGAIN while the answer is not whole; what came of it is kept, also past a timeout, and the next call goes on there.
  *
  * @param stream a TcpStream, UnixStream or TlsStream
  * @returns the answer, as from `http.request`. Errors: `invalid tcp stream`; `connection closed before response headers`;
@@ -139,18 +130,8 @@ function readPlain(
   const settings = readOptions(options, DEFAULTS);
   if (typeof settings === "string") return Result.err(settings);
   const conversation = conversationOn(transport);
-  if (conversation.refusal !== undefined) return Result.err(conversation.refusal);
-
-  const method = conversation.asked[0] ?? "GET";
-  const deadline = performance.now() + settings.timeout;
-  const reading = new AnswerReading(transport, settings, method, deadline);
-  const received = reading.read();
-  if (received instanceof MessageError) {
-    const reason = received === BODY_TOO_LARGE ? "response body too large" : received.reason;
-    conversation.refusal = received.kind === "syntax" ? `invalid http response: ${reason}` : reason;
-    return Result.err(conversation.refusal);
-  }
-  if (typeof received === "number") return Result.err(reading.failed(received));
+  const received = conversation.reader.read(settings, conversation.asked[0] ?? "GET");
+  if (typeof received === "string") return Result.err(received);
   conversation.asked.shift();
   const answer = answerOf(received.head, received.body, settings);
   return typeof answer === "string" ? Result.err(answer) : Result.ok(answer);
@@ -161,10 +142,9 @@ const DEFAULTS = defaultSettings(64 * 1024 * 1024);
 /** What is known of a connection that the caller keeps. */
 interface Conversation {
   readonly writer: MessageWriter;
+  readonly reader: ResponseReader;
   /** The methods of the requests that have no answer yet: an answer's framing depends on it. */
   readonly asked: string[];
-  /** Why nothing more can be read: nobody knows where the next answer would begin. */
-  refusal: string | undefined;
 }
 
 /** Requests whose answers were not read by read_response; a program may read them by other means. */
@@ -175,154 +155,12 @@ const conversations = new WeakMap<Transport, Conversation>();
 function conversationOn(transport: Transport): Conversation {
   let conversation = conversations.get(transport);
   if (conversation === undefined) {
-    conversation = { writer: new MessageWriter(transport), asked: [], refusal: undefined };
+    conversation = {
+      writer: new MessageWriter(transport),
+      reader: new ResponseReader(transport),
+      asked: [],
+    };
     conversations.set(transport, conversation);
   }
   return conversation;
 }
-
-/** How much is looked at or taken at once. */
-const PIECE = 64 * 1024;
-/** Interim answers before the final one. */
-const MOST_INTERIM = 32;
-
-let scratch: Buffer | undefined;
-
-interface Received {
-  readonly head: ResponseHead;
-  readonly body: Buffer;
-}
-
-/**
- * The reading of one answer. A head and chunks are looked at (peek) first, and then exactly what belongs to them is
- * taken. All that was taken is remembered until the answer is whole, so that it can be given back.
- */
-class AnswerReading {
-  readonly #transport: Transport;
-  readonly #settings: ReadSettings;
-  readonly #method: string;
-  readonly #deadline: number;
-  readonly #taken = new ByteCollector();
-  readonly #scratch: Buffer;
-  #head: ResponseHead | undefined;
-
-  constructor(transport: Transport, settings: ReadSettings, method: string, deadline: number) {
-    this.#transport = transport;
-    this.#settings = settings;
-    this.#method = method;
-    this.#deadline = deadline;
-    scratch ??= lastingBuffer(PIECE);
-    this.#scratch = scratch;
-  }
-
-  /** The answer; what is wrong with it; or the transport's failure (0: end of stream). */
-  read(): Received | MessageError | number {
-    const head = this.#readHead();
-    if (head instanceof MessageError || typeof head === "number") return head;
-    this.#head = head;
-    // 101 comes out without a body, as every 1xx.
-    const framing = responseFraming(head, this.#method);
-    if (framing instanceof MessageError) return framing;
-    const { maxBodyBytes } = this.#settings;
-    const isCoded = head.headers["content-encoding"] !== undefined;
-    const body = this.#readBody(framing, isCoded ? mostCodedBytes(maxBodyBytes) : maxBodyBytes);
-    return body instanceof MessageError || typeof body === "number" ? body : { head, body };
-  }
-
-  /** The error text of the transport's failure. What came of the answer goes back where it may be read again. */
-  failed(failure: number): string {
-    const transport = this.#transport;
-    if (failure === 0) {
-      return `connection closed before response ${this.#head === undefined ? "headers" : "body complete"}`;
-    }
-    const wouldBlock = transport.wouldBlock(failure);
-    if (wouldBlock && this.#taken.length > 0) transport.unreceive(this.#taken.bytes());
-    const isLate = wouldBlock && performance.now() >= this.#deadline;
-    return `http read failed: ${isLate ? "timed out" : transport.reason(failure)}`;
-  }
-
-  #readHead(): ResponseHead | MessageError | number {
-    const { section, keepFields } = this.#settings;
-    const search = new HeadSearch();
-    const taken = this.#taken;
-    let start = 0;
-    for (let interim = 0; interim <= MOST_INTERIM; ) {
-      const count = this.#transport.peek(this.#scratch, PIECE, this.#deadline);
-      if (count <= 0) return count;
-      const before = taken.length;
-      taken.append(this.#scratch, 0, count);
-      const head = parseResponseHead(taken.bytes(), start, taken.length, search, section, keepFields);
-      if (head instanceof MessageError) return head;
-      const used = head === undefined ? count : start + head.size - before;
-      taken.length = before;
-      const failure = this.#take(used);
-      if (failure !== undefined) return failure;
-      if (head === undefined) continue;
-      if (head.status >= 200 || head.status === 101) return head;
-      start += head.size;
-      search.reset();
-      interim++;
-    }
-    return TOO_MANY_INTERIM;
-  }
-
-  #readBody(framing: Framing, maxBytes: number): Buffer | MessageError | number {
-    switch (framing.kind) {
-      case "none":
-        return NO_BYTES;
-      case "length":
-        return framing.length > maxBytes ? BODY_TOO_LARGE : this.#readLength(framing.length);
-      case "chunked":
-        return this.#readChunks(maxBytes);
-      case "close":
-        return this.#readToEnd(maxBytes);
-    }
-  }
-
-  #readLength(length: number): Buffer | number {
-    const start = this.#taken.length;
-    const failure = this.#take(length);
-    return failure ?? this.#taken.bytes().subarray(start);
-  }
-
-  #readChunks(maxBytes: number): Buffer | MessageError | number {
-    const decoder = new ChunkedDecoder(maxBytes, this.#settings.section, true);
-    while (!decoder.done) {
-      const count = this.#transport.peek(this.#scratch, PIECE, this.#deadline);
-      if (count <= 0) return count;
-      const used = decoder.decode(this.#scratch, 0, count);
-      if (typeof used !== "number") return used;
-      const failure = this.#take(used);
-      if (failure !== undefined) return failure;
-    }
-    return decoder.body.bytes();
-  }
-
-  #readToEnd(maxBytes: number): Buffer | MessageError | number {
-    const start = this.#taken.length;
-    for (;;) {
-      if (this.#taken.length - start > maxBytes) return BODY_TOO_LARGE;
-      const room = this.#taken.room(PIECE);
-      const count = this.#transport.receive(room, room.length, this.#deadline);
-      if (count < 0) return count;
-      if (count === 0) return this.#taken.bytes().subarray(start);
-      this.#taken.length += count;
-    }
-  }
-
-  /** Takes so many bytes and remembers them; the room for them grows with what comes. A failure, or undefined. */
-  #take(length: number): number | undefined {
-    const end = this.#taken.length + length;
-    while (this.#taken.length < end) {
-      const missing = end - this.#taken.length;
-      const room = this.#taken.room(Math.min(missing, PIECE));
-      const count = this.#transport.receive(room, Math.min(missing, room.length), this.#deadline);
-      if (count <= 0) return count;
-      this.#taken.length += count;
-    }
-    return undefined;
-  }
-}
-
-const NO_BYTES = Buffer.alloc(0);
-const TOO_MANY_INTERIM = new MessageError("limit", "too many interim responses");

@@ -1,24 +1,39 @@
 /**
- * One request off a transport, and no byte more. What has been read of a request that is not whole yet stays
- * here, so that a non-blocking program (or one whose read timed out) goes on where it was.
+ * One request or one answer off a transport, and no byte more. What has been read of a message that is not whole yet
+ * stays here, so that a non-blocking program (or one whose read timed out) goes on where it was.
  */
 import type { Transport } from "../stream.ts";
 import { lastingBuffer } from "../sys/memory.ts";
-import { BODY_TOO_LARGE, ByteCollector, ChunkedDecoder, requestFraming } from "./body.ts";
+import {
+  BODY_TOO_LARGE,
+  ByteCollector,
+  ChunkedDecoder,
+  type Framing,
+  requestFraming,
+  responseFraming,
+} from "./body.ts";
+import { mostCodedBytes } from "./content.ts";
 import type { SectionLimits } from "./fields.ts";
-import { HeadSearch, MessageError, parseRequestHead, type RequestHead } from "./parser.ts";
+import {
+  HeadSearch,
+  MessageError,
+  parseRequestHead,
+  parseResponseHead,
+  type RequestHead,
+  type ResponseHead,
+} from "./parser.ts";
 
-/** What one read of a request allows and keeps. */
+/** What one read of a message allows and keeps. */
 export interface ReadLimits {
   readonly section: SectionLimits;
   readonly maxBodyBytes: number;
   readonly keepFields: boolean;
-  /** Milliseconds for the whole request; Infinity is none. */
+  /** Milliseconds for the whole message; Infinity is none. */
   readonly timeout: number;
 }
 
-export interface IncomingRequest {
-  readonly head: RequestHead;
+export interface Incoming<Head> {
+  readonly head: Head;
   /** The body's bytes, the chunked coding undone. They may lie in a buffer that the next read overwrites. */
   readonly body: Buffer;
 }
@@ -31,13 +46,134 @@ const HEAD_PIECE = 8 * 1024;
 /** How much of a body is taken at once. */
 const BODY_PIECE = 64 * 1024;
 
-/** Of the thread: a request is read in one go or its bytes are copied out. */
+/** Of the thread: a message is read in one go or its bytes are copied out. */
 let scratch: Buffer | undefined;
 
 const NO_BYTES = Buffer.alloc(0);
 
-/** A body that is being read, by its length or by its chunks. */
-type PendingBody = { readonly length: number; readonly bytes: ByteCollector } | ChunkedDecoder;
+/** A body that is being read: by its chunks, or so many bytes, or all that come up to the end of the stream. */
+type PendingBody = ChunkedDecoder | SizedBody;
+
+interface SizedBody {
+  /** Infinity where the end of the stream is its end. */
+  readonly length: number;
+  readonly most: number;
+  readonly bytes: ByteCollector;
+}
+
+/** What is to be read of a body; undefined where that is nothing. */
+function pendingBody(
+  framing: Framing,
+  most: number,
+  section: SectionLimits,
+  allowBlanks: boolean,
+): PendingBody | undefined {
+  switch (framing.kind) {
+    case "none":
+      return undefined;
+    case "chunked":
+      return new ChunkedDecoder(most, section, allowBlanks);
+    case "length":
+      return {
+        length: framing.length,
+        most,
+        bytes: new ByteCollector(Math.min(framing.length, BODY_PIECE)),
+      };
+    case "close":
+      return { length: Number.POSITIVE_INFINITY, most, bytes: new ByteCollector() };
+  }
+}
+
+/** Takes bytes that were seen: they are there. A failure (or 0, end of stream) all the same, or undefined. */
+function take(transport: Transport, length: number, deadline: number): number | undefined {
+  const target = scratch as Buffer;
+  let taken = transport.receive(target, length, deadline);
+  while (taken < length) {
+    if (taken <= 0) return taken;
+    const count = transport.receive(target.subarray(taken), length - taken, deadline);
+    if (count <= 0) return count;
+    taken += count;
+  }
+  return undefined;
+}
+
+/** Reads on until the body is whole. Its bytes; an error; or the transport's failure (0: end of stream). */
+function receiveBody(
+  transport: Transport,
+  body: PendingBody,
+  deadline: number,
+): Buffer | MessageError | number {
+  if (!(body instanceof ChunkedDecoder)) return receiveSized(transport, body, deadline);
+  scratch ??= lastingBuffer(BODY_PIECE);
+  while (!body.done) {
+    const count = transport.peek(scratch, BODY_PIECE, deadline);
+    if (count <= 0) return count;
+    const used = body.decode(scratch, 0, count);
+    const isMalformed = typeof used !== "number";
+    const failure = take(transport, isMalformed ? count : used, deadline);
+    if (isMalformed) return used;
+    if (failure !== undefined) return failure;
+  }
+  return body.body.bytes();
+}
+
+function receiveSized(
+  transport: Transport,
+  { length, most, bytes }: SizedBody,
+  deadline: number,
+): Buffer | MessageError | number {
+  const end = Math.min(length, most + 1);
+  while (bytes.length < end) {
+    // The buffer grows with what came (to four times that at most), not with what the peer announced.
+    const room = bytes.room(Math.min(end - bytes.length, Math.max(BODY_PIECE, 3 * bytes.length)));
+    const count = transport.receive(room, Math.min(room.length, end - bytes.length), deadline);
+    if (count === 0 && length === Number.POSITIVE_INFINITY) break;
+    if (count <= 0) return count;
+    bytes.length += count;
+  }
+  return bytes.length > most ? BODY_TOO_LARGE : bytes.bytes();
+}
+
+/** What is kept of a message between calls, and the words for what can go wrong. */
+abstract class MessageReader<Head> {
+  protected readonly transport: Transport;
+  readonly #kind: "request" | "response";
+  protected readonly search = new HeadSearch();
+  /** Bytes of the head that were taken from the transport while its end was not there; undefined: none. */
+  protected held: ByteCollector | undefined;
+  protected head: Head | undefined;
+  protected body: PendingBody | undefined;
+  /** Why nothing more can be read: nobody knows where the next message would begin. */
+  protected refusal: string | undefined;
+
+  constructor(transport: Transport, kind: "request" | "response") {
+    this.transport = transport;
+    this.#kind = kind;
+  }
+
+  protected refuse(error: MessageError): string {
+    const reason = error === BODY_TOO_LARGE ? `${this.#kind} body too large` : error.reason;
+    this.refusal = error.kind === "syntax" ? `invalid http ${this.#kind}: ${reason}` : reason;
+    this.forget();
+    return this.refusal;
+  }
+
+  protected failure(count: number, deadline: number): string {
+    if (count === 0) {
+      const missing = this.head === undefined ? "headers" : "body complete";
+      return `connection closed before ${this.#kind} ${missing}`;
+    }
+    const isLate = this.transport.wouldBlock(count) && performance.now() >= deadline;
+    return `http read failed: ${isLate ? "timed out" : this.transport.reason(count)}`;
+  }
+
+  protected forget(): void {
+    this.search.reset();
+    this.held = undefined;
+    this.head = undefined;
+    this.body = undefined;
+  }
+}
 
 /** The bytes at the start of the scratch buffer, and whether they are still on the stream too. */
 interface Piece {
@@ -45,13 +181,7 @@ interface Piece {
   readonly isTaken: boolean;
 }
 
-export class RequestReader {
-  readonly #transport: Transport;
-  readonly #search = new HeadSearch();
-  /** Bytes of the head that were taken from the transport while its end was not there; undefined: none. */
-  #held: ByteCollector | undefined;
-  #head: RequestHead | undefined;
-  #body: PendingBody | undefined;
+export class RequestReader extends MessageReader<RequestHead> {
   #owesContinue = false;
   /**
    * The size of the next request, when the last two had that size and nothing came with them; 0: not known. A client
@@ -62,30 +192,32 @@ export class RequestReader {
   #lastSize = 0;
   /** When the first bytes of the present request came, on performance.now()'s clock. */
   #begunAt = 0;
-  /** Why nothing more can be read: nobody knows where the next request would begin. */
-  #refusal: string | undefined;
 
   constructor(transport: Transport) {
-    this.#transport = transport;
+    super(transport, "request");
   }
 
   /** True between requests: no byte of the next one was taken. */
   get idle(): boolean {
-    return this.#held === undefined && this.#head === undefined;
+    return this.held === undefined && this.head === undefined;
   }
 
   /**
    * The next request, or the text of an error. Waits until it is whole, but for its first byte only if `wait`.
    * After an error of the transport the next call goes on; after any other it gives the same error again.
    */
-  read(limits: ReadLimits, wait: boolean, sendContinue: SendContinue): IncomingRequest | string {
-    if (this.#refusal !== undefined) return this.#refusal;
+  read(limits: ReadLimits, wait: boolean, sendContinue: SendContinue): Incoming<RequestHead> | string {
+    if (this.refusal !== undefined) return this.refusal;
     const deadline = this.#deadline(limits.timeout);
-    let result = this.#head === undefined ? this.#readHead(limits, wait ? deadline : 0, deadline) : undefined;
+    let result = this.head === undefined ? this.#readHead(limits, wait ? deadline : 0, deadline) : undefined;
     if (result === undefined) result = this.#readBody(deadline, sendContinue);
-    if (result instanceof MessageError) return this.#refuse(result);
-    if (typeof result === "number") return this.#failure(result, wait, deadline);
-    return result;
+    if (result instanceof MessageError) return this.refuse(result);
+    if (typeof result !== "number") return result;
+    // The peer said that its last request was its last one: nothing is there, and nothing will come.
+    if (!wait && this.idle && this.transport.wouldBlock(result)) {
+      return "connection closed before request headers";
+    }
+    return this.failure(result, deadline);
   }
 
   #deadline(timeout: number): number {
@@ -93,36 +225,8 @@ export class RequestReader {
     return (this.idle ? performance.now() : this.#begunAt) + timeout;
   }
 
-  #refuse(error: MessageError): string {
-    const reason = error === BODY_TOO_LARGE ? "request body too large" : error.reason;
-    this.#refusal = error.kind === "syntax" ? `invalid http request: ${reason}` : reason;
-    this.#forget();
-    return this.#refusal;
-  }
-
-  #failure(count: number, wait: boolean, deadline: number): string {
-    if (count === 0) {
-      const missing = this.#head === undefined ? "headers" : "body complete";
-      return `connection closed before request ${missing}`;
-    }
-    if (this.#transport.wouldBlock(count)) {
-      // The peer said that its last request was its last one: nothing is there, and nothing will come.
-      if (!wait && this.idle) return "connection closed before request headers";
-      if (performance.now() >= deadline) return "http read failed: timed out";
-    }
-    return `http read failed: ${this.#transport.reason(count)}`;
-  }
-
-  #forget(): void {
-    this.#search.reset();
-    this.#held = undefined;
-    this.#head = undefined;
-    this.#body = undefined;
-    this.#owesContinue = false;
-  }
-
-  #complete(head: RequestHead, body: Buffer): IncomingRequest {
-    this.#forget();
+  #complete(head: RequestHead, body: Buffer): Incoming<RequestHead> {
+    this.forget();
     return { head, body };
   }
 
@@ -137,11 +241,11 @@ export class RequestReader {
     limits: ReadLimits,
     firstDeadline: number,
     deadline: number,
-  ): IncomingRequest | MessageError | number | undefined {
+  ): Incoming<RequestHead> | MessageError | number | undefined {
     scratch ??= lastingBuffer(BODY_PIECE);
-    const transport = this.#transport;
+    const transport = this.transport;
     for (;;) {
-      const held = this.#held;
+      const held = this.held;
       const isTaken = held === undefined && this.#expectedSize > 0;
       const count = isTaken
         ? transport.receive(scratch, this.#expectedSize, firstDeadline)
@@ -154,12 +258,12 @@ export class RequestReader {
         held.append(scratch, 0, count);
         view = held.bytes();
       }
-      const head = parseRequestHead(view, 0, before + count, this.#search, limits.section, limits.keepFields);
+      const head = parseRequestHead(view, 0, before + count, this.search, limits.section, limits.keepFields);
       if (head instanceof MessageError) return this.#give(head, piece, deadline);
       if (head !== undefined) return this.#headEnded(head, head.size - before, piece, limits, deadline);
       if (held === undefined) {
-        this.#held = new ByteCollector(2 * count);
-        this.#held.append(scratch, 0, count);
+        this.held = new ByteCollector(2 * count);
+        this.held.append(scratch, 0, count);
         this.#begunAt = performance.now();
       }
       const failure = this.#takeOf(piece, count, deadline);
@@ -174,7 +278,7 @@ export class RequestReader {
     piece: Piece,
     limits: ReadLimits,
     deadline: number,
-  ): IncomingRequest | MessageError | number | undefined {
+  ): Incoming<RequestHead> | MessageError | number | undefined {
     const framing = requestFraming(head);
     if (framing instanceof MessageError) return this.#give(framing, piece, deadline);
     const length = framing.kind === "length" ? framing.length : 0;
@@ -184,7 +288,7 @@ export class RequestReader {
     const failure = this.#takeOf(piece, size, deadline);
     if (failure !== undefined) return failure;
     if (isWhole) {
-      const cameAlone = size === piece.count && this.#held === undefined;
+      const cameAlone = size === piece.count && this.held === undefined;
       this.#expectedSize = cameAlone && size === this.#lastSize ? size : 0;
       this.#lastSize = cameAlone ? size : 0;
       const body = length === 0 ? NO_BYTES : (scratch as Buffer).subarray(headBytes, size);
@@ -192,12 +296,9 @@ export class RequestReader {
     }
 
     this.#expectedSize = 0;
-    if (this.#held === undefined) this.#begunAt = performance.now();
-    this.#head = head;
-    this.#body =
-      framing.kind === "chunked"
-        ? new ChunkedDecoder(limits.maxBodyBytes, limits.section)
-        : { length, bytes: new ByteCollector(Math.min(length, BODY_PIECE)) };
+    if (this.held === undefined) this.#begunAt = performance.now();
+    this.head = head;
+    this.body = pendingBody(framing, limits.maxBodyBytes, limits.section, false);
     // RFC 9110, 10.1.1: not to an HTTP/1.0 client, and needless once the body has begun to come.
     this.#owesContinue =
       piece.count === headBytes &&
@@ -206,46 +307,15 @@ export class RequestReader {
     return undefined;
   }
 
-  #readBody(deadline: number, sendContinue: SendContinue): IncomingRequest | MessageError | number {
+  #readBody(deadline: number, sendContinue: SendContinue): Incoming<RequestHead> | MessageError | number {
     if (this.#owesContinue) {
       const failure = sendContinue();
       if (failure < 0) return failure;
       this.#owesContinue = false;
     }
-    const body = this.#body as PendingBody;
-    const failure =
-      body instanceof ChunkedDecoder ? this.#readChunks(body, deadline) : this.#readLength(body, deadline);
-    if (failure !== undefined) return failure;
-    const bytes = body instanceof ChunkedDecoder ? body.body : body.bytes;
-    return this.#complete(this.#head as RequestHead, bytes.bytes());
-  }
-
-  #readLength(
-    body: { readonly length: number; readonly bytes: ByteCollector },
-    deadline: number,
-  ): number | undefined {
-    const { length, bytes } = body;
-    while (bytes.length < length) {
-      // The buffer grows with what came (to four times that at most), not with what the client announced.
-      const room = bytes.room(Math.min(length - bytes.length, Math.max(BODY_PIECE, 3 * bytes.length)));
-      const count = this.#transport.receive(room, Math.min(room.length, length - bytes.length), deadline);
-      if (count <= 0) return count;
-      bytes.length += count;
-    }
-    return undefined;
-  }
-
-  #readChunks(decoder: ChunkedDecoder, deadline: number): MessageError | number | undefined {
-    scratch ??= lastingBuffer(BODY_PIECE);
-    while (!decoder.done) {
-      const count = this.#transport.peek(scratch, BODY_PIECE, deadline);
-      if (count <= 0) return count;
-      const used = decoder.decode(scratch, 0, count);
-      if (typeof used !== "number") return this.#give(used, { count, isTaken: false }, deadline);
-      const failure = this.#take(used, deadline);
-      if (failure !== undefined) return failure;
-    }
-    return undefined;
+    const bytes = receiveBody(this.transport, this.body as PendingBody, deadline);
+    if (typeof bytes === "number" || bytes instanceof MessageError) return bytes;
+    return this.#complete(this.head as RequestHead, bytes);
   }
 
   /**
@@ -259,21 +329,84 @@ export class RequestReader {
 
   /** Makes the first `length` bytes of a piece taken and leaves the others on the stream. A failure, or undefined. */
   #takeOf(piece: Piece, length: number, deadline: number): number | undefined {
-    if (!piece.isTaken) return this.#take(length, deadline);
-    if (length < piece.count) this.#transport.unreceive((scratch as Buffer).subarray(length, piece.count));
+    if (!piece.isTaken) return take(this.transport, length, deadline);
+    if (length < piece.count) this.transport.unreceive((scratch as Buffer).subarray(length, piece.count));
     return undefined;
   }
+}
 
-  /** Takes bytes that were seen: they are there. A failure (or 0, end of stream) all the same, or undefined. */
-  #take(length: number, deadline: number): number | undefined {
-    const target = scratch as Buffer;
-    let taken = this.#transport.receive(target, length, deadline);
-    while (taken < length) {
-      if (taken <= 0) return taken;
-      const count = this.#transport.receive(target.subarray(taken), length - taken, deadline);
+/** Interim answers before the final one. */
+const MOST_INTERIM = 32;
+const TOO_MANY_INTERIM = new MessageError("limit", "too many interim responses");
+
+export class ResponseReader extends MessageReader<ResponseHead> {
+  /** Interim answers that were passed over. */
+  #interim = 0;
+
+  constructor(transport: Transport) {
+    super(transport, "response");
+  }
+
+  /**
+   * The next answer, to a request of this method; or the text of an error. Waits until it is whole. After an error of the
+   * transport the next call goes on; after any other it gives the same error again.
+   */
+  read(limits: ReadLimits, method: string): Incoming<ResponseHead> | string {
+    if (this.refusal !== undefined) return this.refusal;
+    const deadline = performance.now() + limits.timeout;
+    const head = this.head ?? this.#readHead(limits, method, deadline);
+    if (typeof head === "number") return this.failure(head, deadline);
+    if (head instanceof MessageError) return this.refuse(head);
+    const body = this.body === undefined ? NO_BYTES : receiveBody(this.transport, this.body, deadline);
+    if (typeof body === "number") return this.failure(body, deadline);
+    if (body instanceof MessageError) return this.refuse(body);
+    this.forget();
+    return { head, body };
+  }
+
+  protected override forget(): void {
+    super.forget();
+    this.#interim = 0;
+  }
+
+  /** As for a request: looks for the head's end, and takes exactly that. Interim answers are passed over. */
+  #readHead(limits: ReadLimits, method: string, deadline: number): ResponseHead | MessageError | number {
+    scratch ??= lastingBuffer(BODY_PIECE);
+    const { transport, search } = this;
+    const { section, keepFields } = limits;
+    while (this.#interim <= MOST_INTERIM) {
+      const count = transport.peek(scratch, HEAD_PIECE, deadline);
       if (count <= 0) return count;
-      taken += count;
+      const before = this.held?.length ?? 0;
+      this.held?.append(scratch, 0, count);
+      const view = this.held?.bytes() ?? scratch;
+      const head = parseResponseHead(view, 0, before + count, search, section, keepFields);
+      const isWhole = head !== undefined && !(head instanceof MessageError);
+      if (head === undefined && this.held === undefined) {
+        this.held = new ByteCollector(2 * count);
+        this.held.append(scratch, 0, count);
+      }
+      const failure = take(transport, isWhole ? head.size - before : count, deadline);
+      if (head instanceof MessageError) return head;
+      if (failure !== undefined) return failure;
+      if (!isWhole) continue;
+      this.held = undefined;
+      search.reset();
+      // 101 comes out without a body, as every 1xx.
+      if (head.status >= 200 || head.status === 101) return this.#headEnded(head, limits, method);
+      this.#interim++;
     }
-    return undefined;
+    return TOO_MANY_INTERIM;
+  }
+
+  #headEnded(head: ResponseHead, limits: ReadLimits, method: string): ResponseHead | MessageError {
+    const framing = responseFraming(head, method);
+    if (framing instanceof MessageError) return framing;
+    const isCoded = head.headers["content-encoding"] !== undefined;
+    const most = isCoded ? mostCodedBytes(limits.maxBodyBytes) : limits.maxBodyBytes;
+    if (framing.kind === "length" && framing.length > most) return BODY_TOO_LARGE;
+    this.head = head;
+    this.body = pendingBody(framing, most, limits.section, true);
+    return head;
   }
 }

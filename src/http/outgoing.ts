@@ -37,18 +37,14 @@ export class MessageWriter {
    * rest is kept for `finish`, under the owner's name.
    */
   send(bytes: Buffer, length: number, owner: unknown): number {
-    let sent = this.#transport.send(bytes, length, Number.POSITIVE_INFINITY);
-    while (sent < length) {
-      if (sent < 0) return sent;
-      const rest = bytes.subarray(sent, length);
-      const count = this.#transport.send(rest, rest.length, Number.POSITIVE_INFINITY);
-      if (count < 0) {
-        this.#rest = Buffer.from(rest); // a copy: the buffer may serve the next message of another stream
-        this.#owner = owner;
-        return count;
-      }
-      sent += count;
-    }
-    return 0;
+    const sent = this.#transport.send(bytes, length, Number.POSITIVE_INFINITY);
+    if (sent === length) return 0;
+    if (sent < 0) return sent;
+    this.#rest = bytes.subarray(sent, length);
+    this.#owner = owner;
+    const failure = this.finish();
+    // A copy: the buffer may serve the next message of another stream.
+    if (this.#rest !== undefined) this.#rest = Buffer.from(this.#rest);
+    return failure;
   }
 }
