@@ -8,28 +8,19 @@ import { errorText } from "../error.ts";
 import { type ByteStream, type Transport, transportOf } from "../stream.ts";
 import { traced } from "../trace.ts";
 import { answerOf, type ClientResponse } from "./answer.ts";
-import type { BodyDecoding } from "./body.ts";
 import { ResponseReader } from "./incoming.ts";
 import type { Encoded } from "./message.ts";
-import { defaultSettings, readOptions } from "./options.ts";
+import { defaultSettings, type ReadOptions, readOptions } from "./options.ts";
 import { MessageWriter } from "./outgoing.ts";
 import { encodeRequest } from "./outgoing-request.ts";
 import { type ClientRequest, readSettings } from "./settings.ts";
 
 /** What `read_response` allows. */
-export interface ReadResponseOptions {
-  /** Bytes of each head (default 65536); also of a chunked body's trailers. */
-  max_header_bytes?: number;
-  /** Field lines (default 128). */
-  max_headers?: number;
+export interface ReadResponseOptions extends ReadOptions {
   /** Bytes of the body, the codings undone (default 67108864). */
   max_body_bytes?: number;
   /** Milliseconds for the whole answer; null (the default) is no limit. */
   timeout_ms?: number | null;
-  /** `"json"` (the default): JSON where the text is that, else the text; `"text"`; or `"base64"` for any bytes. */
-  decode_body?: BodyDecoding;
-  /** Adds `raw_headers` to the answer (default false). */
-  raw_headers?: boolean;
 }
 
 /**

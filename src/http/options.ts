@@ -8,6 +8,18 @@ import type { BodyDecoding } from "./body.ts";
 import type { ReadLimits } from "./incoming.ts";
 import { isJsonObject } from "./message.ts";
 
+/** What `read_request` and `read_response` have in common. */
+export interface ReadOptions {
+  /** Bytes of a head (default 65536), empty lines before it included; also of a chunked body's trailers. */
+  max_header_bytes?: number;
+  /** Field lines (default 128). */
+  max_headers?: number;
+  /** `"json"` (the default): JSON where the text is that, else the text; `"text"`; or `"base64"` for any bytes. */
+  decode_body?: BodyDecoding;
+  /** Adds `raw_headers` to what comes out (default false). */
+  raw_headers?: boolean;
+}
+
 /** What one read of a message allows, keeps, and makes of the body. */
 export interface ReadSettings extends ReadLimits {
   readonly decoding: BodyDecoding;

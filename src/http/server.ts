@@ -7,7 +7,7 @@ import { errorText } from "../error.ts";
 import type { Json } from "../json.ts";
 import { type ByteStream, type Transport, transportOf } from "../stream.ts";
 import { traced } from "../trace.ts";
-import { type BodyDecoding, decodeBody } from "./body.ts";
+import { decodeBody } from "./body.ts";
 import { type Field, type Headers, hasOption } from "./fields.ts";
 import { RequestReader } from "./incoming.ts";
 import {
@@ -20,7 +20,7 @@ import {
   readFields,
   responseHead,
 } from "./message.ts";
-import { defaultSettings, readOptions } from "./options.ts";
+import { defaultSettings, type ReadOptions, readOptions } from "./options.ts";
 import { MessageWriter } from "./outgoing.ts";
 import type { RequestHead, Version } from "./parser.ts";
 
@@ -57,19 +57,11 @@ export interface ServerResponse {
 }
 
 /** What `read_request` allows. */
-export interface ReadRequestOptions {
-  /** Bytes of the head, empty lines before it included (default 65536); also of a chunked body's trailers. */
-  max_header_bytes?: number;
-  /** Field lines (default 128). */
-  max_headers?: number;
+export interface ReadRequestOptions extends ReadOptions {
   /** Bytes of the body, the chunked coding undone (default 1048576). */
   max_body_bytes?: number;
   /** Milliseconds for the whole request, from its first byte to its last; null (the default) is no limit. */
   timeout_ms?: number | null;
-  /** `"json"` (the default): JSON where the text is that, else the text; `"text"`; or `"base64"` for any bytes. */
-  decode_body?: BodyDecoding;
-  /** Adds `raw_headers` to the request (default false). */
-  raw_headers?: boolean;
 }
 
 /**
