@@ -12,3 +12,9 @@ export function timeoutFrom(milliseconds: unknown): number | undefined {
 export function timeoutTo(milliseconds: number): number | null {
   return milliseconds === Number.POSITIVE_INFINITY ? null : milliseconds;
 }
+
+/**
+ * In place of a transport's failure: a deadline is past, though no wait has ended at it. With a peer that sends (or reads)
+ * a little every millisecond there is always something to go on with before the wait is over, for ever.
+ */
+export const TOO_LATE = Number.NEGATIVE_INFINITY;

@@ -275,6 +275,53 @@ test("a body that the server does not take ends at timeout_ms", () => {
   assert.ok(took >= 399 && took < 3000, `${took} ms`);
 });
 
+test("a peer that is never silent: a byte a millisecond, a little room a millisecond", async () => {
+  // The kernel's waits are of 4 ms and more: none of them ever ends at its timeout.
+  await using peer = python(`
+import threading
+def serve(c):
+    try:
+        while True:
+            path = c.recv(4096).split(b" ")[1]
+            start = {b"/head": b"HTTP/1.1 200 OK\\r\\nA: ", b"/length": b"HTTP/1.1 200 OK\\r\\nContent-Length: 99999\\r\\n\\r\\n",
+                b"/chunks": b"HTTP/1.1 200 OK\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\nfffff\\r\\n", b"/close": b"HTTP/1.1 200 OK\\r\\n\\r\\n",
+                b"/request": b"POST / HTTP/1.1\\r\\nHost: a\\r\\nContent-Length: 99999\\r\\n\\r\\n",
+                b"/redirect": b"HTTP/1.1 302 Found\\r\\nLocation: /redirect\\r\\nContent-Length: 0\\r\\n\\r\\n"}.get(path)
+            if start: c.sendall(start)
+            while path != b"/redirect":
+                if start: c.sendall(b"1")
+                else: c.recv(4096)
+                time.sleep(0.001)
+            time.sleep(0.001)
+    except (OSError, IndexError): pass
+s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(9)
+print(s.getsockname()[1])
+while True: threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()
+`);
+  const address = `127.0.0.1:${await peer.line()}`;
+  const ends = (what: string, call: () => unknown) => {
+    const { took, value } = timed(call);
+    assert.match(err(value as ReturnType<typeof net.http.request>), / failed: timed out$/, what);
+    assert.ok(took >= 199 && took < 1500, `${what}: ${took} ms`);
+  };
+  const limits = { timeout_ms: 200, max_redirects: 100_000 };
+  for (const path of ["/head", "/length", "/chunks", "/close", "/redirect"]) {
+    ends(path, () => net.http.request({ method: "GET", url: `http://${address}${path}`, ...limits }));
+  }
+  const body_text = "x".repeat(30_000_000);
+  ends("upload", () => net.http.request({ method: "PUT", url: `http://${address}/`, body_text, ...limits }));
+  for (const path of ["/head", "/length", "/chunks", "/close", "/request"]) {
+    const stream = ok(net.TcpStream.connect(address));
+    ok(stream.write_all(`GET ${path} HTTP/1.1\r\n\r\n`));
+    ends(`half ${path}`, () =>
+      path === "/request"
+        ? net.http.read_request(stream, { timeout_ms: 200 })
+        : net.http.read_response(stream, { timeout_ms: 200 }),
+    );
+    stream.close();
+  }
+});
+
 test("null is no timeout", () => {
   const url = raw.url(TELL);
   assert.ok(net.http.request({ method: "GET", url, timeout_ms: null, connect_timeout_ms: null }).isOk);

@@ -78,14 +78,9 @@ function perform(settings: Settings, inbox: Inbox): ClientResponse | string {
   let asked: Asked = settings;
   let { tls } = settings;
   for (let redirects = 0; ; redirects++) {
-    const received = exchange(
-      settings,
-      asked,
-      tls,
-      inbox,
-      redirects === 0 ? begin : performance.now(),
-      deadline,
-    );
+    const now = redirects === 0 ? begin : performance.now();
+    if (now >= deadline) return "timed out";
+    const received = exchange(settings, asked, tls, inbox, now, deadline);
     if (received instanceof ExchangeFailure) return received.reason;
     const { status, headers } = received.head;
     if (settings.maxRedirects === 0 || !isRedirect(status, headers.location)) {

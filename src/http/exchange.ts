@@ -7,6 +7,7 @@
 import { error_code } from "../error.ts";
 import type { Transport } from "../stream.ts";
 import { lastingBuffer } from "../sys/memory.ts";
+import { TOO_LATE } from "../timeout.ts";
 import { BODY_TOO_LARGE, ChunkedDecoder, responseFraming } from "./body.ts";
 import type { SectionLimits } from "./fields.ts";
 import type { Encoded } from "./message.ts";
@@ -48,6 +49,11 @@ export class Inbox {
     }
     this.start = 0;
     this.end = used;
+  }
+
+  /** As `fill`, for all but the first bytes of an answer. */
+  fillOn(source: Source, wanted: number, deadline: number): number {
+    return performance.now() >= deadline ? TOO_LATE : this.fill(source, wanted, deadline);
   }
 
   /** Receives at most `wanted` bytes behind those that are there: how many came, 0 at end of stream, or a failure. */
@@ -96,6 +102,11 @@ export interface Line {
 
 /** More than a send buffer takes at once: the server may answer before it has all of it. */
 const LARGE = 128 * 1024;
+/**
+ * How much of it is sent at once. One send(2) can go on for as long as the peer reads, whatever its timeout: the kernel
+ * counts that in ticks, and a wait shorter than a tick as none. So the clock is looked at in between.
+ */
+const PIECE = 256 * 1024;
 /** How long a large request waits for room before it looks whether the server has answered, in milliseconds. */
 const PATIENCE = 100;
 
@@ -154,11 +165,15 @@ export class LargeRequest implements Source {
     const { transport } = this.#line;
     while (!this.isWhole && !this.#isBroken) {
       const patience = Math.min(deadline, performance.now() + PATIENCE);
-      const rest = this.#bytes.subarray(this.#sent, this.#length);
-      const count = transport.send(rest, rest.length, patience);
+      const piece = this.#bytes.subarray(this.#sent, Math.min(this.#length, this.#sent + PIECE));
+      const count = transport.send(piece, piece.length, patience);
       if (count >= 0) {
         this.#sent += count;
         if (this.isWhole) return 0;
+        if (performance.now() >= deadline) {
+          this.#isBroken = true;
+          return TOO_LATE;
+        }
       } else if (!transport.wouldBlock(count) || performance.now() >= deadline) {
         // What the server said before it went can still be received.
         this.#isBroken = true;
@@ -172,7 +187,7 @@ export class LargeRequest implements Source {
   receive(target: Uint8Array, length: number, deadline: number): number {
     const { transport } = this.#line;
     const failure = this.sendOn(deadline);
-    if (failure < 0 && transport.wouldBlock(failure)) return failure;
+    if (failure === TOO_LATE || (failure < 0 && transport.wouldBlock(failure))) return failure;
     return transport.receive(target, length, deadline);
   }
 
@@ -214,7 +229,8 @@ export function readHead(
       }
       if (!mayBeHttp(inbox)) return NOT_HTTP;
     }
-    const count = inbox.fill(source, INBOX_SIZE, deadline);
+    const count =
+      inbox.end === 0 ? inbox.fill(source, INBOX_SIZE, deadline) : inbox.fillOn(source, INBOX_SIZE, deadline);
     const retry = inbox.end === 0 ? "if idempotent" : "never";
     if (count < 0) return transportFailure(source, count, deadline, retry);
     if (count === 0) return new ExchangeFailure("connection closed before response headers", retry);
@@ -280,7 +296,7 @@ function readLength(
   for (;;) {
     const missing = length - (inbox.end - inbox.start);
     if (missing <= 0) break;
-    const count = inbox.fill(source, missing, deadline);
+    const count = inbox.fillOn(source, missing, deadline);
     if (count <= 0) return cutShort(source, count, deadline);
   }
   const bodyEnd = inbox.start + length;
@@ -300,7 +316,7 @@ function readChunks(
     if (decoder.done) return { bytes: decoder.body.bytes(), isClean: at === inbox.end };
     inbox.start = 0;
     inbox.end = 0;
-    const count = inbox.fill(source, INBOX_SIZE, deadline);
+    const count = inbox.fillOn(source, INBOX_SIZE, deadline);
     if (count <= 0) return cutShort(source, count, deadline);
   }
 }
@@ -313,7 +329,7 @@ function readToEnd(
 ): AnswerBody | ExchangeFailure {
   for (;;) {
     if (inbox.end - inbox.start > maxBytes) return badAnswer(BODY_TOO_LARGE);
-    const count = inbox.fill(source, INBOX_SIZE, deadline);
+    const count = inbox.fillOn(source, INBOX_SIZE, deadline);
     if (count === 0) return { bytes: inbox.bytes.subarray(inbox.start, inbox.end), isClean: false };
     if (count < 0) return transportFailure(source, count, deadline, "never");
   }

@@ -4,6 +4,7 @@
  */
 import type { Transport } from "../stream.ts";
 import { lastingBuffer } from "../sys/memory.ts";
+import { TOO_LATE } from "../timeout.ts";
 import {
   BODY_TOO_LARGE,
   ByteCollector,
@@ -113,6 +114,7 @@ function receiveBody(
     const failure = take(transport, isMalformed ? count : used, deadline);
     if (isMalformed) return used;
     if (failure !== undefined) return failure;
+    if (!body.done && performance.now() >= deadline) return TOO_LATE;
   }
   return body.body.bytes();
 }
@@ -130,6 +132,7 @@ function receiveSized(
     if (count === 0 && length === Number.POSITIVE_INFINITY) break;
     if (count <= 0) return count;
     bytes.length += count;
+    if (bytes.length < end && performance.now() >= deadline) return TOO_LATE;
   }
   return bytes.length > most ? BODY_TOO_LARGE : bytes.bytes();
 }
@@ -163,7 +166,7 @@ abstract class MessageReader<Head> {
       const missing = this.head === undefined ? "headers" : "body complete";
       return `connection closed before ${this.#kind} ${missing}`;
     }
-    const isLate = this.transport.wouldBlock(count) && performance.now() >= deadline;
+    const isLate = count === TOO_LATE || (this.transport.wouldBlock(count) && performance.now() >= deadline);
     return `http read failed: ${isLate ? "timed out" : this.transport.reason(count)}`;
   }
 
@@ -268,6 +271,7 @@ export class RequestReader extends MessageReader<RequestHead> {
       }
       const failure = this.#takeOf(piece, count, deadline);
       if (failure !== undefined) return failure;
+      if (performance.now() >= deadline) return TOO_LATE;
     }
   }
 
@@ -389,7 +393,10 @@ export class ResponseReader extends MessageReader<ResponseHead> {
       const failure = take(transport, isWhole ? head.size - before : count, deadline);
       if (head instanceof MessageError) return head;
       if (failure !== undefined) return failure;
-      if (!isWhole) continue;
+      if (!isWhole) {
+        if (performance.now() >= deadline) return TOO_LATE;
+        continue;
+      }
       this.held = undefined;
       search.reset();
       // 101 comes out without a body, as every 1xx.
