@@ -359,13 +359,15 @@ test("NO_PROXY's rules", () => {
   assert.ok(!uses("http://EXAMPLE.com/", "a,Example.COM"));
   assert.ok(uses("http://sub.example.com/", "example.com"));
   assert.ok(!uses("http://sub.example.com/", ".example.com"));
-  assert.ok(uses("http://example.com/", ".example.com"));
+  assert.ok(!uses("http://example.com/", ".example.com"));
+  assert.ok(uses("http://notexample.com/", ".example.com"));
   assert.ok(!uses("http://sub.example.com/", "*.example.com"));
   assert.ok(uses("http://notexample.com/", "*.example.com"));
   assert.ok(!uses("http://example.com:8080/", "example.com:8080"));
   assert.ok(uses("http://example.com:8081/", "example.com:8080"));
   assert.ok(!uses("https://example.com/", "example.com:443"));
   assert.ok(!uses("http://192.168.1.50/", "192.168.1.1-192.168.1.100"));
+  assert.ok(!uses("http://192.168.1.50/", "a, 192.168.1.1 - 192.168.1.100"));
   assert.ok(uses("http://192.168.1.101/", "192.168.1.1-192.168.1.100"));
   assert.ok(!uses("http://192.168.1.1/", "192.168.1.1"));
   assert.ok(!uses("http://[::1]/", "::1"));

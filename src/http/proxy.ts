@@ -60,15 +60,15 @@ export function proxyFor(
 }
 
 /**
- * Whether an entry of NO_PROXY is about this target: `*`, `example.com`, `example.com:8080`, `.example.com` and
- * `*.example.com` (the names below it, not itself), `192.168.1.1-192.168.1.100`.
+ * Whether an entry of NO_PROXY is about this target: `*`, `example.com`, `example.com:8080`, `.example.com` (itself, as
+ * in Node and curl, and the names below it), `*.example.com` (the names below it alone), `192.168.1.1-192.168.1.100`.
  */
 function isException(entry: string, { host, port }: Target): boolean {
   const bare = host.startsWith("[") ? host.slice(1, -1) : host;
   if (entry === "*" || entry === host || entry === bare || entry === `${host}:${port}`) return true;
-  if (entry.startsWith(".")) return host.endsWith(entry);
+  if (entry.startsWith(".")) return host.endsWith(entry) || host === entry.slice(1);
   if (entry.startsWith("*.")) return host.endsWith(entry.slice(1));
-  const [first, last, ...more] = entry.split("-").map(ipv4Number);
+  const [first, last, ...more] = entry.split("-").map((end) => ipv4Number(end.trim()));
   const address = ipv4Number(host);
   if (first === undefined || last === undefined || more.length > 0) return false;
   return first !== null && last !== null && address !== null && first <= address && address <= last;
