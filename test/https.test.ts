@@ -162,6 +162,28 @@ test("a plain-text server, and a silent one", async () => {
   listener.close();
 });
 
+test("a server that sends a byte of its handshake every millisecond does not hold a call past its time", async () => {
+  await using peer = python(
+    "listener = socket.create_server(('127.0.0.1', 0))\nprint(listener.getsockname()[1])\n" +
+      "while True:\n  raw, _ = listener.accept()\n  raw.recv(10000)\n  try:\n" +
+      // A record and in it a ServerHello, both of 16 KiB.
+      "    raw.sendall(bytes.fromhex('16030340000200 3ffc'))\n" +
+      "    while True:\n      raw.sendall(b'x')\n      time.sleep(0.001)\n  except OSError: pass\n",
+  );
+  const address = `127.0.0.1:${await peer.line()}`;
+  const began = performance.now();
+  const url = `https://${address}/`;
+  assert.equal(
+    err(net.http.request({ method: "GET", url, timeout_ms: 300 })),
+    "http request failed: timed out",
+  );
+  assert.equal(err(net.TlsStream.connect(address, { timeout_ms: 300 })), "tls handshake failed: timed out");
+  const stream = ok(net.TcpStream.connect(address));
+  ok(stream.set_read_timeout(300));
+  assert.match(err(net.TlsStream.client(stream, "localhost")), /Resource temporarily unavailable/);
+  assert.ok(performance.now() - began < 4000);
+});
+
 test("failed and closed connections leave no descriptor", () => {
   const request = (name: string) =>
     net.http.request({

@@ -30,6 +30,20 @@ test("a request to a server on this thread's own event loop gives one warning th
   assert.match(end.stderr, /event loop.*worker thread/s);
 });
 
+test("so does a TLS handshake with one", async () => {
+  await using child = node(
+    `const { createServer } = await import("node:net");
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const url = "https://127.0.0.1:" + server.address().port + "/";
+      console.log(net.http.request({ method: "GET", url, timeout_ms: 3000 }).error);
+      process.exit();
+    });`,
+  );
+  const end = await child.exit();
+  assert.equal(end.stdout, "http request failed: timed out\n");
+  assert.equal(end.stderr.split("BlockedEventLoopWarning").length - 1, 1, end.stderr);
+});
+
 test("a slow server elsewhere gives no warning, even while this event loop listens too", async () => {
   await using child = node(
     `const { Worker } = await import("node:worker_threads");

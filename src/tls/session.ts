@@ -139,18 +139,20 @@ export class TlsSession implements Transport {
   /** Null, or the text of the failure. It waits in non-blocking mode too: half a handshake is of no use to anybody. */
   #handshake(deadline: number): string | null {
     const { socket } = this;
-    if (!socket.nonblocking) return this.#shakeHands(deadline);
-    socket.setNonblocking(false);
+    // OpenSSL reads a message to its end by itself. In blocking mode a peer that sends a byte a millisecond, so that no
+    // read ever waits for long enough to time out, would keep it there past every deadline.
+    const wasNonblocking = socket.nonblocking;
+    if (!wasNonblocking) socket.setNonblocking(true);
     const failure = this.#shakeHands(deadline);
-    socket.setNonblocking(true);
+    if (!wasNonblocking) socket.setNonblocking(false);
     return failure;
   }
 
   #shakeHands(deadline: number): string | null {
     const ssl = this.#ssl;
     const { socket } = this;
-    const limit = socket.armReceive(deadline);
-    socket.armSend(limit);
+    const { POLLIN, POLLOUT } = socket.sys.constants;
+    const limit = Math.min(deadline, performance.now() + socket.readTimeout);
     for (;;) {
       ssl.ERR_clear_error();
       const result = ssl.SSL_do_handshake(this.#connection);
@@ -161,8 +163,8 @@ export class TlsSession implements Transport {
       const errno = ssl.errno();
       const error = ssl.SSL_get_error(this.#connection, result);
       let failure: number;
-      if (error === o.SSL_ERROR_WANT_READ) failure = socket.goOnReceiving(errno, limit);
-      else if (error === o.SSL_ERROR_WANT_WRITE) failure = socket.goOnSending(errno, limit);
+      if (error === o.SSL_ERROR_WANT_READ) failure = socket.waitUntil(POLLIN, limit);
+      else if (error === o.SSL_ERROR_WANT_WRITE) failure = socket.waitUntil(POLLOUT, limit);
       else if (error === o.SSL_ERROR_SYSCALL) {
         ssl.ERR_clear_error();
         return errno === 0 ? UNEXPECTED_EOF : socket.reason(-errno);
