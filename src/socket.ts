@@ -482,13 +482,12 @@ export class Socket implements Transport {
   waitUntil(events: number, limit: number): number {
     const begun = performance.now();
     if (begun >= limit) return -this.#constants.EAGAIN;
-    const longest = this.#suspectsDeadlock ? DEADLOCK_SUSPICION : LONGEST_TIMEOUT;
+    const longest = this.#suspectsDeadlock === false ? LONGEST_TIMEOUT : DEADLOCK_SUSPICION;
     const result = waitInSlices(this.sys, limit, (milliseconds) => {
       const limited = milliseconds < 0 ? longest : Math.min(milliseconds, longest);
       const found = this.#poll(events, limited);
-      if (found === 0 && this.#suspectsDeadlock && performance.now() - begun >= DEADLOCK_SUSPICION) {
-        this.#warnIfDeadlocked();
-      }
+      const isLong = found === 0 && performance.now() - begun >= DEADLOCK_SUSPICION;
+      if (isLong && this.#suspectsDeadlock !== false) this.#warnIfDeadlocked();
       return found;
     });
     return Math.min(0, result);

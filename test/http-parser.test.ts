@@ -436,3 +436,37 @@ describe("any bytes", () => {
     assert.ok(refused > 300, `only ${refused} refused`);
   });
 });
+
+describe("a head that is known", () => {
+  const text = Buffer.from("HTTP/1.1 200 OK\r\n__proto__: a\r\nContent-Length: 2\r\n\r\n{}");
+  const read = (limits = LIMITS) =>
+    parseResponseHead(text, 0, text.length, new HeadSearch(), limits) as ResponseHead;
+
+  test("reads as at the first time, with headers of its own", () => {
+    const first = read();
+    first.headers.changed = "by the caller";
+    const second = read();
+    assert.deepEqual(Object.entries(second.headers), [
+      ["__proto__", "a"],
+      ["content-length", "2"],
+    ]);
+    delete second.headers["content-length"];
+    assert.equal(read().headers["content-length"], "2");
+  });
+
+  test("is refused all the same where the limits are narrower", () => {
+    read();
+    assert.ok((read({ bytes: 20, fields: 9 }) as unknown) instanceof MessageError);
+    assert.ok((read({ bytes: 900, fields: 1 }) as unknown) instanceof MessageError);
+  });
+
+  test("is another one from the first byte to the last that differs", () => {
+    for (let at = 0; at < text.length - 2; at++) {
+      read();
+      const other = Buffer.from(text);
+      other[at]! ^= 1;
+      const fresh = parseResponseHead(other, 0, other.length, new HeadSearch(), { ...LIMITS });
+      assert.deepEqual(parseResponseHead(other, 0, other.length, new HeadSearch(), LIMITS), fresh, `${at}`);
+    }
+  });
+});
