@@ -6,9 +6,9 @@ import {
   contentLength,
   dateNow,
   encode,
+  fieldLine,
   readBody,
   readFields,
-  requestHead,
   responseHead,
 } from "../src/http/message.ts";
 import { HeadSearch, MessageError, parseRequestHead, parseResponseHead } from "../src/http/parser.ts";
@@ -51,7 +51,8 @@ describe("a caller's headers", () => {
         const lines = [["Host", "x"] as const, ...pairs.filter(([key]) => key.toLowerCase() !== "host")];
         const expected = lines.map(([key, text]) => [key, text.replace(/^[ \t]+|[ \t]+$/g, "")]);
         for (const parse of [parseRequestHead, parseResponseHead]) {
-          const head = parse === parseRequestHead ? requestHead("GET", "/", lines) : responseHead(200, lines);
+          const text = lines.map(([key, value]) => fieldLine(key, value)).join("");
+          const head = parse === parseRequestHead ? `GET / HTTP/1.1\r\n${text}\r\n` : responseHead(200, text);
           const { bytes, length } = encode(head, "");
           const read = parse(bytes, 0, length, new HeadSearch(), LIMITS, true);
           assert.ok(read !== undefined && !(read instanceof MessageError), JSON.stringify(read));
@@ -112,7 +113,7 @@ describe("bytes", () => {
     fc.assert(
       fc.property(fc.array(units), fc.constantFrom(1, 100, 3000), (characters, times) => {
         const text = characters.join("").repeat(times);
-        const head = responseHead(200, [["X", "é"]]);
+        const head = responseHead(200, fieldLine("X", "é"));
         const { bytes, length } = encode(head, text);
         assert.ok(bytes.subarray(0, length).equals(Buffer.from(head + text)));
         assert.equal(contentLength({ content: text, contentType: "" }), Buffer.byteLength(text));
@@ -128,7 +129,7 @@ describe("bytes", () => {
         const text = character.repeat(100_000);
         const body = readBody({ body_text: text });
         assert.ok(body.isOk && body.value !== null);
-        const head = responseHead(200, [["X", "é".repeat(length)]]);
+        const head = responseHead(200, fieldLine("X", "é".repeat(length)));
         assert.equal(contentLength(body.value), Buffer.byteLength(text));
         const { bytes, length: total } = encode(head, body.value.content);
         assert.ok(bytes.subarray(0, total).equals(Buffer.from(head + text)));
@@ -137,9 +138,9 @@ describe("bytes", () => {
   });
 
   test("of a start line have the reason of the registry, or none", () => {
-    assert.equal(responseHead(404, []), "HTTP/1.1 404 Not Found\r\n\r\n");
-    assert.equal(responseHead(799, []), "HTTP/1.1 799 \r\n\r\n");
-    assert.equal(requestHead("GET", "/a?b", [["A", "b"]]), "GET /a?b HTTP/1.1\r\nA: b\r\n\r\n");
+    assert.equal(responseHead(404, ""), "HTTP/1.1 404 Not Found\r\n\r\n");
+    assert.equal(responseHead(799, ""), "HTTP/1.1 799 \r\n\r\n");
+    assert.equal(responseHead(200, fieldLine("A", "b")), "HTTP/1.1 200 OK\r\nA: b\r\n\r\n");
   });
 });
 

@@ -98,20 +98,14 @@ export function contentLength(body: OutgoingBody): number {
   return typeof body.content === "string" ? Buffer.byteLength(body.content) : body.content.length;
 }
 
-/** A request's head: request line, the given fields, the empty line. */
-export function requestHead(method: string, target: string, fields: readonly Field[]): string {
-  return `${method} ${target} HTTP/1.1\r\n${fieldLines(fields)}\r\n`;
+/** An answer's head, of field lines that are made already. The version is the highest that we speak (RFC 9112, 2.3). */
+export function responseHead(status: number, lines: string): string {
+  return `HTTP/1.1 ${status} ${REASONS[status] ?? ""}\r\n${lines}\r\n`;
 }
 
-/** An answer's head. The version is the highest that we speak, whatever the client's (RFC 9112, 2.3). */
-export function responseHead(status: number, fields: readonly Field[]): string {
-  return `HTTP/1.1 ${status} ${REASONS[status] ?? ""}\r\n${fieldLines(fields)}\r\n`;
-}
-
-function fieldLines(fields: readonly Field[]): string {
-  let lines = "";
-  for (const field of fields) lines += `${field[0]}: ${field[1]}\r\n`;
-  return lines;
+/** A field's line, with its end. */
+export function fieldLine(name: string, value: string): string {
+  return `${name}: ${value}\r\n`;
 }
 
 /** A message as bytes: the first `length` of `bytes`. */

@@ -14,6 +14,7 @@ import {
   contentLength,
   dateNow,
   encode,
+  fieldLine,
   isJsonObject,
   type OutgoingBody,
   readBody,
@@ -268,10 +269,10 @@ function respond(connection: Connection, response: unknown): number | string {
 
   const isInterim = status < 200;
   if (isInterim && question.version === "HTTP/1.0") return 0; // RFC 9110, 15.2: it knows none
-  const head = responseHead(
-    status,
-    isInterim ? withoutFraming(fields.value) : completed(fields.value, status, question, body.value),
-  );
+  const lines = isInterim
+    ? interimLines(fields.value)
+    : finalLines(fields.value, status, question, body.value);
+  const head = responseHead(status, lines);
   const content = hasContent(status, question) ? (body.value ?? NULL_BODY).content : "";
 
   const failure = writer.finish();
@@ -306,24 +307,28 @@ function opensTunnel(status: number, question: Question): boolean {
   return question.method === "CONNECT" && status >= 200 && status < 300;
 }
 
-/** The caller's fields but those that frame the message: the framing is ours. */
-function withoutFraming(given: readonly Field[]): Field[] {
-  return given.filter(([name]) => !/^(?:content-length|transfer-encoding)$/i.test(name));
+/** The caller's fields but those that frame the message: an interim answer has no body. */
+function interimLines(given: readonly Field[]): string {
+  let lines = "";
+  for (const [name, value] of given) {
+    if (!/^(?:content-length|transfer-encoding)$/i.test(name)) lines += fieldLine(name, value);
+  }
+  return lines;
 }
 
-/** The fields of a final response: the caller's, and those that are ours to set or to add. */
-function completed(
+/** The field lines of a final response: the caller's, and those that are ours to set or to add. */
+function finalLines(
   given: readonly Field[],
   status: number,
   question: Question,
   body: OutgoingBody | null,
-): Field[] {
-  const fields: Field[] = [];
+): string {
+  let lines = "";
   let hasType = false;
   let hasDate = false;
   let hasConnection = false;
-  for (const field of given) {
-    switch (field[0].toLowerCase()) {
+  for (const [name, value] of given) {
+    switch (name.toLowerCase()) {
       case "content-length":
       case "transfer-encoding":
         continue;
@@ -335,19 +340,20 @@ function completed(
         break;
       case "connection":
         // A client that cannot keep the connection must not be told that it is kept.
-        if (question.isLast && hasOption(field[1], "keep-alive")) continue;
+        if (question.isLast && hasOption(value, "keep-alive")) continue;
         hasConnection = true;
     }
-    fields.push(field);
+    lines += fieldLine(name, value);
   }
-  if (!hasType) fields.push(["Content-Type", (body ?? NULL_BODY).contentType]);
-  if (!hasDate) fields.push(["Date", dateNow()]);
-  if (!hasConnection) fields.push(["Connection", "close"]);
+  const sent = body ?? NULL_BODY;
+  if (!hasType) lines += fieldLine("Content-Type", sent.contentType);
+  if (!hasDate) lines += fieldLine("Date", dateNow());
+  if (!hasConnection) lines += fieldLine("Connection", "close");
   // RFC 9110, 8.6: none with 204 and a tunnel; with 304 only the length that a 200 would have told.
   if (status !== 204 && !opensTunnel(status, question) && (status !== 304 || body !== null)) {
-    fields.push(["Content-Length", String(contentLength(body ?? NULL_BODY))]);
+    lines += fieldLine("Content-Length", String(contentLength(sent)));
   }
-  return fields;
+  return lines;
 }
 
 const DEFAULTS = defaultSettings(1024 * 1024);
