@@ -103,6 +103,12 @@ test("a connection that the server closed while it rested is replaced, for a POS
   assert.notEqual(connection(raw.url(TELL), { method: "POST", body: 1 }), second);
 });
 
+test("a server that closes after each answer without saying so is asked again and again", () => {
+  // The end comes at the very moment of the next request, before it or after.
+  const url = raw.url(TELL, "<end>");
+  for (let i = 0; i < 300; i++) assert.equal(ok(net.http.request({ method: "GET", url })).body, "0123456789");
+});
+
 for (const ending of ["<end>", "<reset>"] as const) {
   // The server closes the connection just as the next request comes: a fresh connection would have been answered.
   const steps: Step = { first: [TELL], later: [ending] };

@@ -119,7 +119,7 @@ function exchange(
   const route = routeOf(asked.target, settings, proxyAuthorizationOf(asked.fields), tls);
   if (typeof route === "string") return new ExchangeFailure(route);
   if (settings.keepAlive) {
-    const kept = takeIdle(route.key, now);
+    const kept = takeIdle(route.key, now, IDEMPOTENT.has(asked.method));
     if (kept !== undefined) {
       const received = exchangeOn(kept, settings, asked, route, inbox, deadline);
       if (!(received instanceof ExchangeFailure) || !mayRetry(received, asked.method)) return received;

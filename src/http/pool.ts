@@ -7,23 +7,33 @@ import type { Connection } from "./connection.ts";
 /** The place of a key. It stays when its connection is taken: the next one goes there. */
 interface Place {
   connection: Connection | null;
-  /** In the milliseconds of `performance.now()`. */
+  /** Since when it rests, and how long it may, in the milliseconds of `performance.now()`. */
+  since: number;
   expires: number;
 }
 
+/**
+ * A connection that rests for less than so many milliseconds is not looked at where a request may be sent again: what
+ * would be found comes a moment later as easily as in these, and to look costs as much as all else that a request needs.
+ */
+const A_MOMENT = 0.02;
 /** How long a connection may rest when the server does not say, in milliseconds. */
 const LONGEST_REST = 60_000;
 const MOST_PLACES = 64;
 
 const places = new Map<string, Place>();
 
-/** The connection at rest for this key, if there is one that still is in order. It leaves the pool. */
-export function takeIdle(key: string, now: number): Connection | undefined {
+/**
+ * The connection at rest for this key, if there is one that still is in order. It leaves the pool. `isSafe` says that no
+ * harm is done should the server turn out to have closed it.
+ */
+export function takeIdle(key: string, now: number, isSafe: boolean): Connection | undefined {
   const place = places.get(key);
   if (place === undefined || place.connection === null) return undefined;
   const { connection } = place;
   place.connection = null;
-  if (place.expires > now && connection.isQuiet()) return connection;
+  const isOneMomentOld = isSafe && now - place.since < A_MOMENT;
+  if (place.expires > now && (isOneMomentOld || connection.isQuiet())) return connection;
   connection.close();
   return undefined;
 }
@@ -37,13 +47,14 @@ export function keepIdle(key: string, connection: Connection, lifetime: number):
   let place = places.get(key);
   if (place === undefined) {
     if (places.size >= MOST_PLACES) dropOldest();
-    place = { connection: null, expires: 0 };
+    place = { connection: null, since: 0, expires: 0 };
     places.set(key, place);
   }
   // Another one is there when two calls overlapped: one was made from a listener that ran while the other waited.
   place.connection?.close();
   place.connection = connection;
-  place.expires = performance.now() + Math.min(lifetime, LONGEST_REST);
+  place.since = performance.now();
+  place.expires = place.since + Math.min(lifetime, LONGEST_REST);
   if (!isWatching) watchExpiry();
 }
 
