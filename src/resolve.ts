@@ -1,6 +1,6 @@
 import { isMainThread } from "node:worker_threads";
 import { parseAddress } from "./address.ts";
-import { signalListenersExist, signalListenerWaits } from "./signals.ts";
+import { longestSlice, signalListenersExist, signalListenerWaits, unseenListenerWaits } from "./signals.ts";
 import { type Platform, systemReason } from "./sys/index.ts";
 import { lasting } from "./sys/memory.ts";
 import { encodeAddress } from "./sys/sockaddr.ts";
@@ -61,12 +61,6 @@ function isScopeNumber(scope: string): boolean {
   return /^[0-9]{1,10}$/.test(scope);
 }
 
-/**
- * How long a lookup waits at a time, in milliseconds: in a worker, so that it can be terminated; in the main thread, to
- * look for a signal that another thread took.
- */
-const SLICE = isMainThread ? 250 : 50;
-
 /** getaddrinfo's answer; or a text when the wait for it was ended. */
 function lookUp(
   sys: Platform,
@@ -83,7 +77,7 @@ function lookUp(
   for (;;) {
     const remaining = deadline - performance.now();
     const begun = performance.now();
-    const slice = Math.max(1, Math.min(remaining, SLICE));
+    const slice = Math.max(1, Math.min(remaining, longestSlice));
     if (sys.lookup.wait(handle, slice)) return sys.lookup.finish(handle, port);
     if (performance.now() >= deadline) {
       sys.lookup.abandon(handle);
@@ -91,7 +85,7 @@ function lookUp(
     }
     // Back before its time without an answer: a signal.
     const isInterrupted = performance.now() - begun < slice - 1;
-    if (signalListenerWaits(isInterrupted)) {
+    if (isInterrupted ? signalListenerWaits() : unseenListenerWaits()) {
       sys.lookup.abandon(handle);
       return systemReason(sys, sys.constants.EINTR);
     }

@@ -1,19 +1,17 @@
 import { isMainThread } from "node:worker_threads";
 import { HeldBytes } from "./held.ts";
 import { disown, isOwned, own } from "./owners.ts";
-import { signalListenerWaits, watchSignals } from "./signals.ts";
+import {
+  longestSlice,
+  signalListenerWaits,
+  unseenListenerWaits,
+  WORKER_SLICE,
+  watchSignals,
+} from "./signals.ts";
 import type { Transport } from "./stream.ts";
 import { type Constants, linux } from "./sys/constants.ts";
 import { type Platform, platform, systemReason } from "./sys/index.ts";
 import { lastingBuffer } from "./sys/memory.ts";
-
-/**
- * The longest single wait inside the kernel, in milliseconds. The main thread may wait for ever: a signal ends it.
- * A worker must come back to JavaScript now and then, because `worker.terminate()` and `process.exit()` can only
- * stop it there. Node stops its workers one after the other at exit, so that the slices of many add up.
- */
-const WORKER_SLICE = 50;
-const LONGEST_SLICE = isMainThread ? Number.POSITIVE_INFINITY : WORKER_SLICE;
 
 /**
  * Waits that are limited to more than this go in slices of it, whatever their limit: so a socket is told once, and
@@ -64,9 +62,10 @@ export function waitInSlices(
   const { EINTR, EAGAIN } = sys.constants;
   for (;;) {
     const remaining = limit === Number.POSITIVE_INFINITY ? limit : limit - performance.now();
-    const result = attempt(pollTimeout(Math.min(remaining, LONGEST_SLICE)));
+    const result = attempt(pollTimeout(Math.min(remaining, longestSlice)));
     if (result > 0) return result;
     if (result < 0 && (result !== -EINTR || signalListenerWaits())) return result;
+    if (result === 0 && unseenListenerWaits()) return -EINTR;
     if (limit !== Number.POSITIVE_INFINITY && performance.now() >= limit) return -EAGAIN;
     comeBackToJavaScript();
   }
@@ -345,8 +344,9 @@ export class Socket implements Transport {
    * reports it, unless the event loop has turned by then.
    */
   #noticeSignal(): void {
-    if (performance.now() - this.#sendArmed >= this.#sendSlice - TICK || this.nonblocking) return;
-    if (!signalListenerWaits()) return;
+    if (this.nonblocking) return;
+    const isOver = performance.now() - this.#sendArmed >= this.#sendSlice - TICK;
+    if (!(isOver ? unseenListenerWaits() : signalListenerWaits())) return;
     this.#sendCutShort = true;
     setImmediate(() => {
       this.#sendCutShort = false;
@@ -429,7 +429,7 @@ export class Socket implements Transport {
       const errno = this.sys.errno();
       // It waits for nothing but room among those not yet accepted, SO_SNDTIMEO long; nothing is begun until then.
       if (errno !== EAGAIN && errno !== EINTR) return -errno;
-      if (errno === EINTR && signalListenerWaits()) return -errno;
+      if (errno === EINTR ? signalListenerWaits() : unseenListenerWaits()) return -EINTR;
       if (performance.now() >= deadline) return CONNECT_TIMED_OUT;
       comeBackToJavaScript();
     }
@@ -458,12 +458,14 @@ export class Socket implements Transport {
         return -errno;
       } else if (this.#nonblocking) {
         return -errno;
+      } else if (unseenListenerWaits()) {
+        return -EINTR;
       }
       const remaining = deadline - performance.now();
       if (remaining <= 0) return CONNECT_TIMED_OUT;
       comeBackToJavaScript();
       // A connection that is being made goes on being made; poll(2) says when connect(2) has an answer.
-      if (this.waitFor(this.#constants.POLLOUT, Math.min(remaining, LONGEST_SLICE)) !== 0) {
+      if (this.waitFor(this.#constants.POLLOUT, Math.min(remaining, longestSlice)) !== 0) {
         const error = this.getOption(this.#constants.SOL_SOCKET, this.#constants.SO_ERROR);
         return error === 0 ? 0 : -Math.abs(error);
       }
@@ -590,7 +592,7 @@ export class Socket implements Transport {
   }
 
   #isSliced(): boolean {
-    if (LONGEST_SLICE !== Number.POSITIVE_INFINITY || this.#shared) return true;
+    if (longestSlice !== Number.POSITIVE_INFINITY || this.#shared) return true;
     this.#suspectsDeadlock ??= listensHere();
     return this.#suspectsDeadlock;
   }
@@ -609,7 +611,7 @@ export class Socket implements Transport {
 
   #longestSlice(): number {
     if (this.#shared) return WORKER_SLICE;
-    return this.#suspectsDeadlock ? Math.min(LONGEST_SLICE, DEADLOCK_SUSPICION) : LONGEST_SLICE;
+    return this.#suspectsDeadlock ? Math.min(longestSlice, DEADLOCK_SUSPICION) : longestSlice;
   }
 
   #setTimeval(option: number, milliseconds: number): void {
@@ -647,9 +649,11 @@ export class Socket implements Transport {
 
   #goOn(errno: number, limit: number): number {
     if (errno === this.#constants.EAGAIN) {
-      if (limit !== Number.POSITIVE_INFINITY && performance.now() >= limit) return -errno;
+      const isOver = limit !== Number.POSITIVE_INFINITY && performance.now() >= limit;
       // Somebody else can have changed it: a clone, another process.
-      if ((this.#nonblocking && !this.#shared) || this.#isNonblockingInKernel()) return -errno;
+      if (!isOver && ((this.#nonblocking && !this.#shared) || this.#isNonblockingInKernel())) return -errno;
+      if (unseenListenerWaits()) return -this.#constants.EINTR;
+      if (isOver) return -errno;
     } else if (errno === this.#constants.EINTR) {
       if (signalListenerWaits()) return -errno;
       if (limit !== Number.POSITIVE_INFINITY && performance.now() >= limit) return -this.#constants.EAGAIN;

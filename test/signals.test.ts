@@ -179,3 +179,37 @@ test("a wake-up that no listener waits for interrupts nothing, though the call h
   child.kill("SIGCONT");
   assert.equal(await child.line(), "EAGAIN true");
 });
+
+test("a signal that another thread takes, because a child ends at the same moment, interrupts too", async () => {
+  await using child = node(
+    `import { spawn } from "node:child_process";
+    process.on("SIGINT", () => console.log("listener"));
+    ${prelude}
+    for (let round = 0; round < 5; round++) {
+      spawn("sh", ["-c", "sleep 0.1; kill -INT " + process.pid]);
+      console.log(net.error_code(server.read(1).error));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    process.exit();`,
+  );
+  for (let round = 0; round < 5; round++) {
+    assert.equal(await child.line(), "EINTR");
+    assert.equal(await child.line(), "listener");
+  }
+});
+
+for (const [prefix, call] of Object.entries(calls)) {
+  test(`a signal that came just before the call interrupts it, once: ${call}`, async () => {
+    await using child = node(
+      `process.on("SIGINT", () => console.log("listener"));
+      ${prelude}
+      process.kill(process.pid, "SIGINT");
+      console.log(${call}.error);
+      client.set_read_timeout(700);
+      console.log(net.error_code(client.read(1).error));`,
+    );
+    assert.equal(await child.line(), `${prefix}Interrupted system call (os error 4)`);
+    assert.equal(await child.line(), "EAGAIN");
+    assert.equal(await child.line(), "listener");
+  });
+}

@@ -2,6 +2,8 @@ import type { Constants } from "./constants.ts";
 import { loadPosix } from "./posix.ts";
 import type { Selector } from "./selector.ts";
 
+export { isLibuv } from "./signal-queue.ts";
+
 /**
  * What a platform must offer: the BSD socket calls under their own names, thin to the last one. A call that fails
  * gives -1, and `errno()` straight after it says why (so no other call may come between).

@@ -3,6 +3,9 @@ import type { Koffi } from "./koffi.ts";
 
 type Libc = ReturnType<Koffi["load"]>;
 
+/** Whether signals are libuv's business, as in Node. */
+export const isLibuv = process.versions["bun"] === undefined && process.versions["deno"] === undefined;
+
 /** What libuv's handler writes for each signal: a pointer, the signal's number, and padding. */
 const MESSAGE = 16;
 const NUMBER_AT = 8;
@@ -21,7 +24,6 @@ const SPLICE_F_NONBLOCK = 2;
  * waits for the event loop. tee(2) copies what lies in a pipe and leaves it there.
  */
 export function loadSignalQueue(libc: Libc): () => number[] | null {
-  const isLibuv = process.versions["bun"] === undefined && process.versions["deno"] === undefined;
   if (process.platform !== "linux" || !isLibuv) return () => null;
   const pipe2 = libc.func("int pipe2(void *, int)");
   const tee = libc.func("int64_t tee(int, int, size_t, unsigned int)");
