@@ -10,7 +10,8 @@ import { type Around, wrapCall, wrapClass } from "./calls.ts";
  * that its own file defines.
  */
 const log = debuglog("std-net");
-const isTraced = (process.env["NODE_DEBUG"] ?? "") !== "" && log.enabled;
+// (Bun's has no `enabled`, and decides in each call.)
+const isTraced = (process.env["NODE_DEBUG"] ?? "") !== "" && (log.enabled as boolean | undefined) !== false;
 
 /** Traces the methods of these classes, if calls are traced at all. */
 export function traceClasses(...classes: readonly object[]): void {
