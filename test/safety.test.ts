@@ -123,3 +123,18 @@ test("without koffi the import works, and the first call is an error that says w
     rmSync(folder, { recursive: true });
   }
 });
+
+test("where native addons are disabled, the first call is an error that names the flag", async () => {
+  const program = `import * as net from "std-net";
+    console.log(net.TcpStream.connect("127.0.0.1:1").error);
+    console.log(net.http.request({ method: "GET", url: "https://127.0.0.1:1/" }).error);`;
+  await using child = startPeer(process.execPath, ["--no-addons", "--input-type=module", "-e", program]);
+  for (const prefix of ["failed to connect: ", "http request failed: tls handshake failed: "]) {
+    const line = await child.line();
+    assert.ok(
+      line.startsWith(`${prefix}std-net's native part (the npm package koffi) may not be loaded`),
+      line,
+    );
+    assert.match(line, /--allow-addons/);
+  }
+});

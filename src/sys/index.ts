@@ -103,10 +103,13 @@ export function platform(): Platform | string {
       loaded = loadPosix();
     } catch (error) {
       loaded =
-        `std-net's native part (the npm package koffi) could not be loaded on ${process.platform}-${process.arch}; ` +
-        "install it again on this very platform, optional dependencies included: " +
-        // The first line: what follows is Node's list of who required it.
-        (error instanceof Error ? error.message : String(error)).split("\n", 1)[0];
+        (error as { code?: unknown } | null)?.code === "ERR_DLOPEN_DISABLED"
+          ? "std-net's native part (the npm package koffi) may not be loaded: native addons are disabled, by Node's " +
+            "permission model (--allow-addons) or by --no-addons"
+          : `std-net's native part (the npm package koffi) could not be loaded on ${process.platform}-${process.arch}; ` +
+            "install it again on this very platform, optional dependencies included: " +
+            // The first line: what follows is Node's list of who required it.
+            (error instanceof Error ? error.message : String(error)).split("\n", 1)[0];
     }
   }
   return loaded;

@@ -1,3 +1,4 @@
+import { networkPlatform } from "../socket.ts";
 import { type Koffi, loadKoffi } from "../sys/koffi.ts";
 
 type Library = ReturnType<Koffi["load"]>;
@@ -134,6 +135,8 @@ let loaded: OpenSsl | string | undefined;
 /** OpenSSL, looked for on the first call; or a text that says what is missing. */
 export function openssl(): OpenSsl | string {
   if (loaded === undefined) {
+    const sys = networkPlatform();
+    if (typeof sys === "string") return sys;
     try {
       loaded = load();
     } catch (error) {
