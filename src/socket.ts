@@ -664,7 +664,8 @@ export class Socket implements Transport {
     }
     comeBackToJavaScript();
     if (this.#suspectsDeadlock !== false && errno === this.#constants.EAGAIN) this.#warnOfDeadlock();
-    return 0;
+    // A listener for the warning can have closed it.
+    return this.open ? 0 : -this.#constants.EBADF;
   }
 
   #warnOfDeadlock(): void {

@@ -495,6 +495,34 @@ test("http's read_request and write_response over TLS, with curl", async () => {
   assert.equal(exit.code, 0);
 });
 
+test("a stream that an accessor among the arguments closes is an error, and no crash", async () => {
+  const calls: ((stream: net.TlsStream, closing: readonly number[]) => { isErr: boolean })[] = [
+    (stream, closing) => stream.write(closing),
+    (stream, closing) => stream.write_all(closing),
+    (stream, closing) => stream.read_until(closing),
+    (stream) =>
+      net.http.write_response(stream, {
+        status: 200,
+        get body() {
+          stream.close();
+          return null;
+        },
+      }),
+  ];
+  for (const call of calls) {
+    const { peer, addr } = await pythonServer(`${ACCEPT}tls.recv(1)`);
+    const stream = ok(net.TlsStream.connect(addr, options()));
+    const closing = Object.defineProperty([1, 2], 0, {
+      get() {
+        stream.close();
+        return 1;
+      },
+    });
+    assert.match(err(call(stream, closing) as never), / failed: Bad file descriptor \(os error 9\)$/);
+    await peer.exit();
+  }
+});
+
 test("wrong options are error results, and no secret is in them", () => {
   const listener = ok(net.TcpListener.bind(LOOPBACK));
   const addr = ok(listener.local_addr());

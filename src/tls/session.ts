@@ -48,7 +48,7 @@ export class TlsSession implements Transport {
   #established = false;
   #received = false;
   #sent = false;
-  /** Once a direction has failed for good: why. SSL_get_error(3) forbids to go on after SSL_ERROR_SSL. */
+  /** Once a direction has failed for good: why. SSL_get_error(3) forbids to go on after SSL_ERROR_SSL, SSL_free(3) at all. */
   #receiveFailure: string | null = null;
   #sendFailure: string | null = null;
   /** The reason behind the last TLS_FAILURE. */
@@ -398,6 +398,11 @@ export class TlsSession implements Transport {
     this.#ssl.SSL_free(this.#connection);
     this.#ssl.ERR_clear_error();
     this.socket.close();
+    // An accessor among a call's arguments can close the stream when the call has begun.
+    const closed = this.socket.reason(-this.socket.sys.constants.EBADF);
+    this.#held = null;
+    this.#receiveFailure = closed;
+    this.#sendFailure = closed;
   }
 
   /**
