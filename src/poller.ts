@@ -159,9 +159,10 @@ export class Poller {
    * `ENOSPC`. Source: epoll_ctl(2).
    */
   add(socket: Pollable, interest: Interest, key?: unknown): Result<Unit, string> {
+    // First of all, because its getters may run anything: close the socket, or this poller.
+    const wanted = flagsOf(interest);
     const found = this.#find(socket, "add");
     if (typeof found === "string") return Result.err(found);
-    const wanted = flagsOf(interest);
     if (typeof wanted === "string") return Result.err(wanted);
     const { selector, below, transport, registration } = found;
     const { EEXIST } = below.sys.constants;
@@ -193,9 +194,9 @@ export class Poller {
    * failed: ` with `ENOENT` for a socket that is not registered here, `EBADF` for one that is closed. Source: epoll_ctl(2).
    */
   modify(socket: Pollable, interest: Interest): Result<Unit, string> {
+    const wanted = flagsOf(interest);
     const found = this.#find(socket, "modify");
     if (typeof found === "string") return Result.err(found);
-    const wanted = flagsOf(interest);
     if (typeof wanted === "string") return Result.err(wanted);
     const { selector, below, registration } = found;
     if (registration === undefined) return this.#failed("modify", below.sys, -below.sys.constants.ENOENT);

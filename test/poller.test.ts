@@ -89,6 +89,30 @@ for (const mechanism of ["epoll", "poll"] as const) {
     server.close();
   });
 
+  test(`${mechanism}: an interest whose getter closes what it is about`, () => {
+    const poller = makePoller();
+    const { client, server } = tcpPair();
+    const closing = (closed: { close(): void }): net.Interest => ({
+      get readable() {
+        closed.close();
+        return true;
+      },
+    });
+    assert.equal(
+      err(poller.add(client, closing(client))),
+      "poller add failed: Bad file descriptor (os error 9)",
+    );
+    ok(poller.add(server, {}));
+    assert.equal(
+      err(poller.modify(server, closing(server))),
+      "poller modify failed: Bad file descriptor (os error 9)",
+    );
+    const other = tcpPair();
+    assert.equal(err(poller.add(other.client, closing(poller))), "invalid poller");
+    other.client.close();
+    other.server.close();
+  });
+
   test(`${mechanism}: the peer's end, and a broken connection`, async () => {
     const poller = makePoller();
     const first = pythonStream(`peer.sendall(b"last words"); peer.close()`);
