@@ -40,15 +40,28 @@ export function toBytes(data: unknown): Uint8Array | string {
   return "expected list of ints";
 }
 
+/** An array's greatest length; a proxy can claim any. */
+const LONGEST_LIST = 2 ** 32 - 1;
+/** The room for a list's bytes at first: it grows with what is there, for a length can be claimed without being there. */
+const FIRST_ROOM = 4096;
+
+// Each element is asked for once: an accessor could give another value the second time.
 function listToBytes(list: readonly unknown[]): Uint8Array | string {
   const length = list.length;
-  // Checked in full before anything is allocated: an array's length can be claimed without being there.
+  if (!Number.isInteger(length) || length > LONGEST_LIST) return "expected list of ints";
+  let bytes = Buffer.allocUnsafeSlow(Math.min(length, FIRST_ROOM));
   for (let index = 0; index < length; index++) {
     const element = list[index];
     if (typeof element !== "number") return "bytes list must contain ints";
     if (!(Number.isInteger(element) && element >= 0 && element <= 255)) return "byte value out of range";
+    if (index === bytes.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.min(length, 2 * index));
+      larger.set(bytes);
+      bytes = larger;
+    }
+    bytes[index] = element;
   }
-  return Buffer.from(list as readonly number[]);
+  return bytes;
 }
 
 /** True for a positive safe integer: what may stand for a number of bytes to read. */

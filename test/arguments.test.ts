@@ -16,6 +16,7 @@ const throwing = new Proxy([1, 2, 3], {
 const liar = new Proxy([1, 2, 3], {
   get: (target, key) => (key === "length" ? 2 ** 32 - 1 : Reflect.get(target, key)),
 });
+const endless = new Proxy([], { get: (_, key) => (key === "length" ? Number.POSITIVE_INFINITY : 1) });
 const holes: number[] = [1];
 holes.length = 4;
 
@@ -41,6 +42,7 @@ const badBytes: [unknown, string][] = [
   [holes, "bytes list must contain ints"],
   [liar, "bytes list must contain ints"],
   [throwing, "expected list of ints"],
+  [endless, "expected list of ints"],
   [undefined, "expected list of ints"],
   [null, "expected list of ints"],
   [5, "expected list of ints"],
@@ -103,6 +105,12 @@ describe("bytes going in", () => {
     }
     for (const nothing of ["", [], new Uint8Array(0), Buffer.alloc(0)])
       assert.equal(ok(client.write(nothing)), 0);
+    // Asked for once, and by index: what an accessor or a method of the list's own says besides is not looked at.
+    let asked = 0;
+    const fickle = Object.defineProperty([1, 2, 3], 1, { get: () => (asked++ === 0 ? 5 : 300) });
+    fickle.valueOf = () => "a text" as never;
+    assert.equal(ok(client.write(fickle)), 3);
+    assert.deepEqual([...ok(server.read(1000))], [1, 5, 3]);
     const detached = new Uint8Array(8);
     structuredClone(detached.buffer, { transfer: [detached.buffer] });
     assert.equal(ok(client.write(detached)), 0);
