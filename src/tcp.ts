@@ -180,7 +180,8 @@ export class TcpStream extends SocketStream {
     if (!socket.open) return Result.err(STREAM.invalid);
     if (ms !== null && !(typeof ms === "number" && ms >= 0)) return Result.err(INVALID_TIMEOUT);
     const { SOL_SOCKET, SO_LINGER } = socket.sys.constants;
-    const seconds = ms === null ? 0 : Math.min(Math.ceil(ms / 1000), LONGEST_LINGER);
+    // (The least number there is, divided, would be 0.)
+    const seconds = !ms ? 0 : Math.min(Math.max(1, Math.ceil(ms / 1000)), LONGEST_LINGER);
     const failure = socket.setRawOption(SOL_SOCKET, SO_LINGER, Int32Array.of(ms === null ? 0 : 1, seconds));
     return failure < 0 ? memberFailed(socket, STREAM, "set_linger", failure) : Result.ok(Unit);
   }

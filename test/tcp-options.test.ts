@@ -117,6 +117,8 @@ except ConnectionResetError:
   assert.equal(ok(stream.linger()), 1000);
   ok(stream.set_linger(2001));
   assert.equal(ok(stream.linger()), 3000);
+  ok(stream.set_linger(Number.MIN_VALUE));
+  assert.equal(ok(stream.linger()), 1000);
   ok(stream.set_linger(null));
   assert.equal(ok(stream.linger()), null);
   for (const wrong of [-1, Number.NaN, "5", undefined, true]) {
