@@ -59,6 +59,33 @@ for (const [prefix, call] of Object.entries(calls)) {
   });
 }
 
+for (const [prefix, call] of Object.entries({
+  ...calls,
+  "tcp write failed: ": "client.write_all(Buffer.alloc(50_000_000))",
+  "failed to connect: ": "net.TcpStream.connect(full)",
+  "unix connect failed: ": "net.UnixStream.connect(path)",
+})) {
+  test(`a signal that comes just before the call is not lost: ${call}`, async () => {
+    const begun = performance.now();
+    const child = node(
+      `process.on("SIGINT", () => console.log("listener"));
+      ${prelude}
+      const small = net.TcpListener.bind("127.0.0.1:0", { backlog: 0 }).value;
+      const full = small.local_addr().value;
+      const queued = net.TcpStream.connect(full);
+      const path = "\\0std-net signals " + process.pid;
+      const unix = net.UnixListener.bind(path, { backlog: 0 }).value;
+      const waiting = net.UnixStream.connect(path);
+      process.kill(process.pid, "SIGINT");
+      console.log(${call}.error);`,
+    );
+    const end = await child.exit();
+    assert.equal(end.stderr, "");
+    assert.equal(end.stdout, `${prefix}Interrupted system call (os error 4)\nlistener\n`);
+    assert.ok(performance.now() - begun < 5000);
+  });
+}
+
 for (const limit of ["", "client.set_write_timeout(60_000);"]) {
   test(`a signal ends write_all midway, though some bytes had gone out: ${limit || "no timeout"}`, async () => {
     const end = await interrupt(
