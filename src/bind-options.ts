@@ -1,6 +1,20 @@
 import type { Step } from "./endpoint.ts";
 
-/** What `UdpSocket.bind` takes beside the address. */
+/**
+ * What `UdpSocket.bind` takes beside the address.
+ *
+ * @example
+ * ```ts
+ * import { UdpSocket } from "std-net";
+ *
+ * const one = UdpSocket.bind("127.0.0.1:0", { reuse_port: true }).unwrapOrElse(fail);
+ * const address = one.local_addr().unwrapOrElse(fail);
+ * const other = UdpSocket.bind(address, { reuse_port: true }).unwrapOrElse(fail);
+ * console.log(other.local_addr().unwrapOrElse(fail) === address); // true
+ *
+ * function fail(error: string): never { throw new Error(error); }
+ * ```
+ */
 export interface UdpBindOptions {
   /** Lets several sockets, in other processes too, bind the same port: SO_REUSEPORT (socket(7)). False when left out. */
   readonly reuse_port?: boolean;
@@ -8,13 +22,35 @@ export interface UdpBindOptions {
   readonly ipv6_only?: boolean;
 }
 
-/** What `TcpListener.bind` takes beside the address. */
+/**
+ * What `TcpListener.bind` takes beside the address.
+ *
+ * @example
+ * ```ts
+ * import { TcpListener } from "std-net";
+ *
+ * const listener = TcpListener.bind("127.0.0.1:0", { backlog: 16, reuse_port: true });
+ * console.log(listener.isOk ? "listening" : listener.error); // listening
+ * ```
+ */
 export interface TcpBindOptions extends UdpBindOptions {
   /** How many connections may wait to be accepted (listen(2)): 4096 when left out, or the system's limit if that is less. */
   readonly backlog?: number;
 }
 
-/** What `UnixListener.bind` takes beside the path. */
+/**
+ * What `UnixListener.bind` takes beside the path.
+ *
+ * @example
+ * ```ts
+ * import { rmSync } from "node:fs";
+ * import { UnixListener } from "std-net";
+ *
+ * const listener = UnixListener.bind("options.sock", { backlog: 16 });
+ * console.log(listener.isOk ? "listening" : listener.error); // listening
+ * rmSync("options.sock");
+ * ```
+ */
 export interface UnixBindOptions {
   /** How many connections may wait to be accepted (listen(2)): 4096 when left out, or the system's limit if that is less. */
   readonly backlog?: number;

@@ -19,17 +19,19 @@ export function errorText(thrown: unknown): string {
 let names: Map<number, string> | undefined;
 
 /**
- * The symbolic name of the system error at the end of an error text.
+ * The symbolic name of the system error at the end of an error text. Does not block.
  *
  * @param message an error of this library, such as `tcp read failed: Resource temporarily unavailable (os error 11)`
  * @returns `"EAGAIN"`, `"ECONNREFUSED"` and so on, or null when the text does not end with a system error's number
+ * (or is none). Source: errno(3).
  *
  * @example
  * ```ts
  * import { error_code, TcpStream } from "std-net";
  *
  * const result = TcpStream.connect("127.0.0.1:1");
- * if (result.isErr && error_code(result.error) === "ECONNREFUSED") console.log("nobody listens there");
+ * if (result.isErr) console.log(error_code(result.error)); // ECONNREFUSED
+ * console.log(error_code("invalid buffer size")); // null
  * ```
  */
 export function error_code(message: string): string | null {

@@ -20,7 +20,8 @@ const LOOKUP_FAILED = "lookup_host failed: ";
  * ```ts
  * import { lookup_host } from "std-net";
  *
- * console.log(lookup_host("localhost:80").unwrapOr([])); // [ '[::1]:80', '127.0.0.1:80' ] or so
+ * console.log(lookup_host("127.0.0.1:80").unwrapOr([])); // [ '127.0.0.1:80' ]
+ * console.log(lookup_host("localhost:80").unwrapOr([])); // such as [ '[::1]:80', '127.0.0.1:80' ]
  * ```
  */
 export function lookup_host(addr: string): Result<string[], string> {

@@ -23,15 +23,46 @@ export type Pollable =
   | UnixDatagram
   | TlsStream;
 
-/** What to wait for with one socket. What is left out is not waited for. */
+/**
+ * What to wait for with one socket. What is left out is not waited for.
+ *
+ * @example
+ * ```ts
+ * import { type Interest, Poller, UdpSocket } from "std-net";
+ *
+ * const interest: Interest = { readable: true }; // and not whether it could send
+ * const poller = Poller.create().unwrapOrElse(fail);
+ * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+ * poller.add(socket, interest).unwrapOrElse(fail);
+ * console.log(poller.wait(0).unwrapOrElse(fail).length); // 0
+ *
+ * function fail(error: string): never { throw new Error(error); }
+ * ```
+ */
 export interface Interest {
-  /** There is something to read, to receive or to accept, or the end of the stream. */
+  /** There is something to read, to receive or to accept, or the end of the stream. False when left out. */
   readonly readable?: boolean;
-  /** There is room to write. */
+  /** There is room to write. False when left out. */
   readonly writable?: boolean;
 }
 
-/** What has happened to one socket. */
+/**
+ * What has happened to one socket.
+ *
+ * @example
+ * ```ts
+ * import { Poller, UnixStream } from "std-net";
+ *
+ * const poller = Poller.create().unwrapOrElse(fail);
+ * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+ * poller.add(far, { readable: true }, 7);
+ * near.close();
+ * const [event] = poller.wait(1000).unwrapOrElse(fail);
+ * console.log(event?.key, event?.readable, event?.closed); // 7 true true
+ *
+ * function fail(error: string): never { throw new Error(error); }
+ * ```
+ */
 export interface PollEvent {
   /** The very object that was added. */
   readonly socket: Pollable;
@@ -88,19 +119,18 @@ const selectors = new FinalizationRegistry<Selector>(closeSelector);
  * ```ts
  * import { Poller, UdpSocket } from "std-net";
  *
- * const poller = Poller.create().unwrapOrElse((error) => {
- *   throw new Error(error);
- * });
- * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse((error) => {
- *   throw new Error(error);
- * });
+ * const poller = Poller.create().unwrapOrElse(fail);
+ * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
  * poller.add(socket, { readable: true }, "my socket");
- * socket.send_to("hello", socket.local_addr().unwrapOr(""));
- * for (const event of poller.wait(1000).unwrapOr([])) {
- *   if (event.socket === socket) console.log(event.key, socket.recv(100).map(String));
+ * socket.send_to("hello", socket.local_addr().unwrapOrElse(fail));
+ * for (const event of poller.wait(1000).unwrapOrElse(fail)) {
+ *   if (event.socket !== socket) continue;
+ *   console.log(event.key, "got", socket.recv(100).unwrapOrElse(fail).toString()); // my socket got hello
  * }
  * poller.close();
  * socket.close();
+ *
+ * function fail(error: string): never { throw new Error(error); }
  * ```
  */
 export class Poller {
@@ -139,6 +169,17 @@ export class Poller {
    * A poller that waits for nothing yet. Does not block.
    *
    * @returns Errors: `poller create failed: ` with the system's reason (`EMFILE`). Source: epoll_create1(2).
+   *
+   * @example
+   * ```ts
+   * import { Poller } from "std-net";
+   *
+   * const poller = Poller.create().unwrapOrElse(fail);
+   * console.log(poller.wait(10).unwrapOrElse(fail).length); // 0, for there is nothing to wait for
+   * poller.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   static create(): Result<Poller, string> {
     const sys = networkPlatform();
@@ -157,6 +198,19 @@ export class Poller {
    * @returns Errors: `invalid poller` after `close`; `expected socket`, `expected interest`, `expected bool`; `poller add
    * failed: ` with the system's reason: `EEXIST` for a socket that is registered here already, `EBADF` for one that is closed,
    * `ENOSPC`. Source: epoll_ctl(2).
+   *
+   * @example
+   * ```ts
+   * import { error_code, Poller, TcpListener } from "std-net";
+   *
+   * const poller = Poller.create().unwrapOrElse(fail);
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * poller.add(listener, { readable: true }, "the door").unwrapOrElse(fail); // readable: somebody has connected
+   * const twice = poller.add(listener, { readable: true });
+   * if (twice.isErr) console.log(error_code(twice.error)); // EEXIST
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   add(socket: Pollable, interest: Interest, key?: unknown): Result<Unit, string> {
     // First of all, because its getters may run anything: close the socket, or this poller.
@@ -190,8 +244,25 @@ export class Poller {
   /**
    * Changes what to wait for with a socket that is registered. Does not block.
    *
+   * @param socket one that was given to `add`
+   * @param interest what to wait for from now on, in place of what was said before
    * @returns Errors: `invalid poller` after `close`; `expected socket`, `expected interest`, `expected bool`; `poller modify
    * failed: ` with `ENOENT` for a socket that is not registered here, `EBADF` for one that is closed. Source: epoll_ctl(2).
+   *
+   * @example
+   * ```ts
+   * import { Poller, UnixStream } from "std-net";
+   *
+   * const poller = Poller.create().unwrapOrElse(fail);
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * poller.add(near, { readable: true });
+   * console.log(poller.wait(0).unwrapOrElse(fail).length); // 0
+   * poller.modify(near, { readable: true, writable: true }).unwrapOrElse(fail); // something is to be sent
+   * console.log(poller.wait(0).unwrapOrElse(fail)[0]?.writable); // true
+   * far.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   modify(socket: Pollable, interest: Interest): Result<Unit, string> {
     const wanted = flagsOf(interest);
@@ -209,8 +280,24 @@ export class Poller {
   /**
    * Waits no longer for a socket. It stays open. Does not block.
    *
+   * @param socket one that was given to `add`
    * @returns Errors: `invalid poller` after `close`; `expected socket`; `poller remove failed: ` with `ENOENT` for a socket that
    * is not registered here, `EBADF` for one that is closed. Source: epoll_ctl(2).
+   *
+   * @example
+   * ```ts
+   * import { Poller, UnixStream } from "std-net";
+   *
+   * const poller = Poller.create().unwrapOrElse(fail);
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * poller.add(far, { readable: true });
+   * near.write("hello");
+   * console.log(poller.wait(1000).unwrapOrElse(fail).length); // 1
+   * poller.remove(far).unwrapOrElse(fail);
+   * console.log(poller.wait(0).unwrapOrElse(fail).length); // 0
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   remove(socket: Pollable): Result<Unit, string> {
     const found = this.#find(socket, "remove");
@@ -230,6 +317,22 @@ export class Poller {
    * @returns one event for each socket that is ready, at most 1024 of them (the rest come with the next wait); none when
    * the time is over. Errors: `invalid poller` after `close`; `timeout must be a positive number`; `poller wait failed: ` with the
    * system's reason (`EINTR`). Source: epoll_wait(2).
+   *
+   * @example
+   * ```ts
+   * import { Poller, UnixStream } from "std-net";
+   *
+   * const poller = Poller.create().unwrapOrElse(fail);
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * poller.add(near, { readable: true }, "near");
+   * poller.add(far, { readable: true }, "far");
+   * near.write("hello");
+   * for (const { key, socket, readable } of poller.wait(1000).unwrapOrElse(fail)) {
+   *   if (readable) console.log(key, socket === far); // far true
+   * }
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   wait(ms: number | null): Result<PollEvent[], string> {
     if (this.#opened === null) return Result.err(INVALID);
@@ -272,7 +375,19 @@ export class Poller {
   }
 
   /**
-   * Closes the poller; the sockets stay open. Never fails; a second call does nothing.
+   * Closes the poller; the sockets stay open. Never fails; a second call does nothing. Does not block. Source: close(2).
+   *
+   * @example
+   * ```ts
+   * import { Poller } from "std-net";
+   *
+   * const poller = Poller.create().unwrapOrElse(fail);
+   * poller.close();
+   * const late = poller.wait(0);
+   * if (late.isErr) console.log(late.error); // invalid poller
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   close(): void {
     if (this.#opened === null) return;
@@ -286,7 +401,22 @@ export class Poller {
     closeSelector(selector);
   }
 
-  /** Closes the poller: what `using poller = ...` calls at the end of the block. */
+  /**
+   * Closes the poller: what `using poller = ...` calls at the end of the block. Does not block. Source: ECMAScript's
+   * explicit resource management.
+   *
+   * @example
+   * ```ts
+   * import { Poller } from "std-net";
+   *
+   * {
+   *   using poller = Poller.create().unwrapOrElse(fail);
+   *   console.log(poller.wait(0).unwrapOrElse(fail).length); // 0
+   * } // closed here, however the block was left
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -106,7 +106,10 @@ const FOREVER = Number.POSITIVE_INFINITY;
 const FIRST_LOOK = 4096;
 const DEFAULT_UNTIL_LIMIT = 64 * 1024;
 
-/** What TCP, Unix and TLS streams have in common: bytes in order, both ways. */
+/**
+ * What TCP, Unix and TLS streams have in common: bytes in order, both ways. Errors are quoted as a TcpStream words them; those
+ * of the others have their own name in place of `tcp`.
+ */
 export abstract class ByteStream<T extends Transport = Transport> {
   /** @internal */
   readonly [TRANSPORT]: T;
@@ -127,6 +130,22 @@ export abstract class ByteStream<T extends Transport = Transport> {
    * @returns the bytes; an empty Buffer is end of stream. Errors: `invalid tcp stream` after `close`,
    * `invalid buffer size`, and `tcp read failed: ` with the system's reason (`EAGAIN` in non-blocking mode when
    * nothing has come). Source: recv(2).
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const client = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * const server = listener.accept().unwrapOrElse(fail);
+   * client.write("hello");
+   * const bytes = server.read(1024).unwrapOrElse(fail);
+   * console.log(bytes[0], bytes.toString()); // 104 hello
+   * client.close();
+   * console.log(server.read(1024).unwrapOrElse(fail).length); // 0, the end of the stream
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   read(size: number): Result<Buffer, string> {
     const transport = this[TRANSPORT];
@@ -149,17 +168,19 @@ export abstract class ByteStream<T extends Transport = Transport> {
    *
    * @example
    * ```ts
-   * import { TcpStream } from "std-net";
+   * import { UnixStream } from "std-net";
    *
-   * const buffer = Buffer.alloc(64 * 1024);
-   * function size_of_download(stream: TcpStream): number {
-   *   let total = 0;
-   *   for (;;) {
-   *     const count = stream.read_into(buffer).unwrapOr(0);
-   *     if (count === 0) return total;
-   *     total += count;
-   *   }
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * near.write_all("hello");
+   * near.close();
+   * const buffer = Buffer.alloc(64 * 1024); // one for all reads
+   * for (;;) {
+   *   const count = far.read_into(buffer).unwrapOrElse(fail);
+   *   if (count === 0) break;
+   *   console.log(buffer.toString("utf8", 0, count)); // hello
    * }
+   *
+   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   read_into(buffer: Uint8Array): Result<number, string> {
@@ -182,6 +203,18 @@ export abstract class ByteStream<T extends Transport = Transport> {
    * @returns the bytes. Errors: `invalid tcp stream` after `close`, `invalid buffer size`; `tcp read failed: ` with
    * `failed to fill whole buffer` when the stream ends before, or the system's reason (`EAGAIN` past the read
    * timeout, which counts for each wait). Source: recv(2).
+   *
+   * @example
+   * ```ts
+   * import { UnixStream } from "std-net";
+   *
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * near.write_all([0, 5, 104, 101, 108, 108, 111]); // a length of two bytes, then as many bytes
+   * const length = far.read_exact(2).unwrapOrElse(fail).readUInt16BE();
+   * console.log(far.read_exact(length).unwrapOrElse(fail).toString()); // hello
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   read_exact(size: number): Result<Buffer, string> {
     if (!this[TRANSPORT].open) return Result.err(this.#wording.invalid);
@@ -198,6 +231,20 @@ export abstract class ByteStream<T extends Transport = Transport> {
    * @returns the bytes, perhaps none. Errors: `invalid tcp stream` after `close`, `invalid buffer size` for a limit that is
    * no positive integer; `tcp read failed: ` with `more than N bytes before the end of the stream`, or the system's
    * reason (`EAGAIN` past the read timeout, which counts for each wait). Source: recv(2).
+   *
+   * @example
+   * ```ts
+   * import { UnixStream } from "std-net";
+   *
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * near.write_all("all that there is");
+   * near.shutdown("write");
+   * const few = far.read_to_end(3);
+   * if (few.isErr) console.log(few.error); // unix read failed: more than 3 bytes before the end of the stream
+   * console.log(far.read_to_end().unwrapOrElse(fail).toString()); // all that there is
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   read_to_end(limit?: number): Result<Buffer, string> {
     if (!this[TRANSPORT].open) return Result.err(this.#wording.invalid);
@@ -248,8 +295,7 @@ export abstract class ByteStream<T extends Transport = Transport> {
    *
    * Blocks until the delimiter has come. After an error nothing is lost: all that had come is there for the next read.
    *
-   * @param delimiter what ends it: `"
-"`, for instance; not empty
+   * @param delimiter what ends it: `"\r\n"`, for instance; not empty
    * @param limit the most to read, delimiter included, in bytes: 65536 when left out
    * @returns the bytes, the delimiter at their end. Errors: `invalid tcp stream` after `close`; `expected list of ints`, `bytes
    * list must contain ints`, `byte value out of range` and `delimiter must not be empty`; `invalid buffer size` for a
@@ -258,17 +304,14 @@ export abstract class ByteStream<T extends Transport = Transport> {
    *
    * @example
    * ```ts
-   * import { TcpListener, TcpStream } from "std-net";
+   * import { UnixStream } from "std-net";
    *
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * const client = TcpStream.connect(listener.local_addr().unwrapOr("")).unwrapOrElse(fail);
-   * const server = listener.accept().unwrapOrElse(fail);
-   * server.write("220 ready\r\n250 ok\r\n");
-   * console.log(client.read_until("\r\n").map(String)); // Ok("220 ready\r\n")
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * near.write_all("220 ready\r\n250 ok\r\n");
+   * console.log(far.read_until("\r\n").unwrapOrElse(fail).toString().trimEnd()); // 220 ready
+   * console.log(far.read_until("\r\n").unwrapOrElse(fail).toString().trimEnd()); // 250 ok
    *
-   * function fail(error: string): never {
-   *   throw new Error(error);
-   * }
+   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   read_until(delimiter: Bytes, limit: number = DEFAULT_UNTIL_LIMIT): Result<Buffer, string> {
@@ -347,6 +390,18 @@ export abstract class ByteStream<T extends Transport = Transport> {
    * @param size the most to look at, in bytes: a positive integer
    * @returns the bytes, not always all that have come; an empty Buffer is end of stream. Errors: as for `read`.
    * Source: recv(2), MSG_PEEK.
+   *
+   * @example
+   * ```ts
+   * import { UnixStream } from "std-net";
+   *
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * near.write_all("hello");
+   * console.log(far.peek(1).unwrapOrElse(fail).toString()); // h
+   * console.log(far.read(100).unwrapOrElse(fail).toString()); // hello
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   peek(size: number): Result<Buffer, string> {
     const transport = this[TRANSPORT];
@@ -367,6 +422,20 @@ export abstract class ByteStream<T extends Transport = Transport> {
    * @returns the number of bytes taken. Errors: `invalid tcp stream` after `close`; `expected list of ints`, `bytes
    * list must contain ints`, `byte value out of range` for what is no bytes; `tcp write failed: ` with the system's
    * reason (`EPIPE` or `ECONNRESET` when the peer has gone). Source: send(2).
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * console.log(stream.write("Grüße").unwrapOrElse(fail)); // 7, for it goes out as UTF-8
+   * console.log(stream.write([0, 127, 255]).unwrapOrElse(fail)); // 3
+   * const wrong = stream.write([256]);
+   * if (wrong.isErr) console.log(wrong.error); // byte value out of range
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   write(data: Bytes): Result<number, string> {
     const transport = this[TRANSPORT];
@@ -386,6 +455,17 @@ export abstract class ByteStream<T extends Transport = Transport> {
    *
    * @param data as for `write`
    * @returns Errors: as for `write` (`EAGAIN` past the write timeout, which counts for each wait). Source: send(2).
+   *
+   * @example
+   * ```ts
+   * import { UnixStream } from "std-net";
+   *
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * near.write_all(Buffer.from("the whole message\n")).unwrapOrElse(fail);
+   * console.log(far.read_until("\n").unwrapOrElse(fail).length); // 18
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   write_all(data: Bytes): Result<Unit, string> {
     const transport = this[TRANSPORT];
@@ -399,22 +479,22 @@ export abstract class ByteStream<T extends Transport = Transport> {
   }
 
   /**
-   * Sets how long a single wait to receive may last; past it, the call is an `EAGAIN` error.
+   * Sets how long a single wait to receive may last; past it, the call is an `EAGAIN` error. Does not block.
    *
    * @param ms milliseconds, more than 0; null for no timeout
    * @returns Errors: `invalid tcp stream` after `close`, `timeout must be a positive number`. Source: socket(7), SO_RCVTIMEO.
    *
    * @example
    * ```ts
-   * import { error_code, type TcpStream } from "std-net";
+   * import { error_code, UnixStream } from "std-net";
    *
-   * function answer_within_a_second(stream: TcpStream): string {
-   *   stream.set_read_timeout(1000);
-   *   return stream.read(1024).match({
-   *     Ok: (bytes) => bytes.toString(),
-   *     Err: (error) => (error_code(error) === "EAGAIN" ? "no answer" : error),
-   *   });
-   * }
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * near.set_read_timeout(50).unwrapOrElse(fail);
+   * const answer = near.read(1024); // nobody writes
+   * if (answer.isErr) console.log(error_code(answer.error)); // EAGAIN
+   * far.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   set_read_timeout(ms: number | null): Result<Unit, string> {
@@ -426,7 +506,23 @@ export abstract class ByteStream<T extends Transport = Transport> {
     return Result.ok(Unit);
   }
 
-  /** The read timeout in milliseconds, or null. Errors: `invalid tcp stream` after `close`. */
+  /**
+   * The read timeout in milliseconds; null, the default, is none. Does not block.
+   *
+   * @returns Errors: `invalid tcp stream` after `close`. Source: socket(7), SO_RCVTIMEO.
+   *
+   * @example
+   * ```ts
+   * import { UnixStream } from "std-net";
+   *
+   * const [stream] = UnixStream.pair().unwrapOrElse(fail);
+   * console.log(stream.read_timeout().unwrapOrElse(fail)); // null
+   * stream.set_read_timeout(1500);
+   * console.log(stream.read_timeout().unwrapOrElse(fail)); // 1500
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
   read_timeout(): Result<number | null, string> {
     const transport = this[TRANSPORT];
     if (!transport.open) return Result.err(this.#wording.invalid);
@@ -434,10 +530,23 @@ export abstract class ByteStream<T extends Transport = Transport> {
   }
 
   /**
-   * Sets how long a single wait to send may last; past it, the call is an `EAGAIN` error.
+   * Sets how long a single wait to send may last; past it, the call is an `EAGAIN` error. Does not block.
    *
    * @param ms milliseconds, more than 0; null for no timeout
    * @returns Errors: `invalid tcp stream` after `close`, `timeout must be a positive number`. Source: socket(7), SO_SNDTIMEO.
+   *
+   * @example
+   * ```ts
+   * import { error_code, UnixStream } from "std-net";
+   *
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * near.set_write_timeout(50).unwrapOrElse(fail);
+   * const sent = near.write_all(Buffer.alloc(16 * 1024 * 1024)); // nobody reads
+   * if (sent.isErr) console.log(error_code(sent.error)); // EAGAIN
+   * far.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   set_write_timeout(ms: number | null): Result<Unit, string> {
     const transport = this[TRANSPORT];
@@ -448,7 +557,22 @@ export abstract class ByteStream<T extends Transport = Transport> {
     return Result.ok(Unit);
   }
 
-  /** The write timeout in milliseconds, or null. Errors: `invalid tcp stream` after `close`. */
+  /**
+   * The write timeout in milliseconds; null, the default, is none. Does not block.
+   *
+   * @returns Errors: `invalid tcp stream` after `close`. Source: socket(7), SO_SNDTIMEO.
+   *
+   * @example
+   * ```ts
+   * import { UnixStream } from "std-net";
+   *
+   * const [stream] = UnixStream.pair().unwrapOrElse(fail);
+   * stream.set_write_timeout(1500);
+   * console.log(stream.write_timeout().unwrapOrElse(fail)); // 1500
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
   write_timeout(): Result<number | null, string> {
     const transport = this[TRANSPORT];
     if (!transport.open) return Result.err(this.#wording.invalid);
@@ -458,22 +582,67 @@ export abstract class ByteStream<T extends Transport = Transport> {
   /**
    * Closes the stream and gives its descriptor back. Never fails; a second call does nothing.
    *
-   * Does not wait: what was written goes out in the background. Source: close(2).
+   * Does not block: what was written goes out in the background (save with `set_linger`). Source: close(2).
+   *
+   * @example
+   * ```ts
+   * import { UnixStream } from "std-net";
+   *
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * near.close();
+   * console.log(far.read(100).unwrapOrElse(fail).length); // 0, the end of the stream
+   * const late = near.write("too late");
+   * if (late.isErr) console.log(late.error); // invalid unix stream
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   close(): void {
     this[TRANSPORT].close();
   }
 
-  /** Closes the stream: what `using stream = ...` calls at the end of the block. */
+  /**
+   * Closes the stream: what `using stream = ...` calls at the end of the block. Does not block. Source: ECMAScript's
+   * explicit resource management.
+   *
+   * @example
+   * ```ts
+   * import { UnixStream } from "std-net";
+   *
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * {
+   *   using stream = near;
+   *   stream.write_all("hello");
+   * } // closed here, however the block was left
+   * console.log(far.read_to_end().unwrapOrElse(fail).toString()); // hello
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
   [Symbol.dispose](): void {
     this.close();
   }
 
   /**
-   * Turns non-blocking mode on or off. In it, a call that would wait gives an `EAGAIN` error at once.
+   * Turns non-blocking mode on or off. In it, a call that would wait gives an `EAGAIN` error at once. Does not block.
    *
+   * @param enabled true, or false, the default
    * @returns Errors: `invalid tcp stream` after `close`, `expected bool`, `tcp set_nonblocking failed: ` with the
    * system's reason. Source: fcntl(2), O_NONBLOCK.
+   *
+   * @example
+   * ```ts
+   * import { error_code, UnixStream } from "std-net";
+   *
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * far.set_nonblocking(true).unwrapOrElse(fail);
+   * const nothing = far.read(100);
+   * if (nothing.isErr) console.log(error_code(nothing.error)); // EAGAIN
+   * near.write("hello");
+   * console.log(far.read(100).unwrapOrElse(fail).toString()); // hello
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   set_nonblocking(enabled: boolean): Result<Unit, string> {
     const transport = this[TRANSPORT];

@@ -46,12 +46,12 @@ const LONGEST_LINGER = 0x7fffffff;
  * ```ts
  * import { TcpStream } from "std-net";
  *
- * const stream = TcpStream.connect("127.0.0.1:6379").unwrapOrElse((error) => {
- *   throw new Error(error);
- * });
- * stream.write("PING\r\n");
- * console.log(stream.read(1024).map((bytes) => bytes.toString()));
+ * const stream = TcpStream.connect("127.0.0.1:6379").unwrapOrElse(fail); // Redis
+ * stream.write_all("PING\r\n").unwrapOrElse(fail);
+ * console.log(stream.read(1024).unwrapOrElse(fail).toString().trimEnd()); // +PONG
  * stream.close();
+ *
+ * function fail(error: string): never { throw new Error(error); }
  * ```
  */
 export class TcpStream extends SocketStream {
@@ -69,6 +69,22 @@ export class TcpStream extends SocketStream {
    * @param addr `"127.0.0.1:80"`, `"[::1]:80"`, `"[fe80::1%eth0]:80"` or `"name:80"`
    * @returns Errors: `expected string`; `failed to connect: ` with `invalid socket address`, `invalid port value`,
    * `failed to lookup address information: ...` or the system's reason. Source: getaddrinfo(3), connect(2).
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const address = listener.local_addr().unwrapOrElse(fail);
+   * const stream = TcpStream.connect(address).unwrapOrElse(fail);
+   * console.log("connected to", stream.peer_addr().unwrapOrElse(fail)); // connected to 127.0.0.1:34567
+   * stream.close();
+   *
+   * const refused = TcpStream.connect("127.0.0.1:1");
+   * if (refused.isErr) console.log(refused.error); // failed to connect: Connection refused (os error 111)
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   static connect(addr: string): Result<TcpStream, string> {
     if (typeof addr !== "string") return Result.err("expected string");
@@ -86,6 +102,7 @@ export class TcpStream extends SocketStream {
    * @param addr as for `connect`
    * @param ms milliseconds, more than 0; null for as long as the system tries
    * @returns Errors: as for `connect`; `timeout must be a positive number`; `failed to connect: connection timed out`.
+   * Source: getaddrinfo(3), connect(2).
    *
    * @example
    * ```ts
@@ -112,7 +129,22 @@ export class TcpStream extends SocketStream {
    *
    * @param fd the number of a descriptor
    * @returns Errors: `expected int`; `tcp from_fd failed: ` with the system's reason (`EBADF`, `ENOTSOCK`), with `not a
-   * tcp stream`, or because another object of this thread owns it. The descriptor stays as it was then.
+   * tcp stream`, or because another object of this thread owns it. The descriptor stays as it was then. Source: getsockopt(2),
+   * SO_TYPE and SO_ACCEPTCONN.
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const address = listener.local_addr().unwrapOrElse(fail);
+   * const fd = TcpStream.connect(address).andThen((stream) => stream.into_fd()).unwrapOrElse(fail);
+   * // Here, or in another thread that was told the number:
+   * const stream = TcpStream.from_fd(fd).unwrapOrElse(fail);
+   * console.log(stream.write("hello").unwrapOrElse(fail)); // 5
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   static from_fd(fd: number): Result<TcpStream, string> {
     return fromFd(fd, STREAM, STREAM_SHAPE).map((socket) => new TcpStream(socket));
@@ -125,6 +157,22 @@ export class TcpStream extends SocketStream {
    *
    * @returns Errors: `invalid tcp stream` after `close`; `tcp try_clone failed: ` with the system's reason (`EMFILE`).
    * Source: fcntl(2), F_DUPFD_CLOEXEC.
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * const clone = stream.try_clone().unwrapOrElse(fail);
+   * stream.write("one, ");
+   * stream.close(); // the connection goes on: the clone has it still
+   * clone.write("two");
+   * clone.close();
+   * console.log(listener.accept().andThen((server) => server.read_to_end()).unwrapOrElse(fail).toString()); // one, two
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   try_clone(): Result<TcpStream, string> {
     return cloneOf(this[TRANSPORT], STREAM).map((socket) => new TcpStream(socket));
@@ -134,8 +182,22 @@ export class TcpStream extends SocketStream {
    * With true, small writes go out at once; with false, the system's default, they may wait for the answer to earlier
    * ones (Nagle's algorithm, RFC 896). Does not block.
    *
+   * @param enabled true or false
    * @returns Errors: `invalid tcp stream` after `close`, `expected bool`, `tcp set_nodelay failed: ` with the system's reason.
    * Source: tcp(7), TCP_NODELAY.
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * stream.set_nodelay(true).unwrapOrElse(fail);
+   * for (const key of "ls\n") stream.write(key); // each key at once, as over ssh
+   * console.log(listener.accept().andThen((server) => server.read_exact(3)).unwrapOrElse(fail).length); // 3
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   set_nodelay(enabled: boolean): Result<Unit, string> {
     const socket = this[TRANSPORT];
@@ -143,7 +205,23 @@ export class TcpStream extends SocketStream {
     return setFlag(socket, STREAM, "set_nodelay", IPPROTO_TCP, TCP_NODELAY, enabled);
   }
 
-  /** What `set_nodelay` set. Errors: `invalid tcp stream` after `close`, `tcp nodelay failed: `. */
+  /**
+   * What `set_nodelay` set; false by default. Does not block.
+   *
+   * @returns Errors: `invalid tcp stream` after `close`, `tcp nodelay failed: ` with the system's reason.
+   * Source: tcp(7), TCP_NODELAY.
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * console.log(stream.nodelay().unwrapOrElse(fail)); // false
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
   nodelay(): Result<boolean, string> {
     const socket = this[TRANSPORT];
     const { IPPROTO_TCP, TCP_NODELAY } = socket.sys.constants;
@@ -156,12 +234,42 @@ export class TcpStream extends SocketStream {
    * @param ttl 1 to 255
    * @returns Errors: `invalid tcp stream` after `close`, `expected int`, `tcp set_ttl failed: ` with the system's reason (`EINVAL`).
    * Source: ip(7), IP_TTL; ipv6(7), IPV6_UNICAST_HOPS.
+   *
+   * @example
+   * ```ts
+   * import { error_code, TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * stream.set_ttl(1).unwrapOrElse(fail); // not beyond the local network
+   * const wrong = stream.set_ttl(256);
+   * if (wrong.isErr) console.log(error_code(wrong.error)); // EINVAL
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   set_ttl(ttl: number): Result<Unit, string> {
     return setTtl(this[TRANSPORT], STREAM, ttl);
   }
 
-  /** How many routers a packet may pass. Errors: `invalid tcp stream` after `close`, `tcp ttl failed: `. */
+  /**
+   * How many routers a packet may pass: the system's default (64 on Linux), or what `set_ttl` set. Does not block.
+   *
+   * @returns Errors: `invalid tcp stream` after `close`, `tcp ttl failed: ` with the system's reason. Source: ip(7), IP_TTL;
+   * ipv6(7), IPV6_UNICAST_HOPS.
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * stream.set_ttl(12);
+   * console.log(stream.ttl().unwrapOrElse(fail)); // 12
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
   ttl(): Result<number, string> {
     return getTtl(this[TRANSPORT], STREAM);
   }
@@ -169,11 +277,27 @@ export class TcpStream extends SocketStream {
   /**
    * Sets what `close` does with bytes that were not sent yet. By default (null) it returns at once, and they are sent
    * in the background. With a time, `close` blocks until they are sent, or until the time is over and they are dropped;
-   * 0 drops them and resets the connection. In a worker thread, the end of the worker waits for such a `close` too.
+   * 0 drops them and resets the connection. In a worker thread, the end of the worker waits for such a `close` too. Does
+   * not block itself.
    *
    * @param ms milliseconds from 0 on, rounded up to whole seconds; or null
    * @returns Errors: `invalid tcp stream` after `close`, `timeout must be a positive number` for what is neither,
    * `tcp set_linger failed: ` with the system's reason. Source: socket(7), SO_LINGER.
+   *
+   * @example
+   * ```ts
+   * import { error_code, TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const client = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * const server = listener.accept().unwrapOrElse(fail);
+   * server.set_linger(0).unwrapOrElse(fail);
+   * server.close(); // resets the connection instead of ending it
+   * const end = client.read(100);
+   * if (end.isErr) console.log(error_code(end.error)); // ECONNRESET
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   set_linger(ms: number | null): Result<Unit, string> {
     const socket = this[TRANSPORT];
@@ -187,8 +311,23 @@ export class TcpStream extends SocketStream {
   }
 
   /**
-   * What `set_linger` set, in milliseconds as the system holds it (whole seconds), or null. Errors: `invalid tcp
-   * stream` after `close`, `tcp linger failed: `.
+   * What `set_linger` set, in milliseconds as the system holds it (whole seconds), or null. Does not block.
+   *
+   * @returns Errors: `invalid tcp stream` after `close`, `tcp linger failed: ` with the system's reason. Source: socket(7),
+   * SO_LINGER.
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * console.log(stream.linger().unwrapOrElse(fail)); // null
+   * stream.set_linger(1500);
+   * console.log(stream.linger().unwrapOrElse(fail)); // 2000
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   linger(): Result<number | null, string> {
     const socket = this[TRANSPORT];
@@ -204,8 +343,21 @@ export class TcpStream extends SocketStream {
    * With true, the system asks a peer that was silent for long (two hours by default) whether it is still there, and
    * ends the connection when it is not. Does not block.
    *
+   * @param enabled true, or false, the default
    * @returns Errors: `invalid tcp stream` after `close`, `expected bool`, `tcp set_keepalive failed: ` with the system's
    * reason. Source: socket(7), SO_KEEPALIVE; tcp(7), tcp_keepalive_time.
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * stream.set_keepalive(true).unwrapOrElse(fail); // for a connection that may be silent for days
+   * console.log(stream.keepalive().unwrapOrElse(fail)); // true
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   set_keepalive(enabled: boolean): Result<Unit, string> {
     const socket = this[TRANSPORT];
@@ -213,7 +365,23 @@ export class TcpStream extends SocketStream {
     return setFlag(socket, STREAM, "set_keepalive", SOL_SOCKET, SO_KEEPALIVE, enabled);
   }
 
-  /** What `set_keepalive` set. Errors: `invalid tcp stream` after `close`, `tcp keepalive failed: `. */
+  /**
+   * What `set_keepalive` set; false by default. Does not block.
+   *
+   * @returns Errors: `invalid tcp stream` after `close`, `tcp keepalive failed: ` with the system's reason. Source: socket(7),
+   * SO_KEEPALIVE.
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * console.log(stream.keepalive().unwrapOrElse(fail)); // false
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
   keepalive(): Result<boolean, string> {
     const socket = this[TRANSPORT];
     const { SOL_SOCKET, SO_KEEPALIVE } = socket.sys.constants;
@@ -228,11 +396,11 @@ export class TcpStream extends SocketStream {
  * ```ts
  * import { TcpListener } from "std-net";
  *
- * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse((error) => {
- *   throw new Error(error);
- * });
- * console.log("listening on", listener.local_addr().unwrapOr("?"));
+ * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+ * console.log("listening on", listener.local_addr().unwrapOrElse(fail)); // listening on 127.0.0.1:34567
  * listener.close();
+ *
+ * function fail(error: string): never { throw new Error(error); }
  * ```
  */
 export class TcpListener extends SocketHandle {
@@ -252,6 +420,20 @@ export class TcpListener extends SocketHandle {
    * @returns Errors: `expected string`; `expected int`, `expected bool` and `options must be an object` for the options;
    * `tcp listener bind failed: ` with `invalid socket address`, `invalid port value`, `failed to lookup address
    * information: ...` or the system's reason. Source: bind(2), listen(2).
+   *
+   * @example
+   * ```ts
+   * import { TcpListener } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0", { backlog: 16 }).unwrapOrElse(fail);
+   * const address = listener.local_addr().unwrapOrElse(fail);
+   * console.log("listening on", address); // listening on 127.0.0.1:34567
+   * const again = TcpListener.bind(address);
+   * if (again.isErr) console.log(again.error); // tcp listener bind failed: Address already in use (os error 98)
+   * listener.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   static override bind(addr: string, options?: TcpBindOptions): Result<TcpListener, string> {
     if (typeof addr !== "string") return Result.err("expected string");
@@ -276,8 +458,24 @@ export class TcpListener extends SocketHandle {
    * Takes over the descriptor of a listener: from `into_fd`, of this thread or another one, or from whoever else made
    * it. It is this object's from now on, close-on-exec, in the mode it is in. Does not block.
    *
+   * @param fd the number of a descriptor
    * @returns Errors: `expected int`; `tcp listener from_fd failed: ` with the system's reason (`EBADF`, `ENOTSOCK`), with `not a
-   * tcp listener`, or because another object of this thread owns it. The descriptor stays as it was then.
+   * tcp listener`, or because another object of this thread owns it. The descriptor stays as it was then. Source: getsockopt(2),
+   * SO_TYPE and SO_ACCEPTCONN.
+   *
+   * @example
+   * ```ts
+   * import { TcpListener } from "std-net";
+   *
+   * const fd = TcpListener.bind("127.0.0.1:0").andThen((listener) => listener.into_fd()).unwrapOrElse(fail);
+   * // Here, or in another thread that was told the number:
+   * const listener = TcpListener.from_fd(fd).unwrapOrElse(fail);
+   * console.log(listener.local_addr().unwrapOrElse(fail)); // 127.0.0.1:34567
+   * const wrong = TcpListener.from_fd(1_000_000);
+   * if (wrong.isErr) console.log(wrong.error); // tcp listener from_fd failed: Bad file descriptor (os error 9)
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   static from_fd(fd: number): Result<TcpListener, string> {
     return fromFd(fd, LISTENER, LISTENER_SHAPE).map((socket) => new TcpListener(socket));
@@ -290,6 +488,19 @@ export class TcpListener extends SocketHandle {
    * @returns the connection, in blocking mode whatever the listener's is. Errors: `invalid tcp listener` after
    * `close`; `tcp listener accept failed: ` with the system's reason (`EAGAIN` in non-blocking mode when none waits, or
    * past the accept timeout). Source: accept(2).
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const client = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * const stream = listener.accept().unwrapOrElse(fail);
+   * stream.write_all("welcome");
+   * console.log(client.read(100).unwrapOrElse(fail).toString()); // welcome
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   accept(): Result<TcpStream, string> {
     const socket = this[TRANSPORT];
@@ -301,20 +512,25 @@ export class TcpListener extends SocketHandle {
 
   /**
    * The connections, one after another and without end: each step is an `accept`. An error does not end it, for the
-   * next connection may be a good one; only the listener's `close` does.
+   * next connection may be a good one; only the listener's `close` does. Blocks, at each step, until a connection arrives.
+   *
+   * @returns the connections. Errors: each step gives those of `accept`. Source: accept(2).
    *
    * @example
    * ```ts
-   * import { TcpListener } from "std-net";
+   * import { TcpListener, TcpStream } from "std-net";
    *
-   * function echo_once_each(listener: TcpListener): void {
-   *   for (const accepted of listener.incoming()) {
-   *     if (accepted.isErr) break;
-   *     const stream = accepted.value;
-   *     stream.read(1024).andThen((bytes) => stream.write_all(bytes));
-   *     stream.close();
-   *   }
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const client = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * client.write("hello");
+   * for (const accepted of listener.incoming()) {
+   *   if (accepted.isErr) break;
+   *   console.log(accepted.value.read(100).unwrapOrElse(fail).toString()); // hello
+   *   accepted.value.close();
+   *   break; // a server would go on for ever
    * }
+   *
+   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   *incoming(): Generator<Result<TcpStream, string>, void, undefined> {
@@ -328,22 +544,64 @@ export class TcpListener extends SocketHandle {
    *
    * @returns Errors: `invalid tcp listener` after `close`; `tcp listener try_clone failed: ` with the system's reason
    * (`EMFILE`). Source: fcntl(2), F_DUPFD_CLOEXEC.
+   *
+   * @example
+   * ```ts
+   * import { TcpListener } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const clone = listener.try_clone().unwrapOrElse(fail);
+   * listener.close(); // the port stays open: the clone has it still
+   * console.log(clone.local_addr().unwrapOrElse(fail)); // 127.0.0.1:34567
+   * clone.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   try_clone(): Result<TcpListener, string> {
     return cloneOf(this[TRANSPORT], LISTENER).map((socket) => new TcpListener(socket));
   }
 
   /**
-   * Sets how long `accept` may wait; past it, it is an `EAGAIN` error.
+   * Sets how long `accept` may wait; past it, it is an `EAGAIN` error. Does not block.
    *
    * @param ms milliseconds, more than 0; null for no timeout
    * @returns Errors: `invalid tcp listener` after `close`, `timeout must be a positive number`. Source: socket(7), SO_RCVTIMEO.
+   *
+   * @example
+   * ```ts
+   * import { error_code, TcpListener } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * listener.set_accept_timeout(50).unwrapOrElse(fail);
+   * const nobody = listener.accept();
+   * if (nobody.isErr) console.log(error_code(nobody.error)); // EAGAIN
+   * listener.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   set_accept_timeout(ms: number | null): Result<Unit, string> {
     return setTimeout(this[TRANSPORT], LISTENER, "readTimeout", ms);
   }
 
-  /** The accept timeout in milliseconds, or null. Errors: `invalid tcp listener` after `close`. */
+  /**
+   * The accept timeout in milliseconds; null, the default, is none. Does not block.
+   *
+   * @returns Errors: `invalid tcp listener` after `close`. Source: socket(7), SO_RCVTIMEO.
+   *
+   * @example
+   * ```ts
+   * import { TcpListener } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * listener.set_accept_timeout(1500);
+   * console.log(listener.accept_timeout().unwrapOrElse(fail)); // 1500
+   * listener.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
   accept_timeout(): Result<number | null, string> {
     return getTimeout(this[TRANSPORT], LISTENER, "readTimeout");
   }
@@ -354,12 +612,42 @@ export class TcpListener extends SocketHandle {
    * @param ttl 1 to 255
    * @returns Errors: `invalid tcp listener` after `close`, `expected int`, `tcp listener set_ttl failed: ` with the system's
    * reason (`EINVAL`). Source: ip(7), IP_TTL; ipv6(7), IPV6_UNICAST_HOPS.
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * listener.set_ttl(1).unwrapOrElse(fail); // nobody beyond the local network gets an answer
+   * const client = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * console.log(listener.accept().andThen((stream) => stream.ttl()).unwrapOrElse(fail)); // 1
+   * client.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   set_ttl(ttl: number): Result<Unit, string> {
     return setTtl(this[TRANSPORT], LISTENER, ttl);
   }
 
-  /** How many routers a packet may pass. Errors: `invalid tcp listener` after `close`, `tcp listener ttl failed: `. */
+  /**
+   * How many routers a packet may pass: the system's default (64 on Linux), or what `set_ttl` set. Does not block.
+   *
+   * @returns Errors: `invalid tcp listener` after `close`, `tcp listener ttl failed: ` with the system's reason. Source: ip(7),
+   * IP_TTL; ipv6(7), IPV6_UNICAST_HOPS.
+   *
+   * @example
+   * ```ts
+   * import { TcpListener } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * listener.set_ttl(12);
+   * console.log(listener.ttl().unwrapOrElse(fail)); // 12
+   * listener.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
   ttl(): Result<number, string> {
     return getTtl(this[TRANSPORT], LISTENER);
   }

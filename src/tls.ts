@@ -24,9 +24,21 @@ const HANDSHAKE_FAILED = "tls handshake failed: ";
 
 const words = wording("tls", INVALID_STREAM);
 
-/** What `TlsStream.connect` takes beside the address. */
+/**
+ * What `TlsStream.connect` takes beside the address.
+ *
+ * @example
+ * ```ts
+ * import { readFileSync } from "node:fs";
+ * import { type TlsConnectOptions, TlsStream } from "std-net";
+ *
+ * const options: TlsConnectOptions = { ca: readFileSync("ca.pem"), server_name: "localhost", timeout_ms: 5000 };
+ * const stream = TlsStream.connect("127.0.0.1:8443", options);
+ * console.log(stream.isOk ? "connected" : stream.error); // connected
+ * ```
+ */
 export interface TlsConnectOptions extends TlsClientOptions {
-  /** The time for the connection and the handshake together, in milliseconds; none by default. */
+  /** The time for the connection and the handshake together, in milliseconds; no limit by default. */
   readonly timeout_ms?: number;
 }
 
@@ -63,6 +75,21 @@ export class TlsStream extends ByteStream<TlsSession> {
    * @returns Errors: `expected string`; `timeout must be a positive number`; `failed to connect: ` as with TcpStream;
    * `tls handshake failed: ` with OpenSSL's reason, such as `certificate verify failed: hostname mismatch`, with the
    * system's, with `timed out`, or with what is wrong with an option. Source: SSL_do_handshake(3), RFC 8446, RFC 9525.
+   *
+   * @example
+   * ```ts
+   * import { readFileSync } from "node:fs";
+   * import { TlsStream } from "std-net";
+   *
+   * const stream = TlsStream.connect("127.0.0.1:8443", { ca: readFileSync("ca.pem"), timeout_ms: 5000 });
+   * if (stream.isErr) throw new Error(stream.error);
+   * stream.value.write_all("GET / HTTP/1.0\r\n\r\n");
+   * console.log(stream.value.read_until("\r\n").unwrapOr("").toString().trimEnd()); // HTTP/1.1 200 OK
+   * stream.value.close();
+   *
+   * const stranger = TlsStream.connect("127.0.0.1:8443", { timeout_ms: 5000 });
+   * if (stranger.isErr) console.log(stranger.error.startsWith("tls handshake failed: certificate verify failed")); // true
+   * ```
    */
   static connect(addr: string, options?: TlsConnectOptions): Result<TlsStream, string> {
     if (typeof addr !== "string") return Result.err("expected string");
@@ -88,8 +115,23 @@ export class TlsStream extends ByteStream<TlsSession> {
    *
    * Blocks until the handshake is over, in non-blocking mode too; each wait obeys the stream's read timeout.
    *
+   * @param stream the connection; nothing that was read from it may have been given back by a failed call
    * @param server_name whom the certificate must be for; goes behind `options.server_name`
-   * @returns Errors: `expected tcp stream`, `invalid tcp stream`; `tls handshake failed: ` as for `connect`.
+   * @param options see {@link TlsClientOptions}
+   * @returns Errors: `expected tcp stream`, `invalid tcp stream`; `tls handshake failed: ` as for `connect`. Source:
+   * SSL_do_handshake(3), RFC 8446, RFC 9525.
+   *
+   * @example
+   * ```ts
+   * import { readFileSync } from "node:fs";
+   * import { TcpStream, TlsStream } from "std-net";
+   *
+   * const stream = TcpStream.connect("127.0.0.1:8443").andThen((plain) => {
+   *   plain.set_read_timeout(5000); // here a protocol with STARTTLS would say so first
+   *   return TlsStream.client(plain, "localhost", { ca: readFileSync("ca.pem") });
+   * });
+   * console.log(stream.isOk ? "encrypted" : stream.error); // encrypted
+   * ```
    */
   static client(
     stream: TcpStream,
@@ -115,10 +157,29 @@ export class TlsStream extends ByteStream<TlsSession> {
    *
    * Blocks until the handshake is over, in non-blocking mode too; each wait obeys the stream's read timeout.
    *
+   * @param stream the connection; nothing that was read from it may have been given back by a failed call
    * @param options see {@link TlsServerOptions}: `cert` and `key` are needed
    * @returns Errors: `expected tcp stream`, `invalid tcp stream`; `tls handshake failed: ` with OpenSSL's reason (a
    * client that does not trust the certificate says so: `tlsv1 alert unknown ca`), the system's, or with what is
    * wrong with an option. Source: SSL_do_handshake(3), RFC 8446.
+   *
+   * @example
+   * ```ts
+   * import { readFileSync } from "node:fs";
+   * import { Worker } from "node:worker_threads";
+   * import { TcpListener, TlsStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const client = `require("std-net").TlsStream.connect(${JSON.stringify(listener.local_addr().unwrapOr(""))},
+   *   { insecure: true }).value.write_all("hello\\n")`;
+   * const worker = new Worker(client, { eval: true }); // the other side: a handshake takes two
+   * const options = { cert: readFileSync("cert.pem"), key: readFileSync("key.pem") };
+   * const stream = listener.accept().andThen((plain) => TlsStream.server(plain, options)).unwrapOrElse(fail);
+   * console.log(stream.read_until("\n").unwrapOrElse(fail).toString().trimEnd()); // hello
+   * await worker.terminate();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   static server(stream: TcpStream, options: TlsServerOptions): Result<TlsStream, string> {
     const socket = takeOver(stream);
@@ -133,6 +194,15 @@ export class TlsStream extends ByteStream<TlsSession> {
    * The version that was agreed on: `"TLSv1.3"` or `"TLSv1.2"`. Does not block.
    *
    * @returns Errors: `invalid tls stream` after `close`. Source: SSL_get_version(3).
+   *
+   * @example
+   * ```ts
+   * import { readFileSync } from "node:fs";
+   * import { TlsStream } from "std-net";
+   *
+   * const stream = TlsStream.connect("127.0.0.1:8443", { ca: readFileSync("ca.pem") });
+   * console.log(stream.andThen((open) => open.protocol()).unwrapOr("none")); // TLSv1.3
+   * ```
    */
   protocol(): Result<string, string> {
     const session = this[TRANSPORT];
@@ -143,6 +213,16 @@ export class TlsStream extends ByteStream<TlsSession> {
    * The protocol that ALPN agreed on, or null when nothing was. Does not block.
    *
    * @returns Errors: `invalid tls stream` after `close`. Source: RFC 7301.
+   *
+   * @example
+   * ```ts
+   * import { readFileSync } from "node:fs";
+   * import { TlsStream } from "std-net";
+   *
+   * const options = { ca: readFileSync("ca.pem"), alpn: ["h2", "http/1.1"] };
+   * const stream = TlsStream.connect("127.0.0.1:8443", options);
+   * console.log(stream.andThen((open) => open.alpn_protocol()).unwrapOr(null)); // http/1.1
+   * ```
    */
   alpn_protocol(): Result<string | null, string> {
     const session = this[TRANSPORT];
@@ -154,6 +234,16 @@ export class TlsStream extends ByteStream<TlsSession> {
    * block.
    *
    * @returns Errors: `invalid tls stream` after `close`. Source: SSL_get1_peer_certificate(3).
+   *
+   * @example
+   * ```ts
+   * import { readFileSync } from "node:fs";
+   * import { TlsStream } from "std-net";
+   *
+   * const stream = TlsStream.connect("127.0.0.1:8443", { ca: readFileSync("ca.pem") });
+   * const certificate = stream.andThen((open) => open.peer_certificate()).unwrapOr(null);
+   * console.log(certificate?.subjectAltName); // DNS:localhost, IP Address:127.0.0.1
+   * ```
    */
   peer_certificate(): Result<X509Certificate | null, string> {
     const session = this[TRANSPORT];
@@ -169,6 +259,15 @@ export class TlsStream extends ByteStream<TlsSession> {
    *
    * @returns Errors: `invalid tls stream` after `close`; `tls peer_addr failed: ` with the system's reason.
    * Source: getpeername(2).
+   *
+   * @example
+   * ```ts
+   * import { readFileSync } from "node:fs";
+   * import { TlsStream } from "std-net";
+   *
+   * const stream = TlsStream.connect("127.0.0.1:8443", { ca: readFileSync("ca.pem") });
+   * console.log(stream.andThen((open) => open.peer_addr()).unwrapOr("")); // 127.0.0.1:8443
+   * ```
    */
   peer_addr(): Result<string, string> {
     const { socket } = this[TRANSPORT];
@@ -182,6 +281,15 @@ export class TlsStream extends ByteStream<TlsSession> {
    *
    * @returns Errors: `invalid tls stream` after `close`; `tls local_addr failed: ` with the system's reason.
    * Source: getsockname(2).
+   *
+   * @example
+   * ```ts
+   * import { readFileSync } from "node:fs";
+   * import { TlsStream } from "std-net";
+   *
+   * const stream = TlsStream.connect("127.0.0.1:8443", { ca: readFileSync("ca.pem") });
+   * console.log(stream.andThen((open) => open.local_addr()).unwrapOr("")); // 127.0.0.1:56789
+   * ```
    */
   local_addr(): Result<string, string> {
     const { socket } = this[TRANSPORT];

@@ -40,16 +40,13 @@ const nothing = (): number => 0;
  * ```ts
  * import { UdpSocket } from "std-net";
  *
- * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse((error) => {
- *   throw new Error(error);
- * });
- * const self = socket.local_addr().unwrapOr("");
- * socket.send_to("hello", self);
- * const [payload, sender] = socket.recv_from(1500).unwrapOrElse((error) => {
- *   throw new Error(error);
- * });
- * console.log(payload.toString(), "from", sender);
+ * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+ * socket.send_to("hello", socket.local_addr().unwrapOrElse(fail));
+ * const [payload, sender] = socket.recv_from(1500).unwrapOrElse(fail);
+ * console.log(payload.toString(), "from", sender); // hello from 127.0.0.1:45678
  * socket.close();
+ *
+ * function fail(error: string): never { throw new Error(error); }
  * ```
  */
 export class UdpSocket extends DatagramSocket {
@@ -66,6 +63,19 @@ export class UdpSocket extends DatagramSocket {
    * @returns Errors: `expected string`; `expected bool` and `options must be an object` for the options; `udp bind failed: `
    * with `invalid socket address`, `invalid port value`, `failed to lookup address information: ...` or the system's
    * reason. Source: bind(2).
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * console.log("bound to", socket.local_addr().unwrapOrElse(fail)); // bound to 127.0.0.1:45678
+   * socket.close();
+   * const wrong = UdpSocket.bind("127.0.0.1");
+   * if (wrong.isErr) console.log(wrong.error); // udp bind failed: invalid socket address
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   static override bind(addr: string, options?: UdpBindOptions): Result<UdpSocket, string> {
     if (typeof addr !== "string") return Result.err("expected string");
@@ -80,8 +90,23 @@ export class UdpSocket extends DatagramSocket {
    * Takes over the descriptor of a UDP socket: from `into_fd`, of this thread or another one, or from whoever else made
    * it. It is this object's from now on, close-on-exec, in the mode it is in. Does not block.
    *
+   * @param fd the number of a descriptor
    * @returns Errors: `expected int`; `udp from_fd failed: ` with the system's reason (`EBADF`, `ENOTSOCK`), with `not a udp
-   * socket`, or because another object of this thread owns it. The descriptor stays as it was then.
+   * socket`, or because another object of this thread owns it. The descriptor stays as it was then. Source: getsockopt(2),
+   * SO_TYPE.
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const fd = UdpSocket.bind("127.0.0.1:0").andThen((socket) => socket.into_fd()).unwrapOrElse(fail);
+   * // Here, or in another thread that was told the number:
+   * const socket = UdpSocket.from_fd(fd).unwrapOrElse(fail);
+   * console.log(socket.local_addr().unwrapOrElse(fail)); // 127.0.0.1:45678
+   * socket.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   static from_fd(fd: number): Result<UdpSocket, string> {
     return fromFd(fd, UDP, UDP_SHAPE).map((socket) => new UdpSocket(socket));
@@ -92,6 +117,20 @@ export class UdpSocket extends DatagramSocket {
    *
    * @returns Errors: `invalid udp socket` after `close`; `udp try_clone failed: ` with the system's reason (`EMFILE`).
    * Source: fcntl(2), F_DUPFD_CLOEXEC.
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const clone = socket.try_clone().unwrapOrElse(fail);
+   * socket.send_to("to whichever asks first", socket.local_addr().unwrapOrElse(fail));
+   * console.log(clone.recv(1500).unwrapOrElse(fail).toString()); // to whichever asks first
+   * socket.close();
+   * clone.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   try_clone(): Result<UdpSocket, string> {
     return cloneOf(this[TRANSPORT], UDP).map((socket) => new UdpSocket(socket));
@@ -103,12 +142,41 @@ export class UdpSocket extends DatagramSocket {
    * @param ttl 1 to 255
    * @returns Errors: `invalid udp socket` after `close`, `expected int`, `udp set_ttl failed: ` with the system's reason (`EINVAL`).
    * Source: ip(7), IP_TTL; ipv6(7), IPV6_UNICAST_HOPS.
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("0.0.0.0:0").unwrapOrElse(fail);
+   * socket.set_ttl(1).unwrapOrElse(fail); // as traceroute begins: the first router says that it was there
+   * console.log(socket.ttl().unwrapOrElse(fail)); // 1
+   * socket.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   set_ttl(ttl: number): Result<Unit, string> {
     return setTtl(this[TRANSPORT], UDP, ttl);
   }
 
-  /** How many routers a datagram may pass. Errors: `invalid udp socket` after `close`, `udp ttl failed: `. */
+  /**
+   * How many routers a datagram may pass: the system's default (64 on Linux), or what `set_ttl` set. Does not block.
+   *
+   * @returns Errors: `invalid udp socket` after `close`, `udp ttl failed: ` with the system's reason. Source: ip(7), IP_TTL;
+   * ipv6(7), IPV6_UNICAST_HOPS.
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * socket.set_ttl(12);
+   * console.log(socket.ttl().unwrapOrElse(fail)); // 12
+   * socket.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
   ttl(): Result<number, string> {
     return getTtl(this[TRANSPORT], UDP);
   }
@@ -116,8 +184,23 @@ export class UdpSocket extends DatagramSocket {
   /**
    * With true, datagrams may go to broadcast addresses; otherwise that is an `EACCES` error. Does not block.
    *
+   * @param enabled true, or false, the default
    * @returns Errors: `invalid udp socket` after `close`, `expected bool`, `udp set_broadcast failed: ` with the system's reason.
    * Source: socket(7), SO_BROADCAST.
+   *
+   * @example
+   * ```ts
+   * import { error_code, UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const everybody = "127.255.255.255:9";
+   * const refused = socket.send_to("hello", everybody);
+   * if (refused.isErr) console.log(error_code(refused.error)); // EACCES
+   * socket.set_broadcast(true).unwrapOrElse(fail);
+   * console.log(socket.send_to("hello", everybody).unwrapOrElse(fail)); // 5
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   set_broadcast(enabled: boolean): Result<Unit, string> {
     const socket = this[TRANSPORT];
@@ -125,7 +208,23 @@ export class UdpSocket extends DatagramSocket {
     return setFlag(socket, UDP, "set_broadcast", SOL_SOCKET, SO_BROADCAST, enabled);
   }
 
-  /** What `set_broadcast` set. Errors: `invalid udp socket` after `close`, `udp broadcast failed: `. */
+  /**
+   * What `set_broadcast` set; false by default. Does not block.
+   *
+   * @returns Errors: `invalid udp socket` after `close`, `udp broadcast failed: ` with the system's reason. Source: socket(7),
+   * SO_BROADCAST.
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * console.log(socket.broadcast().unwrapOrElse(fail)); // false
+   * socket.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
   broadcast(): Result<boolean, string> {
     const socket = this[TRANSPORT];
     const { SOL_SOCKET, SO_BROADCAST } = socket.sys.constants;
@@ -145,13 +244,10 @@ export class UdpSocket extends DatagramSocket {
    * ```ts
    * import { UdpSocket } from "std-net";
    *
-   * function listen_to_mdns(): UdpSocket {
-   *   const socket = UdpSocket.bind("0.0.0.0:5353", { reuse_port: true }).unwrapOrElse((error) => {
-   *     throw new Error(error);
-   *   });
-   *   socket.join_multicast_v4("224.0.0.251", "0.0.0.0");
-   *   return socket;
-   * }
+   * // What devices say of themselves (mDNS); others on this machine may listen too.
+   * const socket = UdpSocket.bind("0.0.0.0:5353", { reuse_port: true });
+   * const joined = socket.andThen((open) => open.join_multicast_v4("224.0.0.251", "127.0.0.1"));
+   * console.log(joined.isOk ? "listening" : joined.error); // such as listening
    * ```
    */
   join_multicast_v4(group: string, interface_address: string): Result<Unit, string> {
@@ -161,8 +257,22 @@ export class UdpSocket extends DatagramSocket {
   /**
    * Leaves an IPv4 multicast group. Does not block.
    *
+   * @param group the group's address, as it was joined
+   * @param interface_address the address of the local interface, as it was joined on
    * @returns Errors: as for `join_multicast_v4`, under its own name (`EADDRNOTAVAIL` when it was not joined). Source: ip(7),
    * IP_DROP_MEMBERSHIP.
+   *
+   * @example
+   * ```ts
+   * import { error_code, UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("0.0.0.0:0").unwrapOrElse(fail);
+   * const wrong = socket.leave_multicast_v4("224.0.0.251", "127.0.0.1"); // it was never joined
+   * if (wrong.isErr) console.log(error_code(wrong.error)); // EADDRNOTAVAIL
+   * socket.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   leave_multicast_v4(group: string, interface_address: string): Result<Unit, string> {
     return this.#membershipV4("leave_multicast_v4", "IP_DROP_MEMBERSHIP", group, interface_address);
@@ -195,6 +305,15 @@ export class UdpSocket extends DatagramSocket {
    * @param interface_index the number of the local interface to join on; 0 lets the system choose
    * @returns Errors: `invalid udp socket` after `close`, `expected string`, `expected int`; `udp join_multicast_v6 failed: ` with
    * `invalid IPv6 address` or the system's reason (`ENODEV` for no interface). Source: ipv6(7), IPV6_ADD_MEMBERSHIP.
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("[::]:0");
+   * const joined = socket.andThen((open) => open.join_multicast_v6("ff02::fb", 0));
+   * console.log(joined.isOk ? "joined" : joined.error); // such as joined; an error where there is no IPv6
+   * ```
    */
   join_multicast_v6(group: string, interface_index: number): Result<Unit, string> {
     return this.#membershipV6("join_multicast_v6", "IPV6_JOIN_GROUP", group, interface_index);
@@ -203,8 +322,21 @@ export class UdpSocket extends DatagramSocket {
   /**
    * Leaves an IPv6 multicast group. Does not block.
    *
+   * @param group the group's address, as it was joined
+   * @param interface_index the number of the local interface, as it was joined on
    * @returns Errors: as for `join_multicast_v6`, under its own name (`EADDRNOTAVAIL` when it was not joined). Source: ipv6(7),
    * IPV6_DROP_MEMBERSHIP.
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("[::]:0");
+   * const left = socket.andThen((open) =>
+   *   open.join_multicast_v6("ff02::fb", 0).andThen(() => open.leave_multicast_v6("ff02::fb", 0)),
+   * );
+   * console.log(left.isOk ? "joined and left" : left.error); // such as joined and left; an error where there is no IPv6
+   * ```
    */
   leave_multicast_v6(group: string, interface_index: number): Result<Unit, string> {
     return this.#membershipV6("leave_multicast_v6", "IPV6_LEAVE_GROUP", group, interface_index);
@@ -236,8 +368,21 @@ export class UdpSocket extends DatagramSocket {
    * With true, the default, what this host sends to an IPv4 group comes to the group's members on this host as well.
    * Does not block.
    *
+   * @param enabled true, the default, or false
    * @returns Errors: `invalid udp socket` after `close`, `expected bool`, `udp set_multicast_loop_v4 failed: ` with the system's
    * reason. Source: ip(7), IP_MULTICAST_LOOP.
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("0.0.0.0:0").unwrapOrElse(fail);
+   * socket.set_multicast_loop_v4(false).unwrapOrElse(fail); // what this program says is news to others only
+   * console.log(socket.multicast_loop_v4().unwrapOrElse(fail)); // false
+   * socket.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   set_multicast_loop_v4(enabled: boolean): Result<Unit, string> {
     const socket = this[TRANSPORT];
@@ -245,7 +390,23 @@ export class UdpSocket extends DatagramSocket {
     return setFlag(socket, UDP, "set_multicast_loop_v4", IPPROTO_IP, IP_MULTICAST_LOOP, enabled);
   }
 
-  /** What `set_multicast_loop_v4` set. Errors: `invalid udp socket` after `close`, `udp multicast_loop_v4 failed: `. */
+  /**
+   * What `set_multicast_loop_v4` set; true by default. Does not block.
+   *
+   * @returns Errors: `invalid udp socket` after `close`, `udp multicast_loop_v4 failed: ` with the system's reason.
+   * Source: ip(7), IP_MULTICAST_LOOP.
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("0.0.0.0:0").unwrapOrElse(fail);
+   * console.log(socket.multicast_loop_v4().unwrapOrElse(fail)); // true
+   * socket.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
   multicast_loop_v4(): Result<boolean, string> {
     const socket = this[TRANSPORT];
     const { IPPROTO_IP, IP_MULTICAST_LOOP } = socket.sys.constants;
@@ -258,6 +419,18 @@ export class UdpSocket extends DatagramSocket {
    * @param ttl 0 to 255
    * @returns Errors: `invalid udp socket` after `close`, `expected int`, `udp set_multicast_ttl_v4 failed: ` with the system's
    * reason (`EINVAL`). Source: ip(7), IP_MULTICAST_TTL.
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("0.0.0.0:0").unwrapOrElse(fail);
+   * socket.set_multicast_ttl_v4(4).unwrapOrElse(fail); // as far as the fourth router
+   * console.log(socket.multicast_ttl_v4().unwrapOrElse(fail)); // 4
+   * socket.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   set_multicast_ttl_v4(ttl: number): Result<Unit, string> {
     const socket = this[TRANSPORT];
@@ -267,7 +440,23 @@ export class UdpSocket extends DatagramSocket {
     );
   }
 
-  /** What `set_multicast_ttl_v4` set. Errors: `invalid udp socket` after `close`, `udp multicast_ttl_v4 failed: `. */
+  /**
+   * What `set_multicast_ttl_v4` set; 1 by default. Does not block.
+   *
+   * @returns Errors: `invalid udp socket` after `close`, `udp multicast_ttl_v4 failed: ` with the system's reason. Source: ip(7),
+   * IP_MULTICAST_TTL.
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("0.0.0.0:0").unwrapOrElse(fail);
+   * console.log(socket.multicast_ttl_v4().unwrapOrElse(fail)); // 1
+   * socket.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
   multicast_ttl_v4(): Result<number, string> {
     const socket = this[TRANSPORT];
     const { IPPROTO_IP, IP_MULTICAST_TTL } = socket.sys.constants;

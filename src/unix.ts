@@ -37,13 +37,13 @@ const DATAGRAM_SHAPE: Shape = { ...STREAM_SHAPE, what: "unix datagram", type: "S
  * ```ts
  * import { UnixStream } from "std-net";
  *
- * const [near, far] = UnixStream.pair().unwrapOrElse((error) => {
- *   throw new Error(error);
- * });
+ * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
  * near.write_all("hello\n");
- * console.log(far.read_until("\n").map(String)); // Ok("hello\n")
+ * console.log(far.read_until("\n").unwrapOrElse(fail).toString().trimEnd()); // hello
  * near.close();
  * far.close();
+ *
+ * function fail(error: string): never { throw new Error(error); }
  * ```
  */
 export class UnixStream extends SocketStream {
@@ -59,16 +59,48 @@ export class UnixStream extends SocketStream {
    * abstract name, which is no file
    * @returns Errors: `expected string`; `unix connect failed: ` with `invalid socket path` (an empty one, or one with a
    * NUL elsewhere), `socket path too long` or the system's reason (`ENOENT`, `ECONNREFUSED`). Source: unix(7), connect(2).
+   *
+   * @example
+   * ```ts
+   * import { rmSync } from "node:fs";
+   * import { UnixListener, UnixStream } from "std-net";
+   *
+   * const listener = UnixListener.bind("connect.sock").unwrapOrElse(fail);
+   * const stream = UnixStream.connect("connect.sock").unwrapOrElse(fail);
+   * console.log(stream.peer_addr().unwrapOrElse(fail)); // connect.sock
+   * rmSync("connect.sock");
+   * const gone = UnixStream.connect("connect.sock");
+   * if (gone.isErr) console.log(gone.error); // unix connect failed: No such file or directory (os error 2)
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   static connect(path: string): Result<UnixStream, string> {
     return UnixStream.connect_timeout(path, null);
   }
 
   /**
-   * As `connect`, but gives up after a time.
+   * As `connect`, but gives up after a time. Blocks while as many connections wait to be accepted as the listener
+   * allows, or until the time is over.
    *
+   * @param path as for `connect`
    * @param ms milliseconds, more than 0; null for no timeout
    * @returns Errors: as for `connect`; `timeout must be a positive number`; `unix connect failed: connection timed out`.
+   * Source: unix(7), connect(2).
+   *
+   * @example
+   * ```ts
+   * import { rmSync } from "node:fs";
+   * import { UnixListener, UnixStream } from "std-net";
+   *
+   * const listener = UnixListener.bind("busy.sock", { backlog: 0 }).unwrapOrElse(fail);
+   * const first = UnixStream.connect("busy.sock").unwrapOrElse(fail);
+   * const second = UnixStream.connect_timeout("busy.sock", 50); // nobody accepts, and only one may wait
+   * if (second.isErr) console.log(second.error); // unix connect failed: connection timed out
+   * rmSync("busy.sock");
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   static connect_timeout(path: string, ms: number | null): Result<UnixStream, string> {
     if (typeof path !== "string") return Result.err("expected string");
@@ -84,6 +116,17 @@ export class UnixStream extends SocketStream {
    * block.
    *
    * @returns Errors: `unix pair failed: ` with the system's reason (`EMFILE`). Source: socketpair(2).
+   *
+   * @example
+   * ```ts
+   * import { UnixStream } from "std-net";
+   *
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * near.write_all("hello");
+   * console.log(far.read(100).unwrapOrElse(fail).toString()); // hello
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   static pair(): Result<readonly [UnixStream, UnixStream], string> {
     return pairOf("SOCK_STREAM").map(([one, other]) => [new UnixStream(one), new UnixStream(other)] as const);
@@ -93,8 +136,24 @@ export class UnixStream extends SocketStream {
    * Takes over a descriptor: from `into_fd`, of this thread or another one, or from whoever else has connected or
    * accepted it. It is this object's from now on, close-on-exec, in the mode it is in. Does not block.
    *
+   * @param fd the number of a descriptor
    * @returns Errors: `expected int`; `unix from_fd failed: ` with the system's reason (`EBADF`, `ENOTSOCK`), with `not a
-   * unix stream`, or because another object of this thread owns it. The descriptor stays as it was then.
+   * unix stream`, or because another object of this thread owns it. The descriptor stays as it was then. Source: getsockopt(2),
+   * SO_TYPE and SO_ACCEPTCONN.
+   *
+   * @example
+   * ```ts
+   * import { UnixStream } from "std-net";
+   *
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * const fd = near.into_fd().unwrapOrElse(fail);
+   * // Here, or in another thread that was told the number:
+   * const stream = UnixStream.from_fd(fd).unwrapOrElse(fail);
+   * stream.write_all("hello");
+   * console.log(far.read(100).unwrapOrElse(fail).toString()); // hello
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   static from_fd(fd: number): Result<UnixStream, string> {
     return fromFd(fd, STREAM, STREAM_SHAPE).map((socket) => new UnixStream(socket));
@@ -105,6 +164,19 @@ export class UnixStream extends SocketStream {
    *
    * @returns Errors: `invalid unix stream` after `close`; `unix try_clone failed: ` with the system's reason (`EMFILE`).
    * Source: fcntl(2), F_DUPFD_CLOEXEC.
+   *
+   * @example
+   * ```ts
+   * import { UnixStream } from "std-net";
+   *
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * const clone = near.try_clone().unwrapOrElse(fail);
+   * near.close(); // the connection goes on: the clone has it still
+   * clone.write_all("hello");
+   * console.log(far.read(100).unwrapOrElse(fail).toString()); // hello
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   try_clone(): Result<UnixStream, string> {
     return cloneOf(this[TRANSPORT], STREAM).map((socket) => new UnixStream(socket));
@@ -119,15 +191,14 @@ export class UnixStream extends SocketStream {
  * import { rmSync } from "node:fs";
  * import { UnixListener, UnixStream } from "std-net";
  *
- * const listener = UnixListener.bind("example.sock").unwrapOrElse((error) => {
- *   throw new Error(error);
- * });
- * const client = UnixStream.connect("example.sock");
- * const server = listener.accept();
- * console.log(server.andThen((stream) => stream.local_addr())); // Ok("example.sock")
- * for (const stream of [client, server]) if (stream.isOk) stream.value.close();
- * listener.close();
+ * const listener = UnixListener.bind("example.sock").unwrapOrElse(fail);
+ * const client = UnixStream.connect("example.sock").unwrapOrElse(fail);
+ * const server = listener.accept().unwrapOrElse(fail);
+ * console.log(server.local_addr().unwrapOrElse(fail)); // example.sock
+ * for (const each of [client, server, listener]) each.close();
  * rmSync("example.sock");
+ *
+ * function fail(error: string): never { throw new Error(error); }
  * ```
  */
 export class UnixListener extends SocketHandle {
@@ -145,6 +216,20 @@ export class UnixListener extends SocketHandle {
    * @returns Errors: `expected string`; `expected int` and `options must be an object` for the options; `unix listener bind
    * failed: ` with `invalid socket path`, `socket path too long` or the system's reason (`EADDRINUSE` when the path is
    * there). Source: unix(7), bind(2), listen(2).
+   *
+   * @example
+   * ```ts
+   * import { rmSync } from "node:fs";
+   * import { UnixListener } from "std-net";
+   *
+   * rmSync("bind.sock", { force: true }); // what a former run has left
+   * const listener = UnixListener.bind("bind.sock").unwrapOrElse(fail);
+   * console.log("listening on", listener.local_addr().unwrapOrElse(fail)); // listening on bind.sock
+   * listener.close();
+   * rmSync("bind.sock");
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   static override bind(path: string, options?: UnixBindOptions): Result<UnixListener, string> {
     if (typeof path !== "string") return Result.err("expected string");
@@ -158,8 +243,25 @@ export class UnixListener extends SocketHandle {
   /**
    * Takes over the descriptor of a listener, as with a TcpListener. Does not block.
    *
+   * @param fd the number of a descriptor
    * @returns Errors: `expected int`; `unix listener from_fd failed: ` with the system's reason (`EBADF`, `ENOTSOCK`), with
-   * `not a unix listener`, or because another object of this thread owns it. The descriptor stays as it was then.
+   * `not a unix listener`, or because another object of this thread owns it. The descriptor stays as it was then. Source:
+   * getsockopt(2), SO_TYPE and SO_ACCEPTCONN.
+   *
+   * @example
+   * ```ts
+   * import { rmSync } from "node:fs";
+   * import { UnixListener } from "std-net";
+   *
+   * const fd = UnixListener.bind("from.sock").andThen((listener) => listener.into_fd()).unwrapOrElse(fail);
+   * // Here, or in another thread that was told the number:
+   * const listener = UnixListener.from_fd(fd).unwrapOrElse(fail);
+   * console.log(listener.local_addr().unwrapOrElse(fail)); // from.sock
+   * listener.close();
+   * rmSync("from.sock");
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   static from_fd(fd: number): Result<UnixListener, string> {
     return fromFd(fd, LISTENER, LISTENER_SHAPE).map((socket) => new UnixListener(socket));
@@ -171,6 +273,20 @@ export class UnixListener extends SocketHandle {
    * @returns the connection, in blocking mode whatever the listener's is. Errors: `invalid unix listener` after `close`;
    * `unix listener accept failed: ` with the system's reason (`EAGAIN` in non-blocking mode when none waits, or past the
    * accept timeout). Source: accept(2).
+   *
+   * @example
+   * ```ts
+   * import { rmSync } from "node:fs";
+   * import { UnixListener, UnixStream } from "std-net";
+   *
+   * const listener = UnixListener.bind("accept.sock").unwrapOrElse(fail);
+   * const client = UnixStream.connect("accept.sock").unwrapOrElse(fail);
+   * listener.accept().unwrapOrElse(fail).write_all("welcome");
+   * console.log(client.read(100).unwrapOrElse(fail).toString()); // welcome
+   * rmSync("accept.sock");
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   accept(): Result<UnixStream, string> {
     const socket = this[TRANSPORT];
@@ -182,7 +298,27 @@ export class UnixListener extends SocketHandle {
 
   /**
    * The connections, one after another and without end: each step is an `accept`. An error does not end it, for the
-   * next connection may be a good one; only the listener's `close` does.
+   * next connection may be a good one; only the listener's `close` does. Blocks, at each step, until a connection arrives.
+   *
+   * @returns the connections. Errors: each step gives those of `accept`. Source: accept(2).
+   *
+   * @example
+   * ```ts
+   * import { rmSync } from "node:fs";
+   * import { UnixListener, UnixStream } from "std-net";
+   *
+   * const listener = UnixListener.bind("incoming.sock").unwrapOrElse(fail);
+   * UnixStream.connect("incoming.sock").unwrapOrElse(fail).write("hello");
+   * for (const accepted of listener.incoming()) {
+   *   if (accepted.isErr) break;
+   *   console.log(accepted.value.read(100).unwrapOrElse(fail).toString()); // hello
+   *   accepted.value.close();
+   *   break; // a server would go on for ever
+   * }
+   * rmSync("incoming.sock");
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   *incoming(): Generator<Result<UnixStream, string>, void, undefined> {
     do {
@@ -195,22 +331,67 @@ export class UnixListener extends SocketHandle {
    *
    * @returns Errors: `invalid unix listener` after `close`; `unix listener try_clone failed: ` with the system's reason
    * (`EMFILE`). Source: fcntl(2), F_DUPFD_CLOEXEC.
+   *
+   * @example
+   * ```ts
+   * import { rmSync } from "node:fs";
+   * import { UnixListener } from "std-net";
+   *
+   * const listener = UnixListener.bind("clone.sock").unwrapOrElse(fail);
+   * const clone = listener.try_clone().unwrapOrElse(fail);
+   * listener.close(); // others can still connect: the clone has it still
+   * console.log(clone.local_addr().unwrapOrElse(fail)); // clone.sock
+   * rmSync("clone.sock");
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   try_clone(): Result<UnixListener, string> {
     return cloneOf(this[TRANSPORT], LISTENER).map((socket) => new UnixListener(socket));
   }
 
   /**
-   * Sets how long `accept` may wait; past it, it is an `EAGAIN` error.
+   * Sets how long `accept` may wait; past it, it is an `EAGAIN` error. Does not block.
    *
    * @param ms milliseconds, more than 0; null for no timeout
    * @returns Errors: `invalid unix listener` after `close`, `timeout must be a positive number`. Source: socket(7), SO_RCVTIMEO.
+   *
+   * @example
+   * ```ts
+   * import { rmSync } from "node:fs";
+   * import { error_code, UnixListener } from "std-net";
+   *
+   * const listener = UnixListener.bind("timeout.sock").unwrapOrElse(fail);
+   * listener.set_accept_timeout(50).unwrapOrElse(fail);
+   * const nobody = listener.accept();
+   * if (nobody.isErr) console.log(error_code(nobody.error)); // EAGAIN
+   * rmSync("timeout.sock");
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   set_accept_timeout(ms: number | null): Result<Unit, string> {
     return setTimeout(this[TRANSPORT], LISTENER, "readTimeout", ms);
   }
 
-  /** The accept timeout in milliseconds, or null. Errors: `invalid unix listener` after `close`. */
+  /**
+   * The accept timeout in milliseconds; null, the default, is none. Does not block.
+   *
+   * @returns Errors: `invalid unix listener` after `close`. Source: socket(7), SO_RCVTIMEO.
+   *
+   * @example
+   * ```ts
+   * import { rmSync } from "node:fs";
+   * import { UnixListener } from "std-net";
+   *
+   * const listener = UnixListener.bind("timeout.sock").unwrapOrElse(fail);
+   * listener.set_accept_timeout(1500);
+   * console.log(listener.accept_timeout().unwrapOrElse(fail)); // 1500
+   * rmSync("timeout.sock");
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
   accept_timeout(): Result<number | null, string> {
     return getTimeout(this[TRANSPORT], LISTENER, "readTimeout");
   }
@@ -224,14 +405,15 @@ export class UnixListener extends SocketHandle {
  * ```ts
  * import { UnixDatagram } from "std-net";
  *
- * const [near, far] = UnixDatagram.pair().unwrapOrElse((error) => {
- *   throw new Error(error);
- * });
+ * const [near, far] = UnixDatagram.pair().unwrapOrElse(fail);
  * near.send("one");
  * near.send("");
- * console.log(far.recv(100).map(String), far.recv(100).map(String)); // Ok("one") Ok("")
+ * console.log(far.recv(100).unwrapOrElse(fail).toString()); // one
+ * console.log(far.recv(100).unwrapOrElse(fail).length); // 0, a datagram of no bytes
  * near.close();
  * far.close();
+ *
+ * function fail(error: string): never { throw new Error(error); }
  * ```
  */
 export class UnixDatagram extends DatagramSocket {
@@ -247,6 +429,21 @@ export class UnixDatagram extends DatagramSocket {
    * @param path as for `UnixStream.connect`
    * @returns Errors: `expected string`; `unix bind failed: ` with `invalid socket path`, `socket path too long` or the
    * system's reason (`EADDRINUSE` when the path is there). Source: unix(7), bind(2).
+   *
+   * @example
+   * ```ts
+   * import { rmSync } from "node:fs";
+   * import { UnixDatagram } from "std-net";
+   *
+   * const server = UnixDatagram.bind("server.sock").unwrapOrElse(fail);
+   * const client = UnixDatagram.bind("client.sock").unwrapOrElse(fail);
+   * client.send_to("hello", "server.sock");
+   * const [payload, sender] = server.recv_from(1500).unwrapOrElse(fail);
+   * console.log(payload.toString(), "from", sender); // hello from client.sock
+   * for (const path of ["server.sock", "client.sock"]) rmSync(path);
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   static override bind(path: string): Result<UnixDatagram, string> {
     if (typeof path !== "string") return Result.err("expected string");
@@ -259,6 +456,20 @@ export class UnixDatagram extends DatagramSocket {
    * A datagram socket without an address: it can send, and nobody can answer. Does not block.
    *
    * @returns Errors: `unix unbound failed: ` with the system's reason (`EMFILE`). Source: socket(2).
+   *
+   * @example
+   * ```ts
+   * import { rmSync } from "node:fs";
+   * import { UnixDatagram } from "std-net";
+   *
+   * const log = UnixDatagram.bind("log.sock").unwrapOrElse(fail);
+   * const program = UnixDatagram.unbound().unwrapOrElse(fail);
+   * program.send_to("<14>something has happened", "log.sock").unwrapOrElse(fail);
+   * console.log(log.recv(1500).unwrapOrElse(fail).toString()); // <14>something has happened
+   * rmSync("log.sock");
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   static unbound(): Result<UnixDatagram, string> {
     const sys = networkPlatform();
@@ -272,6 +483,19 @@ export class UnixDatagram extends DatagramSocket {
    * Two datagram sockets that are connected to each other. Does not block.
    *
    * @returns Errors: `unix pair failed: ` with the system's reason (`EMFILE`). Source: socketpair(2).
+   *
+   * @example
+   * ```ts
+   * import { UnixDatagram } from "std-net";
+   *
+   * const [near, far] = UnixDatagram.pair().unwrapOrElse(fail);
+   * near.send("one");
+   * near.send("two");
+   * console.log(far.recv(100).unwrapOrElse(fail).toString()); // one
+   * console.log(far.recv(100).unwrapOrElse(fail).toString()); // two
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   static pair(): Result<readonly [UnixDatagram, UnixDatagram], string> {
     return pairOf("SOCK_DGRAM").map(
@@ -282,8 +506,24 @@ export class UnixDatagram extends DatagramSocket {
   /**
    * Takes over the descriptor of a Unix datagram socket, as with a UdpSocket. Does not block.
    *
+   * @param fd the number of a descriptor
    * @returns Errors: `expected int`; `unix from_fd failed: ` with the system's reason (`EBADF`, `ENOTSOCK`), with `not a
-   * unix datagram`, or because another object of this thread owns it. The descriptor stays as it was then.
+   * unix datagram`, or because another object of this thread owns it. The descriptor stays as it was then. Source: getsockopt(2),
+   * SO_TYPE.
+   *
+   * @example
+   * ```ts
+   * import { UnixDatagram } from "std-net";
+   *
+   * const [near, far] = UnixDatagram.pair().unwrapOrElse(fail);
+   * const fd = near.into_fd().unwrapOrElse(fail);
+   * // Here, or in another thread that was told the number:
+   * const socket = UnixDatagram.from_fd(fd).unwrapOrElse(fail);
+   * socket.send("hello");
+   * console.log(far.recv(100).unwrapOrElse(fail).toString()); // hello
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   static from_fd(fd: number): Result<UnixDatagram, string> {
     return fromFd(fd, DATAGRAM, DATAGRAM_SHAPE).map((socket) => new UnixDatagram(socket));
@@ -294,6 +534,19 @@ export class UnixDatagram extends DatagramSocket {
    *
    * @returns Errors: `invalid unix datagram` after `close`; `unix try_clone failed: ` with the system's reason (`EMFILE`).
    * Source: fcntl(2), F_DUPFD_CLOEXEC.
+   *
+   * @example
+   * ```ts
+   * import { UnixDatagram } from "std-net";
+   *
+   * const [near, far] = UnixDatagram.pair().unwrapOrElse(fail);
+   * const clone = far.try_clone().unwrapOrElse(fail);
+   * near.send("to whichever asks first");
+   * console.log(clone.recv(100).unwrapOrElse(fail).toString()); // to whichever asks first
+   * far.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   try_clone(): Result<UnixDatagram, string> {
     return cloneOf(this[TRANSPORT], DATAGRAM).map((socket) => new UnixDatagram(socket));
@@ -302,8 +555,21 @@ export class UnixDatagram extends DatagramSocket {
   /**
    * Ends one direction, or both; the socket stays open (`close` is still to be called). Does not block.
    *
+   * @param how which direction: `"read"`, `"write"` or `"both"`
    * @returns Errors: `invalid unix datagram` after `close`, `expected 'read', 'write' or 'both'`, `unix shutdown failed: `
    * with the system's reason (`ENOTCONN`). Source: shutdown(2).
+   *
+   * @example
+   * ```ts
+   * import { error_code, UnixDatagram } from "std-net";
+   *
+   * const [near, far] = UnixDatagram.pair().unwrapOrElse(fail);
+   * far.shutdown("read").unwrapOrElse(fail);
+   * const refused = near.send("hello");
+   * if (refused.isErr) console.log(error_code(refused.error)); // EPIPE
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
    */
   shutdown(how: "read" | "write" | "both"): Result<Unit, string> {
     return shutdown(this[TRANSPORT], DATAGRAM, how);

@@ -1,14 +1,17 @@
 // What people read is true: each example of the guides and of the docstrings compiles and runs, each public member has a
 // docstring, and each link to a file leads to one.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { type ChildProcess, execFile, fork } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
 import { createServer as createTcpServer, type Server } from "node:net";
 import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { build } from "esbuild";
+import { Certificates } from "./support/certificates.ts";
 import { root } from "./support/peer.ts";
 
 const run = promisify(execFile);
@@ -16,6 +19,8 @@ const run = promisify(execFile);
 interface Example {
   readonly title: string;
   readonly code: string;
+  /** Part of a docstring; else of a guide, and a program of its own. */
+  readonly isShort: boolean;
 }
 
 const guides = [
@@ -34,19 +39,46 @@ function examplesOfGuide(file: string): Example[] {
   return [...read(file).matchAll(/^```ts(?: (\S+))?\n([\s\S]*?)^```$/gm)].map(([, name, code], index) => ({
     title: `${file}, ${name ?? `example ${index + 1}`}`,
     code: code!,
+    isShort: false,
   }));
 }
 
 /** The ts blocks of a source file's docstrings. */
 function examplesOfSource(file: string): Example[] {
   const examples: Example[] = [];
-  for (const [comment] of read(file).matchAll(/\/\*\*[\s\S]*?\*\//g)) {
-    const text = comment.replaceAll(/^ *\* ?/gm, "");
-    for (const [, code] of text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)) {
-      examples.push({ title: `${file}, docstring example ${examples.length + 1}`, code: code! });
+  const text = read(file);
+  for (const { 0: comment, index } of text.matchAll(/\/\*\*[\s\S]*?\*\//g)) {
+    const line = text.slice(index + comment.length).split("\n", 2)[1]!;
+    const about =
+      /(\w+|\[[\w.]+\])[(<]/.exec(line)?.[1] ?? /(?:class|interface) (\w+)/.exec(line)?.[1] ?? line;
+    for (const [, code] of comment.replaceAll(/^ *\* ?/gm, "").matchAll(/^```ts\n([\s\S]*?)^```$/gm)) {
+      examples.push({ title: `${file}, ${about}`, code: code!, isShort: true });
     }
   }
   return examples;
+}
+
+/** What the comments behind `console.log(...)` say that it prints. */
+function promised(code: string): string[] {
+  return [...code.matchAll(/console\.log\(.*\);? \/\/ (?!such as )(.*)$/gm)].map(([, text]) => text!);
+}
+
+/** True if this line is what a comment promises; a comment may go on after it, and ports are what they are. */
+function keeps(line: string, promise: string): boolean {
+  const [is, wanted] = [line, promise].map((text) =>
+    text.replaceAll(/(127\.0\.0\.1|\[::1?\]):\d+/g, "$1:port"),
+  );
+  return wanted! === is || (wanted!.startsWith(is!) && /^(?:[,;:] | \()/.test(wanted!.slice(is!.length)));
+}
+
+/** Checks that the output has, in their order, the lines that the example promises. */
+function assertPromises(code: string, stdout: string): void {
+  const lines = stdout.split("\n");
+  for (const promise of promised(code)) {
+    const at = lines.findIndex((line) => keeps(line, promise));
+    assert.ok(at >= 0, `does not print "${promise}", but ${JSON.stringify(stdout)}`);
+    lines.splice(0, at + 1);
+  }
 }
 
 const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
@@ -60,6 +92,40 @@ const examples = [...guides.flatMap(examplesOfGuide), ...sources.flatMap(example
 
 const folder = join(root, "build", "examples-of-docs");
 
+interface Outcome {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly problem?: string;
+}
+
+/** Runs short examples one after another in one process, which is replaced when an example takes it down. */
+class ExampleHost {
+  #child: ChildProcess | undefined;
+
+  async run(file: string, limit = 10_000): Promise<Outcome> {
+    const options = { cwd: folder, silent: true, execArgv: [] };
+    this.#child ??= fork(join(root, "test/support/example-host.mjs"), options);
+    const child = this.#child;
+    const signal = AbortSignal.timeout(limit);
+    const failed = (problem: string): Outcome => ({ stdout: "", stderr: "", problem });
+    const answer = once(child, "message", { signal }).then(([outcome]) => outcome as Outcome);
+    const end = once(child, "exit", { signal }).then(([status]) => failed(`ends the process: ${status}`));
+    child.send(file);
+    const outcome = await Promise.race([answer, end]).catch(() => failed("does not end"));
+    Promise.allSettled([answer, end]);
+    if (outcome.problem !== undefined) await this.end();
+    return outcome;
+  }
+
+  async end(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    child.kill("SIGKILL");
+    await once(child, "exit");
+  }
+}
+
 describe("examples", () => {
   const http = createHttpServer((request, response) => {
     response.setHeader("content-type", "application/json");
@@ -69,28 +135,61 @@ describe("examples", () => {
     socket.on("error", () => {});
     socket.on("data", () => socket.write("+PONG\r\n"));
   });
+  const certificates = new Certificates();
+  certificates.authority("ca");
+  const identity = certificates.make("server", "ca", {
+    extensions: "extendedKeyUsage=serverAuth\nsubjectAltName=DNS:localhost,IP:127.0.0.1\n",
+  });
+  const https = createHttpsServer({ ...identity, ALPNProtocols: ["http/1.1"] }, (_, response) => {
+    response.end("hello");
+  });
+  https.on("tlsClientError", () => {});
+  const servers = [http, https, redis];
+  const host = new ExampleHost();
   const listen = async (server: Server | typeof http): Promise<string> => {
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const address = server.address();
     return typeof address === "object" && address !== null ? `127.0.0.1:${address.port}` : "";
   };
+  const built = (index: number) => join(folder, `${index}.mjs`);
 
   before(async () => {
-    const servers = { "127.0.0.1:8080": await listen(http), "127.0.0.1:6379": await listen(redis) };
+    const addresses = {
+      "127.0.0.1:8080": await listen(http),
+      "127.0.0.1:8443": await listen(https),
+      "127.0.0.1:6379": await listen(redis),
+    };
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, "ca.pem"), certificates.read("ca.pem"));
+    writeFileSync(join(folder, "cert.pem"), identity.cert);
+    writeFileSync(join(folder, "key.pem"), identity.key);
     const must = examples.find(({ code }) => /^export function must/m.test(code));
     writeFileSync(join(folder, "must.ts"), must?.code ?? "");
     examples.forEach(({ code }, index) => {
       let text = code;
-      for (const [documented, real] of Object.entries(servers)) text = text.replaceAll(documented, real);
+      for (const [documented, real] of Object.entries(addresses)) text = text.replaceAll(documented, real);
       writeFileSync(join(folder, `${index}.ts`), text);
     });
+    await build({
+      entryPoints: examples.map((_, index) => join(folder, `${index}.ts`)),
+      outdir: folder,
+      outExtension: { ".js": ".mjs" },
+      bundle: true,
+      packages: "external",
+      platform: "node",
+      format: "esm",
+      target: "node20",
+      tsconfigRaw: {},
+      logLevel: "silent",
+    });
   });
-  after(() => {
+  after(async () => {
+    await host.end();
     http.closeAllConnections();
-    http.close();
-    redis.close();
+    https.closeAllConnections();
+    for (const server of servers) server.close();
+    certificates.remove();
   });
 
   test("all compile, in strict TypeScript", async () => {
@@ -114,25 +213,35 @@ describe("examples", () => {
     );
   });
 
-  examples.forEach(({ title }, index) => {
+  examples.forEach(({ title, code, isShort }, index) => {
     test(`${title} runs`, async () => {
-      await build({
-        entryPoints: [join(folder, `${index}.ts`)],
-        outfile: join(folder, `${index}.mjs`),
-        bundle: true,
-        packages: "external",
-        platform: "node",
-        format: "esm",
-        target: "node20",
-        tsconfigRaw: {},
-        logLevel: "silent",
-      });
-      const { stderr } = await run(process.execPath, [join(folder, `${index}.mjs`)], {
-        cwd: folder,
-        timeout: 20_000,
-      });
-      assert.equal(stderr, "");
+      const outcome: Outcome = isShort
+        ? await host.run(built(index))
+        : await run(process.execPath, [built(index)], { cwd: folder, timeout: 20_000 });
+      assert.equal(outcome.problem, undefined);
+      assert.equal(outcome.stderr, "");
+      if (isShort) assert.notEqual(outcome.stdout, "", "prints nothing");
+      assertPromises(code, outcome.stdout);
     });
+  });
+
+  test("one that throws, speaks on standard error or does not end is named, and harms no other", async () => {
+    let count = 0;
+    const outcomeOf = async (code: string): Promise<string> => {
+      const file = join(folder, `bad${count++}.mjs`);
+      writeFileSync(file, code);
+      const { stdout, stderr, problem } = await host.run(file, 1000);
+      return (problem ?? (stderr === "" ? stdout : stderr)).split("\n")[0]!;
+    };
+    assert.equal(await outcomeOf('throw new Error("thrown")'), "Error: thrown");
+    assert.equal(await outcomeOf('setTimeout(() => { throw new Error("late"); })'), "Error: late");
+    assert.equal(await outcomeOf('console.error("hm")'), "hm");
+    assert.equal(await outcomeOf("await new Promise(() => {})"), "a top-level await that never ends");
+    assert.equal(await outcomeOf("process.on('SIGUSR2', () => {})"), "a listener for SIGUSR2 is left behind");
+    assert.equal(await outcomeOf("process.exit(3)"), "ends the process: 3");
+    assert.equal(await outcomeOf("setInterval(() => {}, 1000)"), "does not end");
+    assert.equal(await outcomeOf("for (;;);"), "does not end");
+    assert.equal(await outcomeOf('console.log("good")'), "good");
   });
 });
 
@@ -156,7 +265,7 @@ describe("docstrings", () => {
     declarations
       .map((text) =>
         new RegExp(
-          `(^[^\\n]*\\n)?^export (?:declare )?(?:abstract )?(?:class|interface|function) ${name}\\b[^;{]*(?:;|\\{[\\s\\S]*?^\\})`,
+          `(?:^/\\*\\*(?:(?!\\*/)[\\s\\S])*\\*/\\n)?^export (?:declare )?(?:abstract )?(?:class|interface|function) ${name}\\b[^;{]*(?:;|\\{[\\s\\S]*?^\\})`,
           "m",
         ).exec(text),
       )
@@ -180,22 +289,74 @@ describe("docstrings", () => {
     }
   });
 
+  /** Each member of a class or interface (or the function itself), with the docstring before it. */
+  function membersOf(body: string): { member: string; signature: string; docstring: string }[] {
+    const parts = body.matchAll(
+      /(?:^ *(\/\*\*(?:(?!\*\/)[\s\S])*\*\/)\n)?^(?: {4}(?!private|protected|constructor|#)((?:static |abstract |readonly |get |override )*)("?\w+"?|\[Symbol\.\w+\])\??|export (?:declare )?function (\w+))([(:<][\s\S]*?;)$/gm,
+    );
+    return [...parts].map(([, docstring = "", , member, itself, rest]) => ({
+      member: (member ?? itself)!,
+      signature: rest!,
+      docstring: docstring.replaceAll(/^ *\* ?/gm, ""),
+    }));
+  }
+
+  /** What is missing in a docstring of something that can be called. */
+  function missing(signature: string, docstring: string): string[] {
+    const says = (pattern: RegExp) => pattern.test(docstring);
+    const parameters = /^(?:<.*>)?\(([\s\S]*)\): /.exec(signature)?.[1] ?? "";
+    const names = [...parameters.matchAll(/(?:^|, )\s*(\w+)\??:/g)].map(([, name]) => name!);
+    return [
+      ...names.filter((name) => !says(new RegExp(`^@param ${name} `, "m"))).map((name) => `@param ${name}`),
+      ...(says(/^@example\n```ts\n/m) ? [] : ["an example"]),
+      ...(says(/\b(?:Blocks|Does\s+not\s+block)\b/) ? [] : ["what it blocks on"]),
+      ...(says(/\bSource:\s/) ? [] : ["its source"]),
+      ...(says(/\bErrors\b/) || !/\): Result</.test(signature) ? [] : ["its errors"]),
+    ];
+  }
+
   for (const name of names) {
     const body = bodyOf(name);
-    if (body === undefined) continue; // a type alias: its name says it
-    test(`${name} and each of its members say what they do`, () => {
-      const lines = body.split("\n");
-      const bare = lines.filter((line, at) => {
-        const isMember =
-          /^ {4}(?:static |abstract |readonly |get |override )*(?:"?\w+"?|\[Symbol\.\w+\])\??[(:<]/.test(
-            line,
-          ) || /^export /.test(line);
-        if (!isMember || /^ {4}(?:private|protected|constructor)\b/.test(line)) return false;
-        return !lines[at - 1]?.trimEnd().endsWith("*/");
-      });
-      assert.deepEqual(bare, []);
+    if (body === undefined) continue; // a type alias
+    test(`${name} and each of its members say all that is to be known`, () => {
+      const head = body.slice(0, body.search(/^export /m));
+      const declaration = /^export (?:declare )?(?:abstract )?(class|interface|function)/m.exec(body)![1];
+      const isHelper = /^export declare abstract /m.test(body); // what several classes have in common
+      assert.match(head, /\*\/\n$/, "a docstring of its own");
+      if (!isHelper) assert.match(head, /@example\n *\* ```ts\n/, "an example");
+      const members = membersOf(body);
+      assert.ok(members.length > 0 || declaration === "class", "members are found");
+      const bare: Record<string, string[]> = {};
+      for (const { member, signature, docstring } of members) {
+        const isCall = declaration !== "interface";
+        const lacks =
+          docstring === ""
+            ? ["a docstring"]
+            : isCall
+              ? missing(signature, docstring)
+              : isOption(name, body, member) && !/default|left out|needed/i.test(docstring)
+                ? ["what holds where it is left out"]
+                : /_ms$/.test(member) && !/millisecond/i.test(docstring)
+                  ? ["its unit"]
+                  : [];
+        if (lacks.length > 0) bare[member] = lacks;
+      }
+      assert.deepEqual(bare, {});
     });
   }
+
+  /** True for a field that a caller may leave out. */
+  function isOption(name: string, body: string, member: string): boolean {
+    return /Options$|^ClientRequest$|^ServerResponse$|^Interest$/.test(name) && body.includes(` ${member}?:`);
+  }
+
+  test("each type that can be imported says what it is", () => {
+    for (const name of names) {
+      const alias = new RegExp(`(^.*\\n)?^export (?:declare )?type ${name}\\b`, "m");
+      const found = declarations.map((text) => alias.exec(text)).find((each) => each !== null);
+      if (found) assert.match(found[1] ?? "", /\*\/\n$/, name);
+    }
+  });
 });
 
 test("links between the pages lead somewhere", () => {

@@ -7,7 +7,19 @@ import { codingsOf, decodeContent } from "./content.ts";
 import type { Field, Headers } from "./fields.ts";
 import type { ResponseHead } from "./parser.ts";
 
-/** An answer as `http.request` and `http.read_response` give it. */
+/**
+ * An answer as `http.request` and `http.read_response` give it.
+ *
+ * @example
+ * ```ts
+ * import { http } from "std-net";
+ *
+ * const answer = http.request({ method: "GET", url: "http://127.0.0.1:8080/", raw_headers: true });
+ * if (answer.isErr) throw new Error(answer.error);
+ * const { status, headers, body, raw_headers } = answer.value;
+ * console.log(status, headers["content-type"], typeof body, Array.isArray(raw_headers)); // 200 application/json object true
+ * ```
+ */
 export interface ClientResponse {
   /** The three digits of the status line: 200, 404. */
   status: number;

@@ -45,7 +45,8 @@ import { type ClientRequest, readSettings, type Settings, type TlsFields } from 
  * import { http } from "std-net";
  *
  * const answer = http.request({ method: "GET", url: "http://127.0.0.1:8080/users?id=7" });
- * console.log(answer.isOk ? answer.value.body : answer.error);
+ * if (answer.isOk) console.log(answer.value.status, answer.value.body);
+ * else console.log(answer.error); // such as http request failed: Connection refused (os error 111)
  * ```
  */
 export function request(req: ClientRequest): Result<ClientResponse, string> {

@@ -15,7 +15,19 @@ import { MessageWriter } from "./outgoing.ts";
 import { encodeRequest } from "./outgoing-request.ts";
 import { type ClientRequest, readSettings } from "./settings.ts";
 
-/** What `read_response` allows. */
+/**
+ * What `read_response` allows.
+ *
+ * @example
+ * ```ts
+ * import { http, UnixStream } from "std-net";
+ *
+ * const [client, server] = UnixStream.pair().unwrapOrElse((error) => { throw new Error(error); });
+ * const options: http.ReadResponseOptions = { timeout_ms: 5000, decode_body: "base64" };
+ * server.write_all("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n\0\x01\x02");
+ * console.log(http.read_response(client, options).map((answer) => answer.body).unwrapOr(null)); // AAEC
+ * ```
+ */
 export interface ReadResponseOptions extends ReadOptions {
   /** Bytes of the body, the codings undone (default 67108864). */
   max_body_bytes?: number;
@@ -33,19 +45,20 @@ export interface ReadResponseOptions extends ReadOptions {
  * object when the stream is writable: what is left is sent then.
  *
  * @param stream a TcpStream, UnixStream or TlsStream
+ * @param request at least `method` and `url`
  * @returns Errors, nothing being sent: `invalid tcp stream`, and those of the checks in `http.request`. In sending:
  * `http write failed: ` and the system's reason. Source: RFC 9112.
  *
  * @example
  * ```ts
- * import { http, TcpStream } from "std-net";
+ * import { http, UnixStream } from "std-net";
  *
- * const stream = TcpStream.connect("127.0.0.1:8080").unwrapOrElse((error) => {
- *   throw new Error(error);
- * });
- * http.write_request(stream, { method: "GET", url: "http://127.0.0.1:8080/" });
- * console.log(http.read_response(stream));
- * stream.close();
+ * const [client, server] = UnixStream.pair().unwrapOrElse(fail);
+ * http.write_request(client, { method: "PUT", url: "http://example/notes/7", body: "buy milk" }).unwrapOrElse(fail);
+ * const request = http.read_request(server).unwrapOrElse(fail);
+ * console.log(request.method, request.path, request.body, request.headers.host); // PUT /notes/7 buy milk example
+ *
+ * function fail(error: string): never { throw new Error(error); }
  * ```
  */
 export function write_request(stream: ByteStream, request: ClientRequest): Result<Unit, string> {
@@ -97,11 +110,27 @@ const STRAIGHT = { absoluteForm: false, proxyAuthorization: null, tunnel: null }
  * EAGAIN while the answer is not whole; what came of it is kept, also past a timeout, and the next call goes on there.
  *
  * @param stream a TcpStream, UnixStream or TlsStream
+ * @param options limits, a timeout, and what the body becomes
  * @returns the answer, as from `http.request`. Errors: `invalid tcp stream`; `connection closed before response headers`;
  * `connection closed before response body complete`; `http headers too large`; `invalid Content-Length header`; `response
  * body too large`; `response body is not utf-8`; `invalid http response: ` and what is wrong; `http read failed: ` and the
  * system's reason or `timed out`; and what is wrong with an option. After an error in the answer itself every later call
  * on the stream gives that error. Source: RFC 9112.
+ *
+ * @example
+ * ```ts
+ * import { http, TcpStream } from "std-net";
+ *
+ * const stream = TcpStream.connect("127.0.0.1:8080").unwrapOrElse(fail);
+ * for (const path of ["/one", "/two"]) { // both questions first, then both answers
+ *   http.write_request(stream, { method: "GET", url: `http://127.0.0.1:8080${path}` }).unwrapOrElse(fail);
+ * }
+ * console.log(http.read_response(stream).unwrapOrElse(fail).status); // 200
+ * console.log(http.read_response(stream).unwrapOrElse(fail).status); // 200
+ * stream.close();
+ *
+ * function fail(error: string): never { throw new Error(error); }
+ * ```
  */
 export function read_response(
   stream: ByteStream,

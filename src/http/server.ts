@@ -25,7 +25,21 @@ import { defaultSettings, type ReadOptions, readOptions } from "./options.ts";
 import { MessageWriter } from "./outgoing.ts";
 import type { RequestHead, Version } from "./parser.ts";
 
-/** A request as `read_request` gives it. */
+/**
+ * A request as `read_request` gives it.
+ *
+ * @example
+ * ```ts
+ * import { http, UnixStream } from "std-net";
+ *
+ * const [client, server] = UnixStream.pair().unwrapOrElse((error) => { throw new Error(error); });
+ * client.write_all("GET /search?q=a%20b HTTP/1.1\r\nHost: example\r\nAccept: text/html\r\nAccept: text/plain\r\n\r\n");
+ * const request = http.read_request(server);
+ * if (request.isErr) throw new Error(request.error);
+ * const { path, query, headers, body } = request.value;
+ * console.log(path, query, headers.accept, body); // /search q=a%20b text/html, text/plain null
+ * ```
+ */
 export interface ServerRequest {
   /** The method as sent: any token, case kept. */
   method: string;
@@ -43,21 +57,46 @@ export interface ServerRequest {
   raw_headers?: Field[];
 }
 
-/** A response for `write_response`. */
+/**
+ * A response for `write_response`.
+ *
+ * @example
+ * ```ts
+ * import { http, UnixStream } from "std-net";
+ *
+ * const [client, server] = UnixStream.pair().unwrapOrElse((error) => { throw new Error(error); });
+ * const page: http.ServerResponse = { status: 200, headers: { "content-type": "text/html" }, body_text: "<p>hello" };
+ * http.write_response(server, page);
+ * console.log(http.read_response(client).map((answer) => answer.body).unwrapOr(null)); // <p>hello
+ * ```
+ */
 export interface ServerResponse {
   /** An integer from 100 to 999. */
   status: number;
-  /** Sent as given, with the additions and exceptions that `write_response` names. */
+  /** Sent as given, with the additions and exceptions that `write_response` names. Default: those additions alone. */
   headers?: { [name: string]: string };
   /** Sent as JSON text; null where it is left out. */
   body?: Json;
-  /** Text that is sent as it is, in place of `body`. */
+  /** Text that is sent as it is (UTF-8), in place of `body`, which is left out then. */
   body_text?: string;
-  /** Bytes, as base64, in place of `body`. */
+  /** Bytes, as base64, in place of `body`, which is left out then. */
   body_base64?: string;
 }
 
-/** What `read_request` allows. */
+/**
+ * What `read_request` allows.
+ *
+ * @example
+ * ```ts
+ * import { http, UnixStream } from "std-net";
+ *
+ * const [client, server] = UnixStream.pair().unwrapOrElse((error) => { throw new Error(error); });
+ * const options: http.ReadRequestOptions = { timeout_ms: 50, max_body_bytes: 64 * 1024, decode_body: "text" };
+ * client.write("GET /slow HTTP/1.1\r\n"); // and not a line more
+ * const request = http.read_request(server, options);
+ * if (request.isErr) console.log(request.error); // http read failed: timed out
+ * ```
+ */
 export interface ReadRequestOptions extends ReadOptions {
   /** Bytes of the body, the chunked coding undone (default 1048576). */
   max_body_bytes?: number;
@@ -88,13 +127,15 @@ export interface ReadRequestOptions extends ReadOptions {
  * ```ts
  * import { http, TcpListener, TcpStream } from "std-net";
  *
- * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse((error) => { throw new Error(error); });
- * const client = TcpStream.connect(listener.local_addr().unwrapOr("")).unwrapOrElse((error) => { throw new Error(error); });
- * client.write('POST /notes?draft HTTP/1.1\r\nHost: example\r\nContent-Length: 8\r\n\r\n{"n": 1}');
+ * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+ * const client = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+ * client.write_all('POST /notes?draft HTTP/1.1\r\nHost: example\r\nContent-Length: 8\r\n\r\n{"n": 1}');
  *
- * const stream = listener.accept().unwrapOrElse((error) => { throw new Error(error); });
- * const request = http.read_request(stream);
- * if (request.isOk) console.log(request.value.method, request.value.path, request.value.body); // POST /notes { n: 1 }
+ * const stream = listener.accept().unwrapOrElse(fail);
+ * const request = http.read_request(stream).unwrapOrElse(fail);
+ * console.log(request.method, request.path, request.body); // POST /notes { n: 1 }
+ *
+ * function fail(error: string): never { throw new Error(error); }
  * ```
  */
 export function read_request(
@@ -149,6 +190,20 @@ function readPlain(
  * `'headers' must be an object`; `response header 'X' must be a string`; `response header 'X' is not a valid field`;
  * `cannot serialize ...`; and what is wrong with `body_text` or `body_base64`. In sending: `http write failed: ` and the
  * system's reason. Source: RFC 9112; RFC 9110, 6.4.1, 8.6 and 15.
+ *
+ * @example
+ * ```ts
+ * import { http, UnixStream } from "std-net";
+ *
+ * const [client, server] = UnixStream.pair().unwrapOrElse(fail);
+ * client.write_all("GET /notes HTTP/1.1\r\nHost: example\r\n\r\n");
+ * http.read_request(server).unwrapOrElse(fail);
+ * http.write_response(server, { status: 200, body: { notes: [] } }).unwrapOrElse(fail);
+ * server.close();
+ * console.log(client.read_to_end().unwrapOrElse(fail).toString().split("\r\n").at(-1)); // {"notes":[]}
+ *
+ * function fail(error: string): never { throw new Error(error); }
+ * ```
  */
 export function write_response(stream: ByteStream, response: ServerResponse): Result<Unit, string> {
   return writeTraced(stream, response);

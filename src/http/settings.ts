@@ -14,23 +14,40 @@ import type { Asked } from "./redirect.ts";
 import type { Way } from "./route.ts";
 import { targetOf } from "./url.ts";
 
-/** A request for `http.request`. Times are in milliseconds, and null is none. */
+/**
+ * A request for `http.request`. Times are in milliseconds, and null is none.
+ *
+ * @example
+ * ```ts
+ * import { http } from "std-net";
+ *
+ * const request: http.ClientRequest = {
+ *   method: "POST",
+ *   url: "http://127.0.0.1:8080/orders",
+ *   headers: { authorization: "Bearer s3cret" },
+ *   body: { id: 9007199254740993n, tags: ["new"] },
+ *   timeout_ms: 10_000,
+ * };
+ * const answer = http.request(request);
+ * console.log(answer.isOk ? answer.value.status : answer.error); // 200
+ * ```
+ */
 export interface ClientRequest {
   /** Any token, sent as given: `"GET"`. */
   method: string;
   /** An http or https URL. A user and password in it become `Authorization: Basic`; a fragment is not sent. */
   url: string;
-  /** Sent as given, save that Content-Length and Transfer-Encoding are replaced. */
+  /** Sent as given, save that Content-Length and Transfer-Encoding are replaced. Default: none but those that are needed. */
   headers?: { [name: string]: string };
-  /** Sent as JSON text, null too, with `Content-Type: application/json` unless `headers` has one. */
+  /** Sent as JSON text, null too, with `Content-Type: application/json` unless `headers` has one. No body when left out. */
   body?: Json;
-  /** Text that is sent as it is (UTF-8), in place of `body`. */
+  /** Text that is sent as it is (UTF-8), in place of `body`, which is left out then. */
   body_text?: string;
-  /** Bytes in base64, in place of `body`. */
+  /** Bytes in base64, in place of `body`, which is left out then. */
   body_base64?: string;
-  /** For the whole call (default 300000). */
+  /** Milliseconds for the whole call (default 300000); null is no limit. */
   timeout_ms?: number | null;
-  /** For making a connection, name resolution aside (default 30000). */
+  /** Milliseconds for making a connection, name resolution aside (default 30000); null is no limit. */
   connect_timeout_ms?: number | null;
   /** Redirects to follow before it is an error (default 20). 0 gives the 3xx answer itself. */
   max_redirects?: number;
@@ -40,14 +57,17 @@ export interface ClientRequest {
   decode_body?: BodyDecoding;
   /** Adds `raw_headers` to the answer (default false). */
   raw_headers?: boolean;
-  /** The path of a Unix socket to connect to in place of the URL's host, as `UnixStream.connect` takes it. */
+  /**
+   * The path of a Unix socket to connect to in place of the URL's host, as `UnixStream.connect` takes it; null (the default)
+   * is none.
+   */
   socket_path?: string | null;
   /**
    * `"http://[user:password@]host:port"`; null for none. When it is left out, HTTP_PROXY, HTTPS_PROXY and NO_PROXY count if
    * NODE_USE_ENV_PROXY is 1.
    */
   proxy?: string | null;
-  /** How to speak TLS with an https server: TlsStream's client options. */
+  /** How to speak TLS with an https server: TlsStream's client options, and their defaults. */
   tls?: TlsClientOptions;
   /** False: a connection for this call alone (default true). */
   keep_alive?: boolean;

@@ -4,19 +4,31 @@ import { TLS1_2_VERSION, TLS1_3_VERSION } from "./openssl.ts";
 /** PEM, as text or as bytes. */
 export type Pem = string | Uint8Array;
 
-/** How a client connects over TLS, and whom it trusts. */
+/**
+ * How a client connects over TLS, and whom it trusts.
+ *
+ * @example
+ * ```ts
+ * import { readFileSync } from "node:fs";
+ * import { http, type TlsClientOptions } from "std-net";
+ *
+ * const tls: TlsClientOptions = { ca: readFileSync("ca.pem"), min_version: "TLSv1.3" };
+ * const answer = http.request({ method: "GET", url: "https://127.0.0.1:8443/", tls });
+ * console.log(answer.isOk ? answer.value.status : answer.error); // 200
+ * ```
+ */
 export interface TlsClientOptions {
-  /** The name (or address) to ask for and to find in the certificate, in place of the host that is connected to. */
+  /** The name (or address) to ask for and to find in the certificate. Default: the host that is connected to. */
   readonly server_name?: string;
-  /** The certificates to trust, in place of those that Node trusts. */
+  /** The certificates to trust, and no others. Default: those that Node trusts. */
   readonly ca?: Pem | readonly Pem[];
-  /** The client's own certificate, followed by the intermediate ones. */
+  /** The client's own certificate, followed by the intermediate ones. Default: none is shown. */
   readonly cert?: Pem;
-  /** The private key of `cert`. */
+  /** The private key of `cert`, needed with it. */
   readonly key?: Pem;
-  /** The password of `key`, where it is encrypted. */
+  /** The password of `key`, needed where that is encrypted; nobody is asked for it. */
   readonly passphrase?: string;
-  /** The protocols to offer by ALPN (RFC 7301), the preferred one first. */
+  /** The protocols to offer by ALPN (RFC 7301), the preferred one first. Default: none is offered. */
   readonly alpn?: readonly string[];
   /** The lowest version to accept: `"TLSv1.2"` (the default) or `"TLSv1.3"`. */
   readonly min_version?: "TLSv1.2" | "TLSv1.3";
@@ -24,19 +36,36 @@ export interface TlsClientOptions {
   readonly insecure?: boolean;
 }
 
-/** How a server answers over TLS. */
+/**
+ * How a server answers over TLS.
+ *
+ * @example
+ * ```ts
+ * import { readFileSync } from "node:fs";
+ * import { TcpListener, type TlsServerOptions, TlsStream } from "std-net";
+ *
+ * const options: TlsServerOptions = { cert: readFileSync("cert.pem"), key: readFileSync("key.pem"), alpn: ["http/1.1"] };
+ * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse((error) => { throw new Error(error); });
+ * listener.set_accept_timeout(50); // a server would wait for ever
+ * const stream = listener.accept().andThen((plain) => TlsStream.server(plain, options));
+ * console.log(stream.isOk ? "a client" : "nobody"); // nobody
+ * ```
+ */
 export interface TlsServerOptions {
   /** The server's certificate, followed by the intermediate ones. */
   readonly cert: Pem;
   /** The private key of `cert`. */
   readonly key: Pem;
-  /** The password of `key`, where it is encrypted. */
+  /** The password of `key`, needed where that is encrypted; nobody is asked for it. */
   readonly passphrase?: string;
   /** Whose certificates clients must have when `request_cert` is true; default: those that Node trusts. */
   readonly ca?: Pem | readonly Pem[];
   /** True: a client without a certificate that `ca` vouches for is refused. Default false. */
   readonly request_cert?: boolean;
-  /** The protocols that are spoken here, the preferred one first; a client that offers only others is refused. */
+  /**
+   * The protocols that are spoken here, the preferred one first; a client that offers only others is refused. Default: none
+   * is agreed on.
+   */
   readonly alpn?: readonly string[];
   /** The lowest version to accept: `"TLSv1.2"` (the default) or `"TLSv1.3"`. */
   readonly min_version?: "TLSv1.2" | "TLSv1.3";
