@@ -359,6 +359,64 @@ describe("docstrings", () => {
   });
 });
 
+test("every error text of the code stands in docs/errors.md", () => {
+  const page = read("docs/errors.md");
+  const missing = new Map<string, string>();
+  for (const file of sources) {
+    // What the command and the trace say are no errors of the library.
+    if (/^src\/(?:cli\/|trace)/.test(file)) continue;
+    const code = read(file).replaceAll(/\/\*[\s\S]*?\*\/|(?:^| )\/\/ .*$/gm, "");
+    for (const [, double, template] of code.matchAll(/"((?:[^"\\\n]|\\.)*)"|`((?:[^`\\]|\\.)*)`/g)) {
+      const text = double ?? template!;
+      if (!looksLikeError(text)) continue;
+      // What failed and why may stand in two tables.
+      const parts = text.split(": ").filter((part) => looksLikeError(part));
+      if (!parts.every((part) => patternOf(part).test(page))) missing.set(text, file);
+    }
+  }
+  assert.deepEqual(Object.fromEntries(missing), {});
+});
+
+/** A text with whatever can stand in place of its variables. */
+function patternOf(text: string): RegExp {
+  const words = text
+    .split(VARIABLE)
+    .map((part) => part.replaceAll("\\", "").replaceAll(/[.*+?^$()|[\]{}]/g, "\\$&"));
+  return new RegExp(words.join("[^`]{0,40}"));
+}
+
+const VARIABLE = /\$\{[^}]*\}?\}?/g;
+
+/** Two words at least, in small letters; and not the prototype of a C function. */
+function looksLikeError(text: string): boolean {
+  const words = text.replaceAll(VARIABLE, "").trim();
+  return (
+    /^['a-z][\w'-]*,? [\w'"]/.test(words) &&
+    !/^(?:unsigned|int|void|long|const|u?int\w+) /.test(words) &&
+    !NO_ERRORS.some((each) => text.startsWith(each))
+  );
+}
+
+/** Text that never is one; or how one goes on whose beginning is on the page. */
+const NO_ERRORS = [
+  ...[
+    "size LF",
+    "data CR",
+    "data LF",
+    "if idempotent",
+    "std-net descriptors",
+    "std-net transport",
+    "unknown error",
+  ],
+  ...["unexpected eof while reading", "unexpected end of file"],
+  ...["none, and the system's was not found", "install it again on this very platform"],
+  ...[
+    "a blocking std-net call has waited",
+    "listens for connections (TCPServerWrap)",
+    "may never end. Put the server",
+  ],
+];
+
 test("links between the pages lead somewhere", () => {
   const pages = [...guides, "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"];
   for (const page of pages) {
