@@ -31,7 +31,7 @@ function startInTerminal(...args: string[]) {
 describe("usage", () => {
   for (const [args, complaint] of [
     [["nosuch"], /^std-net: there is no command 'nosuch'/],
-    [["request"], /^std-net: request: missing request/],
+    [["request"], /^std-net: request: missing request \(std-net help request\)$/m],
     [["request", "GET"], /^std-net: request: missing URL after 'GET'/],
     [["request", "{"], /^std-net: request: the request is not valid JSON/],
     [["request", "[]"], /^std-net: request: the request must be a JSON object/],
@@ -40,6 +40,7 @@ describe("usage", () => {
     [["request", "GET", "http://a/", "-d", "{a}"], /^std-net: request: --data wants JSON/],
     [["request", "GET", "http://a/", "-H", "no colon"], /^std-net: request: --header wants 'name: value'/],
     [["request", "GET", "http://a/", "--timeout=-1"], /^std-net: request: --timeout/],
+    [["request", "GET", "http://a/", "--data", "-1"], /: to specify an .* dash use '--data=-XYZ'/],
     [["request", "GET", "http://a/", "--timeout", "soon"], /^std-net: request: --timeout wants a positive/],
     [["serve"], /^std-net: serve: missing address/],
     [["serve", "127.0.0.1:0", "--status", "100"], /^std-net: serve: --status wants/],
@@ -66,7 +67,8 @@ describe("usage", () => {
     [["request", '{"method":"GET","url":"ftp://a/"}'], /^std-net: 'url' is not a valid http or https URL$/m],
     [["tcp", "127.0.0.1:1"], /^std-net: failed to connect: Connection refused \(os error 111\)$/m],
     [["tcp", "nothing"], /^std-net: failed to connect: invalid socket address$/m],
-    [["udp", "127.0.0.1:99999"], /^std-net: .*invalid port value$/m],
+    [["udp", "127.0.0.1:99999"], /^std-net: udp connect failed: invalid port value$/m],
+    [["tcp", "a\u001b[2J:99999\u009b"], /^std-net: [ -~]*$/m],
     [["serve", "nothing"], /^std-net: tcp listener bind failed: invalid socket address$/m],
   ] as const) {
     test(`std-net ${args.join(" ")}: the error result on standard error, status 1`, async () => {
@@ -141,6 +143,36 @@ describe("request", () => {
     assert.ok(argument.stdout.includes(expected), argument.stderr);
     const input = await run(["request"], text);
     assert.ok(input.stdout.includes(expected), input.stderr);
+  });
+
+  test("a byte order mark before the JSON does not matter", async () => {
+    const { code, stderr } = await run(["request"], `\ufeff${JSON.stringify({ method: "GET", url })}`);
+    assert.deepEqual([code, stderr], [0, ""]);
+  });
+
+  test("headers: several of one name, names that every object has, and beside those of the JSON", async () => {
+    const echo = createHttpServer((request, response) => response.end(JSON.stringify(request.rawHeaders)));
+    await once(echo.listen(0, "127.0.0.1"), "listening");
+    const target = `http://127.0.0.1:${(echo.address() as AddressInfo).port}/`;
+    const json = JSON.stringify({ method: "GET", url: target, headers: { "X-A": "old", "x-b": "kept" } });
+    const headers = ["x-a: 1", "X-A: 2", "cookie: c=1", "cookie: d=2", "__proto__: own"];
+    const { stdout, stderr } = await run(["request", json, ...headers.flatMap((text) => ["-H", text])]);
+    echo.close();
+    assert.equal(stderr, "");
+    const sent: string[] = JSON.parse(stdout).body;
+    const at = sent.indexOf("x-b");
+    const expected = ["x-b", "kept", "x-a", "1, 2", "cookie", "c=1; d=2", "__proto__", "own"];
+    assert.deepEqual(sent.slice(at), expected);
+  });
+
+  test("on a terminal, no control character of a stranger is obeyed", async () => {
+    const stranger = createHttpServer((_, response) => response.end("\u001b[2J \u009b2J \u007f"));
+    await once(stranger.listen(0, "127.0.0.1"), "listening");
+    const { port } = stranger.address() as AddressInfo;
+    await using terminal = startInTerminal("request", "GET", `http://127.0.0.1:${port}/`);
+    const { stdout } = await terminal.exit();
+    stranger.close();
+    assert.ok(stdout.includes('"\\u001b[2J \\u009b2J \\u007f"'), stdout);
   });
 
   test("--text is sent as it is, and --decode says what the answer becomes", async () => {
@@ -239,6 +271,17 @@ describe("tcp", () => {
   });
 });
 
+test("tcp: what cannot be printed is a failure, and not lost without a word", async () => {
+  const server = createTcpServer((socket) => socket.end("enough\n"));
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address() as AddressInfo;
+  await using shell = startPeer("bash", ["-c", `node ${CLI} tcp 127.0.0.1:${port} < /dev/null > /dev/full`]);
+  const { code, stderr } = await shell.exit();
+  server.close();
+  assert.match(stderr, /^std-net: ENOSPC: no space left on device, write\n$/);
+  assert.equal(code, 1);
+});
+
 describe("udp", () => {
   test("datagrams go out and answers are printed", async () => {
     const socket = createSocket("udp4");
@@ -249,6 +292,24 @@ describe("udp", () => {
     socket.close();
     assert.equal(stderr, "");
     assert.equal(stdout, "got hello\n");
+    assert.equal(code, 0);
+  });
+
+  test("a reader that goes away ends it, though standard input is open", async () => {
+    const socket = createSocket("udp4");
+    let answers: NodeJS.Timeout | undefined;
+    socket.on("message", (bytes, from) => {
+      answers = setInterval(() => socket.send(bytes, from.port, from.address), 50);
+    });
+    socket.bind(0, "127.0.0.1");
+    await once(socket, "listening");
+    const { port } = socket.address();
+    await using command = startPeer("bash", ["-c", `node ${CLI} udp 127.0.0.1:${port} > >(head -1)`]);
+    command.process.stdin?.write("hello\n");
+    const { code, stderr } = await command.exit();
+    clearInterval(answers);
+    socket.close();
+    assert.equal(stderr, "");
     assert.equal(code, 0);
   });
 

@@ -29,8 +29,11 @@ export function parse<const O extends Options>(args: string[], options: O) {
     return parseArgs({ args, options, allowPositionals: true });
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
-    // The first sentence says what is wrong; the others explain the "--" convention.
-    throw new UsageError(text.split(/\. |\n/)[0]!.replace(/\.$/, ""));
+    // The first sentence says what is wrong, and the others explain the "--" convention; but of a value that begins with a
+    // dash only the last one says how to write it.
+    const sentences = text.split(/\.? *\n|\. /);
+    const wanted = text.includes("ambiguous") ? sentences.at(-1)! : sentences[0]!;
+    throw new UsageError(wanted.replace(/\.$/, "").replace(/^To/, "to"));
   }
 }
 
@@ -54,5 +57,12 @@ export function seconds(text: string | undefined, option: string): number | unde
 
 /** One line on standard error. */
 export function complain(text: string): void {
-  process.stderr.write(`std-net: ${text.replaceAll(/\s*[\r\n]+\s*/g, " ")}\n`);
+  process.stderr.write(`std-net: ${printable(text.replaceAll(/\s*[\r\n]+\s*/g, " "))}\n`);
+}
+
+/** Without the control characters that a stranger could steer the terminal with. */
+export function printable(text: string): string {
+  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, (character) => {
+    return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  });
 }

@@ -99,6 +99,9 @@ Exit status: 0 when all was sent, 1 when sending failed or nobody listens there,
         if (report.error !== null) resolve(report.error);
         silence?.refresh();
       });
+      receiver.on("error", (thrown) => resolve(thrown.message));
+      // Nobody reads what it prints.
+      receiver.on("exit", () => resolve(null));
     });
     process.stdin.destroy();
     await receiver.terminate();
@@ -109,7 +112,8 @@ Exit status: 0 when all was sent, 1 when sending failed or nobody listens there,
 
 /** A UDP socket that sends to, and hears, one peer only. */
 function connectedSocket(address: string) {
-  return lookup_host(address).andThen(([peer = ""]) =>
+  const addresses = lookup_host(address).mapErr((error) => error.replace("lookup_host", "udp connect"));
+  return addresses.andThen(([peer = ""]) =>
     UdpSocket.bind(peer.startsWith("[") ? "[::]:0" : "0.0.0.0:0").andThen((socket) =>
       socket.connect(peer).map(() => socket),
     ),
@@ -143,7 +147,9 @@ function receiveStream(descriptor: number): string | null {
   for (;;) {
     const bytes = stream.value.read(64 * 1024);
     if (bytes.isErr) return bytes.error;
-    if (bytes.value.length === 0 || !print(bytes.value)) return null;
+    if (bytes.value.length === 0) return null;
+    const end = print(bytes.value);
+    if (end !== undefined) return end.error;
   }
 }
 
@@ -153,23 +159,27 @@ function receiveDatagrams(descriptor: number): string | null {
   for (;;) {
     const bytes = socket.value.recv(64 * 1024);
     if (bytes.isErr) return bytes.error;
-    if (!print(bytes.value)) return null;
+    const end = print(bytes.value);
+    if (end !== undefined) return end.error;
     parentPort!.postMessage({ error: null } satisfies Report);
   }
 }
 
-/** Writes to standard output from this very thread; false when nobody reads it any more. */
-function print(bytes: Buffer): boolean {
+/** Writes to standard output from this very thread; how it has come to its end, if it has. */
+function print(bytes: Buffer): Report | undefined {
   for (let written = 0; written < bytes.length; ) {
     try {
       written += writeSync(1, bytes, written);
     } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      // Nobody reads it any more: `std-net tcp ... | head -1`.
+      if (code === "EPIPE") return { error: null };
+      if (code !== "EAGAIN") return { error: message };
       // A pipe that somebody put into non-blocking mode is full: give its reader a moment.
-      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return false;
       Atomics.wait(moment, 0, 0, 5);
     }
   }
-  return true;
+  return undefined;
 }
 
 const moment = new Int32Array(new SharedArrayBuffer(4));

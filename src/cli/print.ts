@@ -17,16 +17,23 @@ export function paintFor(stream: NodeJS.WriteStream): Paint {
   return hasColours(stream) ? coloured : plain;
 }
 
+/** A string as JSON, with those control characters too that JSON may hold as they are, and that some terminals obey. */
+function quoted(text: string): string {
+  return JSON.stringify(text).replaceAll(/[\u007f-\u009f]/g, (character) => {
+    return `\\u00${character.charCodeAt(0).toString(16)}`;
+  });
+}
+
 /** JSON text for people: indented, with every integer exact; coloured where `paint` colours. */
 export function prettyJson(value: Json, paint: Paint, indent = ""): string {
-  if (typeof value === "string") return paint("green", JSON.stringify(value));
+  if (typeof value === "string") return paint("green", quoted(value));
   if (typeof value === "number" || typeof value === "bigint") return paint("yellow", String(value));
   if (typeof value !== "object" || value === null) return paint("magenta", String(value));
   const deeper = `${indent}  `;
   const members = Array.isArray(value)
     ? value.map((element) => prettyJson(element, paint, deeper))
     : Object.entries(value).map(
-        ([name, member]) => `${paint("cyan", JSON.stringify(name))}: ${prettyJson(member, paint, deeper)}`,
+        ([name, member]) => `${paint("cyan", quoted(name))}: ${prettyJson(member, paint, deeper)}`,
       );
   const [open, close] = Array.isArray(value) ? "[]" : "{}";
   if (members.length === 0) return `${open}${close}`;

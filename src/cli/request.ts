@@ -3,6 +3,8 @@ import { parse as parseJson, stringify } from "../json.ts";
 import { type Command, complain, FAILURE, parse, SUCCESS, seconds, UsageError } from "./command.ts";
 import { flush, paintFor, prettyJson } from "./print.ts";
 
+type Fields = { [name: string]: Json };
+
 /** `std-net request`: one http.request, JSON in and JSON out. */
 export const request: Command = {
   name: "request",
@@ -14,7 +16,7 @@ export const request: Command = {
 Sends one HTTP request and prints the response: status, headers and body, as JSON (on one line, unless
 standard output is a terminal). Every integer is kept exact.
 
-  -H, --header 'NAME: VALUE'   a request header; may be repeated
+  -H, --header 'NAME: VALUE'   a request header; may be repeated, and replaces the JSON's of that name
   -d, --data JSON              the body, sent as application/json
       --text TEXT              the body, sent as it is
       --decode json|text|base64  what the response's body becomes (json: parsed where it is JSON, else text)
@@ -58,8 +60,7 @@ async function requestFrom(args: string[]): Promise<HttpRequest> {
   const [first, url, extra] = positionals;
   if (extra !== undefined) throw new UsageError(`unexpected argument '${extra}'`);
   const fields = url === undefined ? wholeRequest(first ?? (await standardInput())) : { method: first!, url };
-  const headers = headersFrom(values.header);
-  if (Object.keys(headers).length > 0) fields["headers"] = headers;
+  if (values.header.length > 0) fields["headers"] = withHeaders(fields["headers"], values.header);
   if (values.data !== undefined && values.text !== undefined) {
     throw new UsageError("--data and --text cannot both be given");
   }
@@ -72,17 +73,20 @@ async function requestFrom(args: string[]): Promise<HttpRequest> {
   if (values.decode !== undefined) fields["decode_body"] = values.decode;
   const timeout = seconds(values.timeout, "timeout");
   if (timeout !== undefined) fields["timeout_ms"] = timeout;
-  if (values.insecure === true) fields["tls"] = { insecure: true };
+  if (values.insecure === true)
+    fields["tls"] = { ...(isObject(fields["tls"]) && fields["tls"]), insecure: true };
   // http.request looks at every field itself, and says what is wrong.
   return fields as unknown as HttpRequest;
 }
 
-type Fields = { [name: string]: Json };
+function isObject(value: Json | undefined): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
 
 function wholeRequest(text: string): Fields {
-  if (text.trim() === "")
-    throw new UsageError("missing request: 'std-net help request' shows how to write one");
-  const value = parseJson(text);
+  if (text.trim() === "") throw new UsageError("missing request");
+  // Some editors and shells put a byte order mark before it.
+  const value = parseJson(text.replace(/^\ufeff/, ""));
   if (value === undefined) {
     throw new UsageError(
       /^[A-Za-z]+$/.test(text.trim())
@@ -90,9 +94,7 @@ function wholeRequest(text: string): Fields {
         : "the request is not valid JSON",
     );
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new UsageError("the request must be a JSON object");
-  }
+  if (!isObject(value)) throw new UsageError("the request must be a JSON object");
   return value;
 }
 
@@ -104,14 +106,23 @@ async function standardInput(): Promise<string> {
   return text;
 }
 
-function headersFrom(lines: readonly string[]): { [name: string]: string } {
-  const headers: { [name: string]: string } = {};
+/** The headers that the JSON has, with those of the command line; several of one name make a list (RFC 9110, 5.3). */
+function withHeaders(given: Json | undefined, lines: readonly string[]): Json {
+  // What is no object is left for http.request to complain of.
+  if (given !== undefined && !isObject(given)) return given;
+  const typed = new Map<string, [name: string, value: string]>();
   for (const line of lines) {
     const colon = line.indexOf(":");
     if (colon <= 0) throw new UsageError(`--header wants 'name: value', not '${line}'`);
-    headers[line.slice(0, colon).trim()] = line.slice(colon + 1).trim();
+    const [name, value] = [line.slice(0, colon).trim(), line.slice(colon + 1).trim()];
+    const key = name.toLowerCase();
+    const previous = typed.get(key);
+    if (previous === undefined) typed.set(key, [name, value]);
+    else previous[1] += (key === "cookie" ? "; " : ", ") + value;
   }
-  return headers;
+  const others = Object.entries(given ?? {}).filter(([name]) => !typed.has(name.toLowerCase()));
+  // As own keys, also `__proto__`.
+  return Object.fromEntries([...others, ...typed.values()]);
 }
 
 function responseText(response: Json): string {

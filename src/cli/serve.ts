@@ -1,7 +1,16 @@
 import { isUtf8 } from "node:buffer";
 import { error_code, http, type Json, Poller, TcpListener, TcpStream } from "std-net";
 import { parse as parseJson } from "../json.ts";
-import { type Command, complain, FAILURE, onlyArgument, parse, SUCCESS, UsageError } from "./command.ts";
+import {
+  type Command,
+  complain,
+  FAILURE,
+  onlyArgument,
+  parse,
+  printable,
+  SUCCESS,
+  UsageError,
+} from "./command.ts";
 import { paintFor, prettyJson } from "./print.ts";
 
 /** `std-net serve`: an HTTP server that answers each request with the request itself. */
@@ -162,11 +171,4 @@ function decode(body: Json): Json {
   if (!isUtf8(bytes)) return { base64: body };
   const text = bytes.toString();
   return text.trim() === "" ? null : (parseJson(text) ?? text);
-}
-
-/** Without the control characters that a stranger could steer the terminal with. */
-function printable(text: string): string {
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, (character) => {
-    return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
-  });
 }
