@@ -45,7 +45,8 @@ export interface TlsConnectOptions extends TlsClientOptions {
 /**
  * A TLS connection: what a TcpStream is, encrypted, with a peer that has proven who it is.
  *
- * The TLS library is the OpenSSL that Node itself is linked with, and whom Node trusts is trusted here.
+ * The TLS library is the OpenSSL that Node itself is linked with, and whom Node trusts is trusted here. Errors begin with
+ * `tls `, where the description of a member that all streams have quotes `tcp `.
  *
  * @example
  * ```ts

@@ -38,7 +38,7 @@ const trace: Around = (name, self, args, proceed) => {
     )
     .filter((text) => text !== "undefined");
   const on = where === "" ? "" : ` on ${where}`;
-  log("%s", `${name}(${given.join(", ")})${on}: ${outcomeText(outcome)}, ${microseconds} us`);
+  log("%s", oneLine(`${name}(${given.join(", ")})${on}: ${outcomeText(outcome)}, ${microseconds} us`));
   return outcome;
 };
 
@@ -57,6 +57,13 @@ const ADDRESS_ARGUMENTS: { readonly [call: string]: readonly number[] } = {
   lookup_host: [0],
 };
 
+/** A path, a name or what a peer sent may hold anything: no new line, nothing that steers a terminal. */
+function oneLine(text: string): string {
+  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, (character) => {
+    return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  });
+}
+
 function outcomeText(outcome: unknown): string {
   if (outcome === undefined) return "done";
   const result = outcome as { isOk?: boolean; isErr?: boolean; value: unknown; error: unknown };
@@ -66,8 +73,7 @@ function outcomeText(outcome: unknown): string {
   if (value === Unit) return "ok";
   // The addresses that a call gives are texts; no call gives data as one.
   if (typeof value === "string") return value;
-  if (Array.isArray(value))
-    return value.every((each) => typeof each === "string") ? value.join(" ") : elements(value);
+  if (Array.isArray(value)) return typeof value[0] === "string" ? value.join(" ") : elements(value);
   return describe(value);
 }
 
@@ -86,6 +92,7 @@ function describe(value: unknown): string {
   if (value instanceof Uint8Array) return `${value.byteLength} bytes`;
   if (Array.isArray(value)) return `${value.length} bytes`;
   const kind = value.constructor?.name ?? "Object";
+  if (kind === "") return "an iterator";
   if (kind !== "Object") return `${kind} ${endpoints(value)}`.trimEnd();
   return message(value) ?? "options";
 }
@@ -95,7 +102,12 @@ function message(value: object): string | undefined {
   const { method, url, path, status } = value as { [field: string]: unknown };
   if (typeof status === "number") return `status ${status}`;
   if (typeof method !== "string") return undefined;
-  const target = typeof path === "string" ? path : typeof url === "string" ? withoutSecrets(url) : "";
+  const target =
+    typeof path === "string"
+      ? path.replace(/^(\w+:\/\/)[^/]*@/, "$1")
+      : typeof url === "string"
+        ? withoutSecrets(url)
+        : "";
   return `${method} ${target}`.trimEnd();
 }
 

@@ -31,7 +31,8 @@ const DATAGRAM_SHAPE: Shape = { ...STREAM_SHAPE, what: "unix datagram", type: "S
 
 /**
  * A connection to another process on this machine, by a path in the file system: bytes in order, both ways, without
- * a network. Everything that a {@link TcpStream} does that makes sense here; errors begin with `unix `.
+ * a network. Everything that a {@link TcpStream} does that makes sense here; errors begin with `unix `, where the
+ * description of a member that all streams have quotes `tcp `.
  *
  * @example
  * ```ts
@@ -399,7 +400,8 @@ export class UnixListener extends SocketHandle {
 
 /**
  * Datagrams between processes on this machine, by paths in the file system: none is lost on the way, and they stay in
- * order. Addresses are paths, `""` for a socket without one; errors begin with `unix `.
+ * order. Addresses are paths, `""` for a socket without one; errors begin with `unix `, where the description of a member that
+ * all datagram sockets have quotes `udp `.
  *
  * @example
  * ```ts

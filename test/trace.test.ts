@@ -79,6 +79,38 @@ test("what is sent, received, asked for or secret is in no line", async () => {
   assert.doesNotMatch(stderr, /hush/i);
 });
 
+test("whatever a path, a name or a peer holds, a call is one line of printable characters", async () => {
+  const script = `
+    import { http, Poller, TcpListener, UnixListener, UnixStream } from "std-net";
+    UnixListener.bind("\\0std-net-\\n\\x1b[2J\\u009b" + process.pid).value.incoming();
+    const [near, far] = UnixStream.pair().value;
+    near.write("GET http://hush:hush@a/b?c HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n");
+    http.read_request(far);
+    Poller.create().value.wait(0);
+    http.request({ method: "G\\nT", url: "http://a/" });
+  `;
+  await using peer = startPeer("node", ["--input-type=module", "-e", script], { NODE_DEBUG: "std-net" });
+  const { code, stderr } = await peer.exit();
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /^[ -~\n]*$/);
+  assert.doesNotMatch(stderr, /hush/);
+  const outcomes = [
+    /^STD-NET \d+: UnixListener\.bind\(.*\): UnixListener \\x00std-net-\\x0a\\x1b\[2J\\x9b\d+, \d+ us$/,
+    /UnixListener\.incoming\(\) on .*: an iterator, \d+ us$/,
+    /UnixStream\.pair\(\): 2 elements, \d+ us$/,
+    /UnixStream\.write\(\d+ bytes\): \d+, \d+ us$/,
+    /http\.read_request\(UnixStream\): GET http:\/\/a\/b, \d+ us$/,
+    /Poller\.create\(\): Poller, \d+ us$/,
+    /Poller\.wait\(0\): 0 elements, \d+ us$/,
+    /http\.request\(G\\x0aT http:\/\/a\/\): error: 'method' is not a valid method, \d+ us$/,
+  ];
+  const lines = stderr.trimEnd().split("\n");
+  outcomes.forEach((pattern, index) => {
+    assert.match(lines[index] ?? "", pattern);
+  });
+  assert.equal(lines.length, outcomes.length);
+});
+
 test("without NODE_DEBUG=std-net nothing is printed", async () => {
   await using peer = run("http,net");
   const { stderr } = await peer.exit();
