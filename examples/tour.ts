@@ -8,6 +8,9 @@ import * as net from "std-net";
 import type { Result } from "true-myth/result";
 import { Unit } from "true-myth/unit";
 
+// Whoever reads the output may stop reading: npm start | head
+process.stdout.on("error", () => process.exit());
+
 if (isMainThread) await tour();
 else serve();
 

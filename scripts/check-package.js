@@ -95,8 +95,7 @@ for (const [resolution, module] of [
         "es2022",
         "--lib",
         "es2022,esnext.disposable",
-        "--types",
-        "node",
+        // And no types are asked for, as in a tsconfig.json of `tsc --init`.
         "--typeRoots",
         resolve("node_modules/@types"),
       ],

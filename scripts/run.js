@@ -3,7 +3,7 @@
 //   node scripts/run.js examples/tour.ts [argument ...]
 //   node scripts/run.js tour [argument ...]
 import { spawn } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { build } from "esbuild";
 
@@ -13,6 +13,10 @@ if (name === undefined) {
   process.exit(2);
 }
 const entry = name.endsWith(".ts") ? name : join("examples", `${name}.ts`);
+if (!existsSync(entry)) {
+  console.error(`there is no ${entry}`);
+  process.exit(2);
+}
 mkdirSync("build", { recursive: true });
 const outfile = join("build", `${basename(entry, ".ts")}.js`);
 await build({

@@ -1,3 +1,7 @@
+/// <reference types="node" preserve="true" />
+// The line above is for programs whose tsconfig.json names no types, which is what `tsc --init` writes: without it a Buffer
+// that comes out would be `any` there.
+
 /**
  * Blocking sockets and blocking HTTP: calls that return a value or an error, on real system calls.
  *
