@@ -436,6 +436,34 @@ describe("read_request", () => {
     assert.equal(request(get, { timeout_ms: null }).method, "GET");
   });
 
+  test("ends with its timeout also when the client takes not even the answer that tells it to go on", () => {
+    connected((client, server) => {
+      ok(server.set_nonblocking(true));
+      for (const size of [65536, 1, 1, 1]) {
+        while (server.write("x".repeat(size)).isOk);
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+      }
+      ok(server.set_nonblocking(false));
+      writeAll(client, post("123").replace("\r\n\r\n123", "\r\nExpect: 100-continue\r\n\r\n"));
+      const began = performance.now();
+      assert.equal(err(net.http.read_request(server, { timeout_ms: 100 })), "http read failed: timed out");
+      assert.ok(performance.now() - began < 5000);
+      // Once there is room it is told, and once only.
+      ok(client.set_read_timeout(100));
+      const heard: string[] = [];
+      for (let rounds = 0; rounds < 2; rounds++) {
+        for (let got = client.read(1_000_000); got.isOk; got = client.read(1_000_000)) {
+          heard.push(got.value.toString());
+        }
+        assert.equal(err(net.http.read_request(server, { timeout_ms: 100 })), "http read failed: timed out");
+      }
+      heard.push(client.read(1000).unwrapOr("").toString());
+      assert.match(heard.join(""), /^x+HTTP\/1\.1 100 Continue\r\n\r\n$/);
+      writeAll(client, "123");
+      assert.equal(ok(net.http.read_request(server)).body, 123);
+    });
+  });
+
   test("waits for nothing more once the client's last request is answered", () => {
     for (const last of [
       "GET / HTTP/1.0\r\n\r\n",

@@ -40,7 +40,7 @@ export interface Incoming<Head> {
 }
 
 /** Sends the interim answer that a client waits for before it sends the body: 0, or the transport's failure. */
-export type SendContinue = () => number;
+export type SendContinue = (deadline: number) => number;
 
 /** How much is looked at for a head's end: more than most heads have, so that one look is enough. */
 const HEAD_PIECE = 8 * 1024;
@@ -313,7 +313,7 @@ export class RequestReader extends MessageReader<RequestHead> {
 
   #readBody(deadline: number, sendContinue: SendContinue): Incoming<RequestHead> | MessageError | number {
     if (this.#owesContinue) {
-      const failure = sendContinue();
+      const failure = sendContinue(deadline);
       if (failure < 0) return failure;
       this.#owesContinue = false;
     }

@@ -22,9 +22,9 @@ export class MessageWriter {
   }
 
   /** Sends what is left of a message that was begun. 0, or the transport's failure: call it again later. */
-  finish(): number {
+  finish(deadline = Number.POSITIVE_INFINITY): number {
     while (this.#rest !== undefined) {
-      const count = this.#transport.send(this.#rest, this.#rest.length, Number.POSITIVE_INFINITY);
+      const count = this.#transport.send(this.#rest, this.#rest.length, deadline);
       if (count < 0) return count;
       this.#rest = count === this.#rest.length ? undefined : this.#rest.subarray(count);
     }
@@ -36,13 +36,13 @@ export class MessageWriter {
    * Sends the first `length` of `bytes`: 0, or the transport's failure. When part of it had gone out by then, the
    * rest is kept for `finish`, under the owner's name.
    */
-  send(bytes: Buffer, length: number, owner: unknown): number {
-    const sent = this.#transport.send(bytes, length, Number.POSITIVE_INFINITY);
+  send(bytes: Buffer, length: number, owner: unknown, deadline = Number.POSITIVE_INFINITY): number {
+    const sent = this.#transport.send(bytes, length, deadline);
     if (sent === length) return 0;
     if (sent < 0) return sent;
     this.#rest = bytes.subarray(sent, length);
     this.#owner = owner;
-    const failure = this.finish();
+    const failure = this.finish(deadline);
     // A copy: the buffer may serve the next message of another stream.
     if (this.#rest !== undefined) this.#rest = Buffer.from(this.#rest);
     return failure;

@@ -280,10 +280,11 @@ class Connection {
     if (question !== undefined && this.#unanswered.length === 0) this.isOver = question.isLast;
   }
 
-  readonly sendContinue = (): number => {
+  readonly sendContinue = (deadline: number): number => {
     const { writer } = this;
-    const failure = writer.finish();
-    return failure < 0 ? failure : writer.send(CONTINUE, CONTINUE.length, CONTINUE);
+    const hasBegun = writer.hasBegun(CONTINUE);
+    const failure = writer.finish(deadline);
+    return failure < 0 || hasBegun ? failure : writer.send(CONTINUE, CONTINUE.length, CONTINUE, deadline);
   };
 }
 
