@@ -181,6 +181,29 @@ test("an answer that comes before a large body was read is the answer", () => {
   assert.ok(answer.isErr || answer.value.status === 413);
 });
 
+test("so is one to a body that is larger than the send buffer of a real network", async () => {
+  // Small segments, as on a network and not on the loopback: the buffer holds some 60 KiB then.
+  await using server = python(`
+s = socket.socket(); s.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 500); s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+s.bind(("127.0.0.1", 0)); s.listen(9); print(s.getsockname()[1])
+while True:
+    c = s.accept()[0]
+    c.recv(100)
+    time.sleep(0.05)
+    c.sendall(b"HTTP/1.1 413 Content Too Large\\r\\nContent-Length: 2\\r\\n\\r\\n{}")
+    time.sleep(0.05)
+    c.close()
+`);
+  const url = `http://127.0.0.1:${await server.line()}/`;
+  for (const size of [20_000, 100_000, 120_000, 200_000]) {
+    assert.equal(
+      ok(net.http.request({ method: "POST", url, body_text: "x".repeat(size), keep_alive: false })).status,
+      413,
+      `${size} bytes`,
+    );
+  }
+});
+
 test("a server that echoes while it reads and reads no faster than it is read", async () => {
   await using server = python(`
 s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen()

@@ -100,8 +100,11 @@ export interface Line {
   isQuiet(): boolean;
 }
 
-/** More than a send buffer takes at once: the server may answer before it has all of it. */
-const LARGE = 128 * 1024;
+/**
+ * More than a send buffer surely takes at once (tcp(7): tcp_wmem, 16 KiB at first): the server may answer before it has
+ * all of it.
+ */
+const LARGE = 16 * 1024;
 /**
  * How much of it is sent at once. One send(2) can go on for as long as the peer reads, whatever its timeout: the kernel
  * counts that in ticks, and a wait shorter than a tick as none. So the clock is looked at in between.
