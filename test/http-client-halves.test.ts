@@ -119,6 +119,22 @@ test("limits and errors, which stay", () => {
   }
 });
 
+test("a server of another protocol, which says no more until it is answered, is told at once", () => {
+  for (const [greeting, text] of [
+    ["220 mail.test ESMTP\r\n", "invalid http response: malformed start line"],
+    ["SSH-2.0-x\r\n", "invalid http response: malformed start line"],
+    ["H", "http read failed: timed out"],
+    ["\r\n\r", "http read failed: timed out"],
+    ["\r\nHTTP", "http read failed: timed out"],
+  ] as const) {
+    const { client, server } = tcpPair();
+    ok(server.write_all(greeting));
+    assert.equal(err(net.http.read_response(client, { timeout_ms: 100 })), text, greeting);
+    client.close();
+    server.close();
+  }
+});
+
 test("the end of the stream within an answer", () => {
   for (const [answer, text] of [
     ["HTTP/1.1 200 OK\r\n", "connection closed before response headers"],

@@ -230,7 +230,6 @@ export function readHead(
         interim++;
         continue;
       }
-      if (!mayBeHttp(inbox)) return NOT_HTTP;
     }
     const count =
       inbox.end === 0 ? inbox.fill(source, INBOX_SIZE, deadline) : inbox.fillOn(source, INBOX_SIZE, deadline);
@@ -241,17 +240,6 @@ export function readHead(
   return TOO_MANY_INTERIM;
 }
 
-/** Whether an answer that is not whole can be HTTP: a server of another protocol waits for us, and says no more. */
-function mayBeHttp({ bytes, start, end }: Inbox): boolean {
-  const name = "HTTP/";
-  for (let at = start; at < end && at < start + name.length; at++) {
-    if (bytes[at] !== name.charCodeAt(at - start)) return bytes[start] === CR; // empty lines before it are passed over
-  }
-  return true;
-}
-
-const CR = 0x0d;
-const NOT_HTTP = new ExchangeFailure("invalid http response: malformed start line");
 const SWITCHED = new ExchangeFailure("the server switched protocols (101), which was not asked for");
 const TOO_MANY_INTERIM = new ExchangeFailure("too many interim responses");
 

@@ -189,6 +189,7 @@ function readResponseHead(
   keepFields: boolean,
 ): ResponseHead | MessageError | undefined {
   const size = findEnd(view, start, end, search, limits, false);
+  if (size === undefined && !mayBeAnswer(view, start + search.blank, end)) return NOT_HTTP;
   if (typeof size !== "number") return size;
   const head = view.toString("latin1", start + search.blank, start + size);
   const foreign = search.bits > DELETE;
@@ -223,6 +224,17 @@ function readResponseHead(
     fields,
   };
 }
+
+/** Whether an answer that is not whole can be HTTP: a server of another protocol waits for us, and says no more. */
+function mayBeAnswer(view: Buffer, start: number, end: number): boolean {
+  const name = "HTTP/";
+  for (let at = start; at < end && at < start + name.length; at++) {
+    if (view[at] !== name.charCodeAt(at - start)) return view[start] === CR; // half of an empty line
+  }
+  return true;
+}
+
+const NOT_HTTP = malformed("malformed start line");
 
 const STATUS_AT = "HTTP/1.1 ".length;
 const STATUS_END = STATUS_AT + 3;
