@@ -31,7 +31,7 @@ import { type ClientRequest, readSettings } from "./settings.ts";
 export interface ReadResponseOptions extends ReadOptions {
   /** Bytes of the body, the codings undone (default 67108864). */
   max_body_bytes?: number;
-  /** Milliseconds for the whole answer; null (the default) is no limit. */
+  /** Milliseconds for the call, which reads the whole answer; null (the default) is no limit. */
   timeout_ms?: number | null;
 }
 
