@@ -113,7 +113,9 @@ const selectors = new FinalizationRegistry<Selector>(closeSelector);
  * epoll(7) on Linux, kqueue(2) on macOS, poll(2) elsewhere, and with the environment variable STD_NET_POLLER=poll.
  *
  * It is level-triggered: a socket is reported again and again for as long as it is ready. A socket that is closed or
- * given away (`into_fd`) drops out by itself; one that is registered is kept alive.
+ * given away (`into_fd`) drops out by itself; one that is registered is kept alive. What a `read_exact`, `read_to_end`,
+ * `read_until` or `http.read_response` gave back because it was too little counts as ready; when the next try finds no
+ * more, then only once more has come.
  *
  * @example
  * ```ts
@@ -353,7 +355,8 @@ export class Poller {
   }
 
   #reportPending(registration: Registration, events: PollEvent[]): void {
-    if (registration.transport.pending() === 0) {
+    const { transport } = registration;
+    if (transport.hasTooFew || transport.pending() === 0) {
       this.#maybePending.delete(registration);
     } else if ((registration.interest & READABLE) !== 0) {
       registration.pendingIn = this.#waits;

@@ -273,9 +273,28 @@ export class Socket implements Transport {
   }
 
   unreceive(bytes: Uint8Array): void {
-    if (this.#held === null) this.#held = new HeldBytes(bytes);
-    else this.#held.putBefore(bytes);
-    this.notePending();
+    this.hold(HeldBytes.copyOf(bytes, false));
+  }
+
+  hold(bytes: HeldBytes): void {
+    if (this.#held !== null) bytes.append(this.#held);
+    this.#held = bytes;
+    if (!bytes.tooFew) this.notePending();
+  }
+
+  takeHeld(least: number, most: number): HeldBytes | null {
+    const held = this.#held;
+    if (held === null || held.length < least || held.length > most || held.memory === null) return null;
+    this.#held = null;
+    return held;
+  }
+
+  get heldLength(): number {
+    return this.#held?.length ?? 0;
+  }
+
+  get hasTooFew(): boolean {
+    return this.#held?.tooFew ?? false;
   }
 
   pending(): number {
@@ -284,7 +303,12 @@ export class Socket implements Transport {
 
   #receiveHeld(held: HeldBytes, target: Uint8Array, length: number): number {
     const count = held.moveTo(target, length);
-    if (held.length === 0) this.#held = null;
+    if (held.length === 0) {
+      this.#held = null;
+    } else if (held.tooFew) {
+      held.tooFew = false;
+      this.notePending();
+    }
     return count;
   }
 

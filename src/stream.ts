@@ -15,6 +15,7 @@ import {
   toBytes,
 } from "./bytes.ts";
 import { failed } from "./error.ts";
+import { HeldBytes } from "./held.ts";
 import type { Socket } from "./socket.ts";
 import { INVALID_TIMEOUT, timeoutFrom, timeoutTo } from "./timeout.ts";
 
@@ -43,6 +44,14 @@ export interface Transport {
   peek(target: Uint8Array, length: number, deadline: number): number;
   /** Puts a copy of these bytes back: the next to be received, before all others. */
   unreceive(bytes: Uint8Array): void;
+  /** As `unreceive`, without a copy. */
+  hold(bytes: HeldBytes): void;
+  /** Takes what was given back, if it is so many bytes, with the memory that it lies in; else null. */
+  takeHeld(least: number, most: number): HeldBytes | null;
+  /** How many bytes were given back. */
+  readonly heldLength: number;
+  /** Whether these were too few twice: nobody need be told of them before more have come. */
+  readonly hasTooFew: boolean;
   /** How many bytes can be received although the kernel knows nothing of them: given back, or already decrypted. */
   pending(): number;
   /**
@@ -256,9 +265,13 @@ export abstract class ByteStream<T extends Transport = Transport> {
   #gather(size: number, all: boolean): Result<Buffer, string> {
     const transport = this[TRANSPORT];
     const shared = scratch(Math.min(size, 64 * 1024));
-    let buffer = shared;
-    let used = 0;
+    // What an earlier try gave back is copied, unless it is much: then this one goes on where that one was.
+    const before = transport.heldLength;
+    const held = transport.takeHeld(64 * 1024, size);
+    let buffer = held?.memory ?? shared;
+    let used = held?.length ?? 0;
     let problem = "";
+    let wouldBlock = false;
     while (used < size) {
       if (used === buffer.length) {
         const larger = enlarge(buffer, size);
@@ -270,23 +283,34 @@ export abstract class ByteStream<T extends Transport = Transport> {
       }
       const most = Math.min(size, buffer.length) - used;
       const count = transport.receive(used === 0 ? buffer : buffer.subarray(used), most, FOREVER);
-      if (count < 0) problem = transport.reason(count);
-      else if (count === 0 && all) problem = "failed to fill whole buffer";
+      if (count < 0) {
+        problem = transport.reason(count);
+        wouldBlock = transport.wouldBlock(count);
+      } else if (count === 0 && all) problem = "failed to fill whole buffer";
       if (count <= 0) break;
       used += count;
     }
     if (problem === "" && used === size && !all) {
       // One look further: it is an error only when there is more.
       const count = transport.peek(Buffer.allocUnsafeSlow(1), 1, FOREVER);
-      if (count < 0) problem = transport.reason(count);
-      else if (count > 0) problem = `more than ${size} bytes before the end of the stream`;
+      if (count < 0) {
+        problem = transport.reason(count);
+        wouldBlock = transport.wouldBlock(count);
+      } else if (count > 0) problem = `more than ${size} bytes before the end of the stream`;
     }
     if (problem === "") {
       // A buffer of this call's own that is mostly full need not be copied.
       const own = buffer !== shared && 2 * used >= buffer.length;
       return Result.ok(own ? buffer.subarray(0, used) : copyOut(buffer, used));
     }
-    if (used > 0) transport.unreceive(buffer.subarray(0, used));
+    if (used > 0) {
+      const tooFew = wouldBlock && used === before;
+      transport.hold(
+        buffer === shared
+          ? HeldBytes.copyOf(buffer.subarray(0, used), tooFew)
+          : new HeldBytes(buffer, used, tooFew),
+      );
+    }
     return failed(this.#wording.read, problem);
   }
 
@@ -330,7 +354,9 @@ export abstract class ByteStream<T extends Transport = Transport> {
     let searched = 0;
     let look = FIRST_LOOK;
     let waitedAt = -1;
+    const before = transport.heldLength;
     let problem: string;
+    let wouldBlock = false;
     for (;;) {
       if (buffer.length - taken < Math.min(look, limit - taken)) {
         const larger = enlarge(buffer, limit);
@@ -345,6 +371,7 @@ export abstract class ByteStream<T extends Transport = Transport> {
       const count = transport.peek(rest, most, FOREVER);
       if (count <= 0) {
         problem = count === 0 ? "end of stream before the delimiter" : transport.reason(count);
+        wouldBlock = count < 0 && transport.wouldBlock(count);
         break;
       }
       const shown = buffer.subarray(0, taken + count);
@@ -364,6 +391,9 @@ export abstract class ByteStream<T extends Transport = Transport> {
         const failure = transport.waitBeyond(count, FOREVER);
         if (failure < 0) {
           problem = transport.reason(failure);
+          wouldBlock = transport.wouldBlock(failure);
+          // Left where they are, they would make a Poller report the stream again and again, though no more has come.
+          if (transport.nonblocking) taken += Math.max(0, transport.receive(rest, count, FOREVER));
           break;
         }
         continue;
@@ -378,7 +408,9 @@ export abstract class ByteStream<T extends Transport = Transport> {
       // Fewer than were shown: somebody else reads the same socket. What follows may be different now.
       if (got < take) searched = 0;
     }
-    if (taken > 0) transport.unreceive(buffer.subarray(0, taken));
+    if (taken > 0) {
+      transport.hold(HeldBytes.copyOf(buffer.subarray(0, taken), wouldBlock && taken === before));
+    }
     return failed(this.#wording.read, problem);
   }
 

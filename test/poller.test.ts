@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { after, test } from "node:test";
 import { Worker } from "node:worker_threads";
 import * as net from "std-net";
+import type { Result } from "true-myth/result";
 import { Certificates } from "./support/certificates.ts";
 import { err, node, ok, openDescriptors, portOf, python } from "./support/peer.ts";
 import { pythonStream, tcpPair, timed } from "./support/sockets.ts";
@@ -88,6 +89,59 @@ for (const mechanism of ["epoll", "poll"] as const) {
     client.close();
     server.close();
   });
+
+  const answer = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n";
+  for (const [name, [parts, call]] of Object.entries<
+    [string[], (stream: net.TcpStream | net.UnixStream) => Result<unknown, string>]
+  >({
+    read_exact: [["ab", "c", "def"], (stream) => stream.read_exact(6)],
+    read_to_end: [["ab", "c", "def"], (stream) => stream.read_to_end(6)],
+    read_until: [["ab", "c", "de\r", "\n"], (stream) => stream.read_until("\r\n")],
+    read_response: [[answer.slice(0, 20), answer.slice(20), "12", "34"], (s) => net.http.read_response(s)],
+  })) {
+    test(`${mechanism}: ${name} that had too little twice is called again when more has come, and not before`, () => {
+      const unix = ok(net.UnixStream.pair());
+      const tcp = tcpPair();
+      for (const [near, far] of [unix, [tcp.client, tcp.server]] as const) {
+        const poller = makePoller();
+        ok(near.set_nonblocking(true));
+        ok(poller.add(near, readable));
+        const fails = (): void => {
+          assert.equal(net.error_code(err(call(near))), "EAGAIN");
+          // What it found is there to be read, and so is reported; a second try shows that it is of no use.
+          assert.equal(net.error_code(err(call(near))), "EAGAIN");
+          assert.deepEqual(ok(poller.wait(20)), []);
+        };
+        for (const part of parts) {
+          fails();
+          ok(far.write_all(part));
+          assert.equal(ok(poller.wait(5000)).length, 1);
+        }
+        if (name === "read_to_end") {
+          fails();
+          far.close();
+          assert.equal(ok(poller.wait(5000))[0]?.readable, true);
+        }
+        ok(call(near));
+
+        // The bytes are there for every other read, and what one of those leaves is reported.
+        if (name !== "read_to_end") {
+          ok(far.write_all("ab"));
+          fails();
+          assert.equal(ok(near.read(1)).toString(), "a");
+          assert.equal(ok(poller.wait(0))[0]?.readable, true);
+          // And so is an end that no call will wait beyond.
+          assert.equal(net.error_code(err(call(near))), "EAGAIN");
+          far.close();
+          assert.equal(ok(poller.wait(5000))[0]?.readable, true);
+          assert.equal(call(near).isErr, true);
+        }
+        poller.close();
+        near.close();
+        far.close();
+      }
+    });
+  }
 
   test(`${mechanism}: an interest whose getter closes what it is about`, () => {
     const poller = makePoller();
@@ -422,7 +476,8 @@ test("a TlsStream is readable for as long as it has decrypted bytes", async () =
     const { cert, key } = JSON.parse(process.argv[1]);
     const server = tls.createServer({ cert, key }, (socket) => {
       socket.write("one record of many bytes");
-      socket.on("data", () => socket.end("more"));
+      let times = 0;
+      socket.on("data", () => (times++ === 0 ? socket.write("mo") : socket.end("re")));
     });
     server.listen(0, "127.0.0.1", () => console.log(server.address().port));`,
     JSON.stringify({ cert, key }),
@@ -444,6 +499,17 @@ test("a TlsStream is readable for as long as it has decrypted bytes", async () =
     assert.equal(ok(stream.read_exact(rest.length)).toString(), rest);
   }
   assert.deepEqual(ok(poller.wait(50)), []);
+  ok(stream.write("go"));
+  assert.equal(ok(poller.wait(10_000)).length, 1);
+  // What came is too little, and is reported no more until more comes.
+  ok(stream.set_nonblocking(true));
+  assert.equal(net.error_code(err(stream.read_exact(4))), "EAGAIN");
+  assert.equal(ok(poller.wait(50)).length, 1);
+  for (const call of [() => stream.read_exact(4), () => stream.read_until("e")]) {
+    assert.equal(net.error_code(err(call())), "EAGAIN");
+    assert.deepEqual(ok(poller.wait(50)), []);
+  }
+  ok(stream.set_nonblocking(false));
   ok(stream.write("go"));
   assert.equal(ok(poller.wait(10_000)).length, 1);
   assert.equal(ok(stream.read_to_end()).toString(), "more");

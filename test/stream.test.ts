@@ -47,6 +47,24 @@ peer.close()`);
   assert.equal((await child.exit()).code, 0);
 });
 
+test("read_exact goes on where it was, however much it has", () => {
+  const { client, server } = tcpPair();
+  ok(server.set_nonblocking(true));
+  const all = Buffer.from(Array.from({ length: 400_000 }, (_, index) => index % 251));
+  for (let at = 0; at < all.length; at += 100_000) {
+    assert.equal(net.error_code(err(server.read_exact(400_000))), "EAGAIN");
+    ok(client.write_all(all.subarray(at, at + 100_000)));
+  }
+  assert.deepEqual(ok(server.peek(3)), all.subarray(0, 3));
+  assert.deepEqual(ok(server.read_exact(70_001)), all.subarray(0, 70_001));
+  assert.equal(net.error_code(err(server.read_exact(400_000))), "EAGAIN");
+  assert.match(err(server.read_to_end(100_000)), /more than 100000 bytes/);
+  assert.deepEqual(ok(server.read(1)), all.subarray(70_001, 70_002));
+  assert.deepEqual(ok(server.read_exact(329_998)), all.subarray(70_002));
+  client.close();
+  server.close();
+});
+
 test("read_exact takes megabytes", async () => {
   const { stream, child } = pythonStream(`
 block = bytes(range(256)) * 4096

@@ -213,11 +213,7 @@ export class TlsSession implements Transport {
   }
 
   receive(target: Uint8Array, length: number, deadline: number): number {
-    if (this.#held !== null) {
-      const count = this.#held.moveTo(target, length);
-      if (this.#held.length === 0) this.#held = null;
-      return count;
-    }
+    if (this.#held !== null) return this.#receiveHeld(this.#held, target, length);
     if (this.#receiveFailure !== null) return this.#failAgain(this.#receiveFailure);
     const ssl = this.#ssl;
     const limit = this.socket.armReceive(deadline);
@@ -234,10 +230,40 @@ export class TlsSession implements Transport {
     }
   }
 
+  #receiveHeld(held: HeldBytes, target: Uint8Array, length: number): number {
+    const count = held.moveTo(target, length);
+    if (held.length === 0) {
+      this.#held = null;
+    } else if (held.tooFew) {
+      held.tooFew = false;
+      this.socket.notePending();
+    }
+    return count;
+  }
+
   unreceive(bytes: Uint8Array): void {
-    if (this.#held === null) this.#held = new HeldBytes(bytes);
-    else this.#held.putBefore(bytes);
-    this.socket.notePending();
+    this.hold(HeldBytes.copyOf(bytes, false));
+  }
+
+  hold(bytes: HeldBytes): void {
+    if (this.#held !== null) bytes.append(this.#held);
+    this.#held = bytes;
+    if (!bytes.tooFew) this.socket.notePending();
+  }
+
+  takeHeld(least: number, most: number): HeldBytes | null {
+    const held = this.#held;
+    if (held === null || held.length < least || held.length > most || held.memory === null) return null;
+    this.#held = null;
+    return held;
+  }
+
+  get heldLength(): number {
+    return this.#held?.length ?? 0;
+  }
+
+  get hasTooFew(): boolean {
+    return this.#held?.tooFew ?? false;
   }
 
   peek(target: Uint8Array, length: number, deadline: number): number {
