@@ -86,6 +86,15 @@ function elements(list: readonly unknown[]): string {
 }
 
 function describe(value: unknown): string {
+  try {
+    return description(value);
+  } catch {
+    // A getter or a proxy's trap threw. The call itself has an error result for that.
+    return "what cannot be looked at";
+  }
+}
+
+function description(value: unknown): string {
   if (typeof value === "string") return `${Buffer.byteLength(value)} bytes`;
   if (typeof value !== "object" || value === null)
     return typeof value === "function" ? "function" : String(value);

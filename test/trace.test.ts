@@ -111,6 +111,28 @@ test("whatever a path, a name or a peer holds, a call is one line of printable c
   assert.equal(lines.length, outcomes.length);
 });
 
+test("an argument that throws when it is looked at is an error result as without tracing", async () => {
+  const hostile = `
+import { http, Poller, TcpListener, TcpStream } from "std-net";
+const listener = TcpListener.bind("127.0.0.1:0").value;
+const client = TcpStream.connect(listener.local_addr().value).value;
+const revoked = Proxy.revocable([], {});
+revoked.revoke();
+console.log(client.write(revoked.proxy).error);
+console.log(client.read_into(new Proxy(new Uint8Array(4), {})).error);
+console.log(Poller.create().value.add(client, { get constructor() { throw 1; }, readable: 1 }).error);
+console.log(http.request({ get method() { throw 1; } }).error);`;
+  await using peer = startPeer(process.execPath, ["--input-type=module", "-e", hostile], {
+    NODE_DEBUG: "std-net",
+  });
+  const { stdout, stderr } = await peer.exit();
+  assert.match(
+    stdout,
+    /^expected list of ints\nexpected Uint8Array\nexpected bool\nrequest cannot be read: 1\n$/,
+  );
+  assert.match(stderr, /TcpStream\.write\(what cannot be looked at\) on/);
+});
+
 test("without NODE_DEBUG=std-net nothing is printed", async () => {
   await using peer = run("http,net");
   const { stderr } = await peer.exit();
