@@ -109,9 +109,15 @@ test("without koffi the import works, and the first call is an error that says w
       const net = await import(${JSON.stringify(join(folder, "node_modules/std-net/dist/index.js"))});
       console.log(net.TcpStream.connect("127.0.0.1:1").error);
       console.log(net.UdpSocket.bind("127.0.0.1:0").error);
-      console.log(net.http.request({ method: "GET", url: "http://127.0.0.1:1/" }).error);`;
+      console.log(net.http.request({ method: "GET", url: "http://127.0.0.1:1/" }).error);
+      console.log(net.http.request({ method: "GET", url: "https://127.0.0.1:1/" }).error);`;
     await using child = startPeer(process.execPath, ["--input-type=module", "-e", program]);
-    for (const prefix of ["failed to connect: ", "udp bind failed: ", "http request failed: "]) {
+    for (const prefix of [
+      "failed to connect: ",
+      "udp bind failed: ",
+      "http request failed: ",
+      "http request failed: tls handshake failed: ",
+    ]) {
       const line = await child.line();
       assert.ok(
         line.startsWith(`${prefix}std-net's native part (the npm package koffi) could not be loaded`),

@@ -1,4 +1,5 @@
 import { networkPlatform } from "../socket.ts";
+
 import { type Koffi, loadKoffi } from "../sys/koffi.ts";
 
 type Library = ReturnType<Koffi["load"]>;
@@ -135,6 +136,7 @@ let loaded: OpenSsl | string | undefined;
 /** OpenSSL, looked for on the first call; or a text that says what is missing. */
 export function openssl(): OpenSsl | string {
   if (loaded === undefined) {
+    // Without a platform it is not OpenSSL that is missing, and the platform's text says what is to be done.
     const sys = networkPlatform();
     if (typeof sys === "string") return sys;
     try {
