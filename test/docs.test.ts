@@ -227,10 +227,10 @@ describe("examples", () => {
 
   test("one that throws, speaks on standard error or does not end is named, and harms no other", async () => {
     let count = 0;
-    const outcomeOf = async (code: string): Promise<string> => {
+    const outcomeOf = async (code: string, limit?: number): Promise<string> => {
       const file = join(folder, `bad${count++}.mjs`);
       writeFileSync(file, code);
-      const { stdout, stderr, problem } = await host.run(file, 1000);
+      const { stdout, stderr, problem } = await host.run(file, limit);
       return (problem ?? (stderr === "" ? stdout : stderr)).split("\n")[0]!;
     };
     assert.equal(await outcomeOf('throw new Error("thrown")'), "Error: thrown");
@@ -239,8 +239,8 @@ describe("examples", () => {
     assert.equal(await outcomeOf("await new Promise(() => {})"), "a top-level await that never ends");
     assert.equal(await outcomeOf("process.on('SIGUSR2', () => {})"), "a listener for SIGUSR2 is left behind");
     assert.equal(await outcomeOf("process.exit(3)"), "ends the process: 3");
-    assert.equal(await outcomeOf("setInterval(() => {}, 1000)"), "does not end");
-    assert.equal(await outcomeOf("for (;;);"), "does not end");
+    assert.equal(await outcomeOf("setInterval(() => {}, 1000)", 1000), "does not end");
+    assert.equal(await outcomeOf("for (;;);", 1000), "does not end");
     assert.equal(await outcomeOf('console.log("good")'), "good");
   });
 });
