@@ -2,7 +2,7 @@
 // Opens pages of the reference site (npm run docs) in headless Chromium, looks for what must be there and for errors in
 // the console, and leaves a picture of each in build/docs-pictures, to be looked at.
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -44,7 +44,28 @@ for (const [page, wanted] of Object.entries(pages)) {
   if (problems.length > 0) failed = true;
 }
 rmSync(profile, { recursive: true, force: true });
+const dead = deadLinks();
+console.log(`links of all pages: ${dead.length === 0 ? "ok" : `dead: ${dead.join(", ")}`}`);
+if (dead.length > 0) failed = true;
 process.exitCode = failed ? 1 : 0;
+
+/** The links within the site that lead to no file, or to no place in it. */
+function deadLinks() {
+  const texts = new Map();
+  const textOf = (file) => texts.get(file) ?? texts.set(file, readFileSync(file, "utf8")).get(file);
+  const found = new Set();
+  for (const page of readdirSync(site, { recursive: true }).filter((name) => name.endsWith(".html"))) {
+    for (const [, link] of textOf(join(site, page)).matchAll(/<a[^>]* href="(?!\w+:|#")([^"]+)"/g)) {
+      const [path, anchor] = link.split("#");
+      const file = path === "" ? join(site, page) : resolve(site, page, "..", decodeURI(path));
+      const leads =
+        existsSync(file) &&
+        (anchor === undefined || !file.endsWith(".html") || textOf(file).includes(`id="${anchor}"`));
+      if (!leads) found.add(`${page} -> ${link}`);
+    }
+  }
+  return [...found];
+}
 
 function look(page, wanted) {
   const flags = [
