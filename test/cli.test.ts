@@ -42,6 +42,10 @@ describe("usage", () => {
     [["request", "GET", "http://a/", "--timeout=-1"], /^std-net: request: --timeout/],
     [["request", "GET", "http://a/", "--data", "-1"], /: to specify an .* dash use '--data=-XYZ'/],
     [["request", "GET", "http://a/", "--timeout", "soon"], /^std-net: request: --timeout wants a positive/],
+    [
+      ["request", "GET", "http://a/", "--decode", "xml"],
+      /^std-net: request: --decode wants json, text or base64/,
+    ],
     [["serve"], /^std-net: serve: missing address/],
     [["serve", "127.0.0.1:0", "--status", "100"], /^std-net: serve: --status wants/],
     [["tcp"], /^std-net: tcp: missing address/],

@@ -70,7 +70,12 @@ async function requestFrom(args: string[]): Promise<HttpRequest> {
     fields["body"] = body;
   }
   if (values.text !== undefined) fields["body_text"] = values.text;
-  if (values.decode !== undefined) fields["decode_body"] = values.decode;
+  if (values.decode !== undefined) {
+    if (!["json", "text", "base64"].includes(values.decode)) {
+      throw new UsageError(`--decode wants json, text or base64, not '${values.decode}'`);
+    }
+    fields["decode_body"] = values.decode;
+  }
   const timeout = seconds(values.timeout, "timeout");
   if (timeout !== undefined) fields["timeout_ms"] = timeout;
   if (values.insecure === true)
