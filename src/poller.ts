@@ -3,6 +3,7 @@ import { Unit } from "true-myth/unit";
 import { failed } from "./error.ts";
 import { SocketHandle } from "./handle.ts";
 import { disown, own } from "./owners.ts";
+import { unseenListenerWaits } from "./signals.ts";
 import { networkPlatform, Socket, type Watcher, waitInSlices } from "./socket.ts";
 import { ByteStream, TRANSPORT, type Transport } from "./stream.ts";
 import { type Platform, systemReason } from "./sys/index.ts";
@@ -340,6 +341,8 @@ export class Poller {
     if (this.#opened === null) return Result.err(INVALID);
     const { sys, selector } = this.#opened;
     if (ms !== null && !(typeof ms === "number" && ms >= 0)) return Result.err(INVALID_TIMEOUT);
+    // Under load no wait ever begins that a signal could interrupt.
+    if (ms !== 0 && unseenListenerWaits()) return this.#failed("wait", sys, -sys.constants.EINTR);
     this.#waits++;
     const events: PollEvent[] = [];
     for (const registration of this.#maybePending) this.#reportPending(registration, events);

@@ -431,6 +431,8 @@ export class Socket implements Transport {
 
   /** accept(2): the connection, or minus an errno. Waits at most until the deadline and the read timeout. */
   accept(deadline: number): Socket | number {
+    // Under load no wait ever begins that a signal could interrupt.
+    if (!this.#nonblocking && unseenListenerWaits()) return -this.#constants.EINTR;
     const limit = this.armReceive(deadline);
     for (;;) {
       const descriptor = this.sys.accept(this.#descriptor);

@@ -86,6 +86,31 @@ for (const [prefix, call] of Object.entries({
   });
 }
 
+for (const [prefix, call] of Object.entries({
+  "tcp listener accept failed: ": "(net.TcpStream.connect(address).value.close(), listener.accept())",
+  "poller wait failed: ": "poller.wait(null)",
+})) {
+  test(`a signal is noticed in a loop of calls that never wait: ${call}`, async () => {
+    const child = node(
+      `process.on("SIGINT", () => console.log("listener"));
+      ${prelude}
+      const poller = net.Poller.create().value;
+      poller.add(client, { writable: true });
+      process.kill(process.pid, "SIGINT");
+      const end = performance.now() + 5000;
+      let result;
+      do {
+        result = ${call};
+        if (result.isOk) result.value.close?.();
+      } while (result.isOk && performance.now() < end);
+      console.log(result.error);`,
+    );
+    const end = await child.exit();
+    assert.equal(end.stderr, "");
+    assert.equal(end.stdout, `${prefix}Interrupted system call (os error 4)\nlistener\n`);
+  });
+}
+
 for (const limit of ["", "client.set_write_timeout(60_000);"]) {
   test(`a signal ends write_all midway, though some bytes had gone out: ${limit || "no timeout"}`, async () => {
     const end = await interrupt(
