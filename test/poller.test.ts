@@ -124,8 +124,8 @@ for (const mechanism of ["epoll", "poll"] as const) {
         }
         ok(call(near));
 
-        // The bytes are there for every other read, and what one of those leaves is reported.
-        if (name !== "read_to_end") {
+        // The bytes are there for every other read, and what one of those leaves is reported. (read_response keeps its own.)
+        if (name !== "read_to_end" && name !== "read_response") {
           ok(far.write_all("ab"));
           fails();
           assert.equal(ok(near.read(1)).toString(), "a");
