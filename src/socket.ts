@@ -584,8 +584,7 @@ export class Socket implements Transport {
    */
   armReceive(deadline: number): number {
     if (this.readTimeout === Number.POSITIVE_INFINITY && deadline === Number.POSITIVE_INFINITY) {
-      // The usual case in the main thread: nothing limits the wait, and nothing ever did.
-      if (this.#receiveSlice === Number.POSITIVE_INFINITY && !this.#isSliced()) return deadline;
+      if (this.#fitsForEver(this.#receiveSlice)) return deadline;
     }
     // (A shared socket's mode can have been changed elsewhere.)
     if (this.#nonblocking && !this.#shared) return deadline;
@@ -602,7 +601,9 @@ export class Socket implements Transport {
   /** As `armReceive`, for a call that may wait to send. */
   armSend(deadline: number): number {
     if (this.writeTimeout === Number.POSITIVE_INFINITY && deadline === Number.POSITIVE_INFINITY) {
-      if (this.#sendSlice === Number.POSITIVE_INFINITY && !this.#isSliced()) return deadline;
+      // (With a slice, the main thread needs the time for `#noticeSignal`.)
+      const isTimed = isMainThread && this.#sendSlice !== Number.POSITIVE_INFINITY;
+      if (!isTimed && this.#fitsForEver(this.#sendSlice)) return deadline;
     }
     // (A shared socket's mode can have been changed elsewhere.)
     if (this.#nonblocking && !this.#shared) return deadline;
@@ -617,10 +618,10 @@ export class Socket implements Transport {
     return limit;
   }
 
-  #isSliced(): boolean {
-    if (longestSlice !== Number.POSITIVE_INFINITY || this.#shared) return true;
-    this.#suspectsDeadlock ??= listensHere();
-    return this.#suspectsDeadlock;
+  /** Whether a wait without limit may go in this slice: in the main thread mostly none at all, which nothing ever set. */
+  #fitsForEver(slice: number): boolean {
+    if (slice === Number.POSITIVE_INFINITY) this.#suspectsDeadlock ??= listensHere();
+    return this.#fittingSlice(slice, Number.POSITIVE_INFINITY) === slice;
   }
 
   /**
