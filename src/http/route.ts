@@ -61,7 +61,7 @@ export function routeOf(
     const client = tlsOptions === undefined ? defaultTls() : clientTls(tlsOptions);
     if (typeof client === "string") return `tls handshake failed: ${client}`;
     tls = { client, host: target.host, origin: target.address };
-    key += ` ${client.poolKey}`;
+    key = secureKey(key, client.poolKey);
   }
   if (via === null) {
     const isUnix = socketPath !== null;
@@ -89,6 +89,15 @@ export function routeOf(
   };
 }
 
+/** Made anew only where it differs from the call's before: a string that was put together is to be hashed again. */
+function secureKey(origin: string, poolKey: string): string {
+  if (origin !== lastKey.origin || poolKey !== lastKey.poolKey) {
+    lastKey = { origin, poolKey, key: `${origin} ${poolKey}` };
+  }
+  return lastKey.key;
+}
+
+let lastKey = { origin: "", poolKey: "", key: "" };
 let withoutOptions: ClientTls | undefined;
 
 function defaultTls(): ClientTls | string {

@@ -13,7 +13,7 @@ import type { Socket } from "../socket.ts";
 import { type Context, contextFor } from "./context.ts";
 import { serverName } from "./names.ts";
 import { openssl } from "./openssl.ts";
-import { checkClientOptions, checkServerOptions } from "./options.ts";
+import { checkClientOptions, checkServerOptions, type TlsClientOptions } from "./options.ts";
 import { TlsSession } from "./session.ts";
 
 export type { TlsClientOptions, TlsServerOptions } from "./options.ts";
@@ -31,8 +31,8 @@ export interface ClientTls {
 export function clientTls(options: unknown): ClientTls | string {
   // Read once: an accessor may say something else the next time, and only what was checked may be remembered.
   const values = optionValues(options);
-  if (values !== null && lastOptions?.equals(values)) return lastOptions.made;
-  const checked = checkClientOptions(values === null ? options : named(values));
+  if (values !== null && lastOptions !== null && areSame(values, lastOptions.values)) return lastOptions.made;
+  const checked = checkClientOptions(values ?? options);
   if (typeof checked === "string") return checked;
   if (checked.serverName !== null) {
     const name = serverName(checked.serverName);
@@ -47,7 +47,7 @@ export function clientTls(options: unknown): ClientTls | string {
     serverName: checked.serverName,
     poolKey: `${context.id} ${checked.serverName ?? ""}`,
   };
-  if (values?.every(isPlain)) lastOptions = new LastOptions(values, made);
+  if (values !== null && Object.values(values).every(isPlain)) lastOptions = { values, made };
   return made;
 }
 
@@ -55,47 +55,36 @@ export function clientTls(options: unknown): ClientTls | string {
  * The options of the call before, where they were plain values: most programs use the same for all calls, and
  * comparing strings that are the same object takes a hundredth of the time of reading a certificate.
  */
-class LastOptions {
-  readonly made: ClientTls;
-  readonly #values: readonly unknown[];
+let lastOptions: { readonly values: OptionValues; readonly made: ClientTls } | null = null;
 
-  constructor(values: readonly unknown[], made: ClientTls) {
-    this.#values = values;
-    this.made = made;
-  }
+type OptionValues = { readonly [option in keyof TlsClientOptions]-?: unknown };
 
-  equals(values: readonly unknown[]): boolean {
-    return values.every((value, index) => value === this.#values[index]);
-  }
-}
-
-let lastOptions: LastOptions | null = null;
-
-const CLIENT_OPTIONS = [
-  "server_name",
-  "ca",
-  "cert",
-  "key",
-  "passphrase",
-  "alpn",
-  "min_version",
-  "insecure",
-] as const;
-
-/** The values of the options, in the order of the list above; null where there are none, or they cannot be read. */
-function optionValues(options: unknown): unknown[] | null {
+/**
+ * The values of the options; null where there are none, or they cannot be read. (Each is read by its name, and not in a
+ * loop over the names: http asks for every request, and V8 reads a known name of a known shape many times as quickly.)
+ */
+function optionValues(options: unknown): OptionValues | null {
   if (typeof options !== "object" || options === null) return null;
   try {
-    const given = options as Record<string, unknown>;
-    return CLIENT_OPTIONS.map((name) => given[name]);
+    const { server_name, ca, cert, key, passphrase, alpn, min_version, insecure } = options as OptionValues;
+    return { server_name, ca, cert, key, passphrase, alpn, min_version, insecure };
   } catch {
     // An accessor or proxy of the caller's that throws.
     return null;
   }
 }
 
-function named(values: readonly unknown[]): Record<string, unknown> {
-  return Object.fromEntries(CLIENT_OPTIONS.map((name, index) => [name, values[index]]));
+function areSame(one: OptionValues, other: OptionValues): boolean {
+  return (
+    one.server_name === other.server_name &&
+    one.ca === other.ca &&
+    one.cert === other.cert &&
+    one.key === other.key &&
+    one.passphrase === other.passphrase &&
+    one.alpn === other.alpn &&
+    one.min_version === other.min_version &&
+    one.insecure === other.insecure
+  );
 }
 
 /** An object could have other contents the next time. */

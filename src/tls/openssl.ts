@@ -18,6 +18,7 @@ export interface OpenSsl {
   /** The errno that the last call left. */
   errno(): number;
 
+  /** Asks first whether there is an error: with an empty queue that takes a third of the time (ERR_peek_error(3)). */
   ERR_clear_error(): void;
   /** The oldest error in this thread's queue, taken out of it; 0 when there is none. */
   ERR_get_error(): number | bigint;
@@ -181,6 +182,8 @@ function load(): OpenSsl {
 
 function declare(koffi: Koffi, library: Library): OpenSsl {
   const f = (prototype: string) => library.func(prototype);
+  const ERR_clear_error = f("void ERR_clear_error()");
+  const ERR_peek_error = f("unsigned long ERR_peek_error()");
   const BIO_new = f("void *BIO_new(void *)");
   const BIO_s_mem = f("void *BIO_s_mem()");
   const BIO_free = f("int BIO_free(void *)");
@@ -193,7 +196,9 @@ function declare(koffi: Koffi, library: Library): OpenSsl {
 
   return {
     errno: koffi.errno,
-    ERR_clear_error: f("void ERR_clear_error()"),
+    ERR_clear_error() {
+      if (ERR_peek_error() !== 0) ERR_clear_error();
+    },
     ERR_get_error: f("unsigned long ERR_get_error()"),
     ERR_reason_error_string: f("const char *ERR_reason_error_string(unsigned long)"),
     ERR_lib_error_string: f("const char *ERR_lib_error_string(unsigned long)"),

@@ -373,10 +373,10 @@ export class TlsSession implements Transport {
   pending(): number {
     if (this.#held !== null) return this.#held.length;
     if (!this.open || this.#receiveFailure !== null) return 0;
+    if (this.#ssl.SSL_has_pending(this.#connection) !== 1) return 0;
     const decrypted = this.#ssl.SSL_pending(this.#connection);
     if (decrypted > 0) return decrypted;
     // With read-ahead OpenSSL may hold the next record, whole or in part; only trying tells which.
-    if (this.#ssl.SSL_has_pending(this.#connection) !== 1) return 0;
     const { socket } = this;
     const blocking = !socket.nonblocking;
     if (blocking) socket.setNonblocking(true);
