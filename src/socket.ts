@@ -503,24 +503,6 @@ export class Socket implements Transport {
     return Math.max(0, this.#poll(events, pollTimeout(milliseconds)));
   }
 
-  /**
-   * Waits for events until the limit, whatever the mode of the descriptor: 0; or a failure, -EAGAIN at the limit. With a
-   * peer that has always just sent a byte there is no wait at all, so the clock is looked at first.
-   */
-  waitUntil(events: number, limit: number): number {
-    const begun = performance.now();
-    if (begun >= limit) return -this.#constants.EAGAIN;
-    const longest = this.#suspectsDeadlock === false ? LONGEST_TIMEOUT : DEADLOCK_SUSPICION;
-    const result = waitInSlices(this.sys, limit, (milliseconds) => {
-      const limited = milliseconds < 0 ? longest : Math.min(milliseconds, longest);
-      const found = this.#poll(events, limited);
-      const isLong = found === 0 && performance.now() - begun >= DEADLOCK_SUSPICION;
-      if (isLong && this.#suspectsDeadlock !== false) this.#warnIfDeadlocked();
-      return found;
-    });
-    return Math.min(0, result);
-  }
-
   /** As `waitFor`, with poll(2)'s own milliseconds, and minus an errno for a failure. */
   #poll(events: number, milliseconds: number): number {
     const entry = Buffer.alloc(8);
@@ -697,10 +679,7 @@ export class Socket implements Transport {
 
   #warnOfDeadlock(): void {
     this.#slicesWaited++;
-    if (this.#slicesWaited * this.#receiveSlice >= DEADLOCK_SUSPICION) this.#warnIfDeadlocked();
-  }
-
-  #warnIfDeadlocked(): void {
+    if (this.#slicesWaited * this.#receiveSlice < DEADLOCK_SUSPICION) return;
     this.#suspectsDeadlock = false;
     if (deadlockWarned || !listensHere()) return;
     deadlockWarned = true;

@@ -310,11 +310,7 @@ function takeOver(stream: unknown): Socket | string {
   try {
     if (!(stream instanceof TcpStream)) return "expected tcp stream";
     if (!stream[TRANSPORT].open) return "invalid tcp stream";
-    const socket = stream[TRANSPORT].moved();
-    if (socket.pending() === 0) return socket;
-    // OpenSSL reads from the descriptor and would miss them.
-    socket.close();
-    return "tls handshake failed: bytes that a failed read gave back were not read yet";
+    return stream[TRANSPORT].moved();
   } catch {
     // A proxy's trap threw.
     return "expected tcp stream";

@@ -15,9 +15,6 @@ export type Pointer = bigint;
  * right, and a buffer that OpenSSL goes on reading from must be kept alive.
  */
 export interface OpenSsl {
-  /** The errno that the last call left. */
-  errno(): number;
-
   /** Asks first whether there is an error: with an empty queue that takes a third of the time (ERR_peek_error(3)). */
   ERR_clear_error(): void;
   /** The oldest error in this thread's queue, taken out of it; 0 when there is none. */
@@ -44,7 +41,7 @@ export interface OpenSsl {
 
   SSL_new(context: Pointer): Pointer | null;
   SSL_free(ssl: Pointer): void;
-  SSL_set_fd(ssl: Pointer, descriptor: number): number;
+  SSL_set_bio(ssl: Pointer, readFrom: Pointer, writeTo: Pointer): void;
   SSL_set_connect_state(ssl: Pointer): void;
   SSL_set_accept_state(ssl: Pointer): void;
   SSL_ctrl(ssl: Pointer, command: number, number: number, pointer: Uint8Array | null): number;
@@ -86,6 +83,11 @@ export interface OpenSsl {
   /** Reads from `bytes`, which must stay alive as long as the BIO. */
   BIO_new_mem_buf(bytes: Uint8Array, length: number): Pointer | null;
   BIO_free(bio: Pointer): number;
+  /** BIO_new(BIO_s_mem()): what is written can be read; reading from an empty one says to try again. */
+  BIO_new_mem(): Pointer | null;
+  BIO_pending(bio: Pointer): number;
+  BIO_read(bio: Pointer, into: Uint8Array, length: number): number;
+  BIO_write(bio: Pointer, bytes: Uint8Array, length: number): number;
   /**
    * `password` is a C string: with no callback, these two take their last argument as that. It must be there, for
    * certificates too: any PEM may say that it is encrypted (RFC 1421, 4.6.1.1), and with NULL OpenSSL would ask for
@@ -106,7 +108,6 @@ export interface OpenSsl {
 // ssl.h, bio.h, x509_vfy.h, x509v3.h of OpenSSL 3: part of its binary interface, which is stable within 3.x.
 export const SSL_ERROR_WANT_READ = 2;
 export const SSL_ERROR_WANT_WRITE = 3;
-export const SSL_ERROR_SYSCALL = 5;
 export const SSL_ERROR_ZERO_RETURN = 6;
 export const SSL_SENT_SHUTDOWN = 1;
 export const SSL_VERIFY_NONE = 0;
@@ -195,7 +196,6 @@ function declare(koffi: Koffi, library: Library): OpenSsl {
   );
 
   return {
-    errno: koffi.errno,
     ERR_clear_error() {
       if (ERR_peek_error() !== 0) ERR_clear_error();
     },
@@ -220,7 +220,7 @@ function declare(koffi: Koffi, library: Library): OpenSsl {
     SSL_CTX_set_session_id_context: f("int SSL_CTX_set_session_id_context(void *, void *, unsigned int)"),
     SSL_new: f("void *SSL_new(void *)"),
     SSL_free: f("void SSL_free(void *)"),
-    SSL_set_fd: f("int SSL_set_fd(void *, int)"),
+    SSL_set_bio: f("void SSL_set_bio(void *, void *, void *)"),
     SSL_set_connect_state: f("void SSL_set_connect_state(void *)"),
     SSL_set_accept_state: f("void SSL_set_accept_state(void *)"),
     SSL_ctrl: f("long SSL_ctrl(void *, int, long, void *)"),
@@ -270,6 +270,10 @@ function declare(koffi: Koffi, library: Library): OpenSsl {
     EVP_PKEY_free: f("void EVP_PKEY_free(void *)"),
     BIO_new_mem_buf: f("void *BIO_new_mem_buf(void *, int)"),
     BIO_free,
+    BIO_new_mem: () => BIO_new(BIO_s_mem()),
+    BIO_pending: (bio) => BIO_ctrl(bio, BIO_CTRL_PENDING, 0, null),
+    BIO_read,
+    BIO_write: f("int BIO_write(void *, void *, int)"),
     PEM_read_bio_X509_AUX: f("void *PEM_read_bio_X509_AUX(void *, void *, void *, void *)"),
     PEM_read_bio_PrivateKey: f("void *PEM_read_bio_PrivateKey(void *, void *, void *, void *)"),
     ...alpnSelection(koffi, library),

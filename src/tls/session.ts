@@ -7,6 +7,7 @@ import type { ServerName } from "./names.ts";
 import type { OpenSsl, Pointer } from "./openssl.ts";
 import * as o from "./openssl.ts";
 import { handshakeReason, takeReason, UNEXPECTED_EOF } from "./reasons.ts";
+import { Wire } from "./wire.ts";
 
 /** A failure whose text the session keeps: no errno. */
 const TLS_FAILURE = -2_000_000;
@@ -18,9 +19,13 @@ const RECORD = 16384;
 const LONGEST_FAREWELL = 5000;
 /** How long `close` waits for a server's first tickets, in milliseconds: see `#awaitTickets`. */
 const LONGEST_TICKET_WAIT = 100;
+/** How long a receive waits before it tries again to send an answer that found no room, in milliseconds. */
+const PATIENCE = 100;
+/** How long a failure waits for room for its alert, in milliseconds. */
+const LONGEST_ALERT = 100;
 
 // Connections that were dropped without `close`: their descriptors are given back by the socket's own registry.
-// SSL_free(3) makes no system call here: SSL_set_fd's BIO does not close its descriptor.
+// SSL_free(3) makes no system call here.
 const connections = new FinalizationRegistry<{ ssl: OpenSsl; connection: Pointer }>(({ ssl, connection }) => {
   ssl.SSL_free(connection);
   ssl.ERR_clear_error();
@@ -33,21 +38,26 @@ export interface Peer {
 }
 
 /**
- * TLS on a socket. OpenSSL makes the system calls itself, on the socket's own descriptor (SSL_set_fd(3)), so that
- * reading costs one call from JavaScript. The socket is left in the mode it is in: where its wait ends (a slice, a
- * deadline, non-blocking mode), recv(2) and send(2) give EAGAIN, OpenSSL gives SSL_ERROR_WANT_READ or _WRITE, and
- * the socket's own rules say whether to go on.
+ * TLS on a socket. OpenSSL makes no system calls: it is given what the socket received, and what it has to say is sent
+ * (see `Wire`). SSL_ERROR_WANT_READ means that it has used up all that was received.
  */
 export class TlsSession implements Transport {
   readonly #ssl: OpenSsl;
   readonly #connection: Pointer;
   readonly #context: Context;
   readonly #origin: string | null;
+  readonly #wire: Wire;
   readonly socket: Socket;
   #freed = false;
   #established = false;
   #received = false;
   #sent = false;
+  /** Whether OpenSSL may have bytes to give without another being received: asking it would not be in vain. */
+  #buffered = false;
+  /** Whether OpenSSL holds nothing at all of what was received, not even a part of a record. */
+  #drained = false;
+  /** Whether OpenSSL may have something to say that did not come from `send`: an answer to a wish for new keys. */
+  #replies = false;
   /** Once a direction has failed for good: why. SSL_get_error(3) forbids to go on after SSL_ERROR_SSL, SSL_free(3) at all. */
   #receiveFailure: string | null = null;
   #sendFailure: string | null = null;
@@ -55,8 +65,10 @@ export class TlsSession implements Transport {
   #reason = "";
   /** Bytes that were given back, and come before what OpenSSL has. */
   #held: HeldBytes | null = null;
-  /** What a send that would have had to wait left half sent inside OpenSSL: see `send`. */
+  /** What a send that would have had to wait left half sent: see `send`. */
   #unsent: Buffer | null = null;
+  /** Whether `#unsent` is encrypted, and only the sending is left to do. */
+  #encrypted = false;
 
   /** Takes the socket over, whether it succeeds or not: the session after its handshake, or the text of the error. */
   static start(
@@ -72,7 +84,13 @@ export class TlsSession implements Transport {
       socket.close();
       return takeReason(ssl, "out of memory");
     }
-    const session = new TlsSession(ssl, connection, context, socket, peer);
+    const wire = Wire.between(ssl, connection, socket);
+    if (wire === null) {
+      ssl.SSL_free(connection);
+      socket.close();
+      return takeReason(ssl, "out of memory");
+    }
+    const session = new TlsSession(ssl, connection, context, socket, wire, peer);
     const failure = session.#prepare(peer) ?? session.#handshake(deadline);
     if (failure === null) return session;
     session.close();
@@ -84,9 +102,11 @@ export class TlsSession implements Transport {
     connection: Pointer,
     context: Context,
     socket: Socket,
+    wire: Wire,
     peer: Peer | null,
   ) {
     this.#ssl = ssl;
+    this.#wire = wire;
     this.#connection = connection;
     this.#context = context;
     this.#origin = peer?.origin ?? null;
@@ -98,7 +118,6 @@ export class TlsSession implements Transport {
   #prepare(peer: Peer | null): string | null {
     const ssl = this.#ssl;
     const connection = this.#connection;
-    if (ssl.SSL_set_fd(connection, this.socket.descriptor) !== 1) return takeReason(ssl, "out of memory");
     // Nagle's algorithm would hold the first request back until the peer, which delays its own acknowledgement by
     // 40 ms, has acknowledged the last message of the handshake (RFC 9293, 3.7.4). Every write is a record of its
     // own anyway.
@@ -139,41 +158,50 @@ export class TlsSession implements Transport {
   /** Null, or the text of the failure. It waits in non-blocking mode too: half a handshake is of no use to anybody. */
   #handshake(deadline: number): string | null {
     const { socket } = this;
-    // OpenSSL reads a message to its end by itself. In blocking mode a peer that sends a byte a millisecond, so that no
-    // read ever waits for long enough to time out, would keep it there past every deadline.
-    const wasNonblocking = socket.nonblocking;
-    if (!wasNonblocking) socket.setNonblocking(true);
+    if (!socket.nonblocking) return this.#shakeHands(deadline);
+    socket.setNonblocking(false);
     const failure = this.#shakeHands(deadline);
-    if (!wasNonblocking) socket.setNonblocking(false);
+    socket.setNonblocking(true);
     return failure;
   }
 
   #shakeHands(deadline: number): string | null {
     const ssl = this.#ssl;
-    const { socket } = this;
-    const { POLLIN, POLLOUT } = socket.sys.constants;
-    const limit = Math.min(deadline, performance.now() + socket.readTimeout);
+    const limit = this.#limit(deadline, this.socket.readTimeout);
     for (;;) {
       ssl.ERR_clear_error();
       const result = ssl.SSL_do_handshake(this.#connection);
+      let reason: string | null = null;
+      if (result !== 1 && ssl.SSL_get_error(this.#connection, result) !== o.SSL_ERROR_WANT_READ) {
+        reason = handshakeReason(ssl, this.#connection, "handshake failure");
+      }
+      // After a failure, too: the alert that tells the peer why.
+      const sent = this.#wire.flush(limit);
+      if (reason !== null) return reason;
+      if (sent < 0) return this.#whyNoHandshake(sent, deadline);
       if (result === 1) {
         this.#established = true;
+        this.#lookWhatIsLeft();
         return null;
       }
-      const errno = ssl.errno();
-      const error = ssl.SSL_get_error(this.#connection, result);
-      let failure: number;
-      if (error === o.SSL_ERROR_WANT_READ) failure = socket.waitUntil(POLLIN, limit);
-      else if (error === o.SSL_ERROR_WANT_WRITE) failure = socket.waitUntil(POLLOUT, limit);
-      else if (error === o.SSL_ERROR_SYSCALL) {
-        ssl.ERR_clear_error();
-        return errno === 0 ? UNEXPECTED_EOF : socket.reason(-errno);
-      } else return handshakeReason(ssl, this.#connection, "handshake failure");
-      if (failure < 0) {
-        if (socket.wouldBlock(failure) && performance.now() >= deadline) return TIMED_OUT;
-        return socket.reason(failure);
+      // A peer that never stops sending never makes the socket wait.
+      if (limit !== Number.POSITIVE_INFINITY && performance.now() >= limit) {
+        return this.#whyNoHandshake(-this.socket.sys.constants.EAGAIN, deadline);
       }
+      const received = this.#wire.receive(limit);
+      if (received === 0) return UNEXPECTED_EOF;
+      if (received < 0) return this.#whyNoHandshake(received, deadline);
     }
+  }
+
+  #whyNoHandshake(failure: number, deadline: number): string {
+    const { socket } = this;
+    return socket.wouldBlock(failure) && performance.now() >= deadline ? TIMED_OUT : socket.reason(failure);
+  }
+
+  /** When a call ends at the latest. The timeout is for a call, however many parts of a record come one by one. */
+  #limit(deadline: number, timeout: number): number {
+    return timeout === Number.POSITIVE_INFINITY ? deadline : Math.min(deadline, performance.now() + timeout);
   }
 
   get open(): boolean {
@@ -216,17 +244,23 @@ export class TlsSession implements Transport {
     if (this.#held !== null) return this.#receiveHeld(this.#held, target, length);
     if (this.#receiveFailure !== null) return this.#failAgain(this.#receiveFailure);
     const ssl = this.#ssl;
-    const limit = this.socket.armReceive(deadline);
+    const limit = this.#limit(deadline, this.socket.readTimeout);
     for (;;) {
-      ssl.ERR_clear_error();
-      const count = ssl.SSL_read(this.#connection, target, Math.min(length, LARGEST_INT));
-      if (count > 0) {
-        this.#received = true;
-        this.socket.notePending();
-        return count;
+      if (this.#buffered) {
+        ssl.ERR_clear_error();
+        const count = ssl.SSL_read(this.#connection, target, Math.min(length, LARGEST_INT));
+        if (count > 0) {
+          this.#received = true;
+          if (count < length) this.#afterRecord();
+          else this.#drained = false;
+          this.socket.notePending();
+          return count;
+        }
+        const failure = this.#afterReceiving(count, limit);
+        if (failure <= 0) return failure;
       }
-      const failure = this.#afterReceiving(count, limit);
-      if (failure <= 0) return failure;
+      const failure = this.#fill(limit);
+      if (failure < 0) return failure;
     }
   }
 
@@ -269,45 +303,95 @@ export class TlsSession implements Transport {
   peek(target: Uint8Array, length: number, deadline: number): number {
     if (this.#held !== null) return this.#held.copyTo(target, length);
     if (this.#receiveFailure !== null) return this.#failAgain(this.#receiveFailure);
-    const ssl = this.#ssl;
-    const limit = this.socket.armReceive(deadline);
+    const limit = this.#limit(deadline, this.socket.readTimeout);
     for (;;) {
-      ssl.ERR_clear_error();
-      const count = ssl.SSL_peek(this.#connection, target, Math.min(length, LARGEST_INT));
-      if (count > 0) {
-        this.socket.notePending();
-        return count;
+      if (this.#buffered) {
+        const count = this.#peekBuffered(target, length);
+        if (count > 0) return count;
+        const failure = this.#afterReceiving(count, limit);
+        if (failure <= 0) return failure;
       }
-      const failure = this.#afterReceiving(count, limit);
-      if (failure <= 0) return failure;
+      const failure = this.#fill(limit);
+      if (failure < 0) return failure;
     }
+  }
+
+  #peekBuffered(target: Uint8Array, length: number): number {
+    this.#ssl.ERR_clear_error();
+    const count = this.#ssl.SSL_peek(this.#connection, target, Math.min(length, LARGEST_INT));
+    if (count > 0) this.socket.notePending();
+    return count;
+  }
+
+  /** Waits for bytes and hands them on to OpenSSL: a count, or a failure. */
+  #fill(limit: number): number {
+    const wasDrained = this.#drained;
+    const count = this.#replies ? this.#receiveWhileReplying(limit) : this.#wire.receive(limit);
+    if (count > 0) {
+      this.#buffered = true;
+      this.#drained = wasDrained && this.#wire.isOneRecord;
+      return count;
+    }
+    if (count === 0) {
+      this.#receiveFailure = UNEXPECTED_EOF;
+      this.#sendFailure = UNEXPECTED_EOF;
+    } else if (this.#mayTryAgain(count)) {
+      return count;
+    } else {
+      this.#receiveFailure = this.socket.reason(count);
+    }
+    return this.#failAgain(this.#receiveFailure);
+  }
+
+  /** As `Wire.receive`, while OpenSSL's answers are sent; neither waits for the other, lest both sides wait for ever. */
+  #receiveWhileReplying(limit: number): number {
+    for (;;) {
+      const failure = this.#sendReplies(performance.now());
+      if (failure === -this.socket.sys.constants.EINTR) return failure;
+      // Where nothing can be sent any more, what the peer said before can still be read.
+      if (!this.#replies) return this.#wire.receive(limit);
+      const count = this.#wire.receive(Math.min(limit, performance.now() + PATIENCE));
+      if (!this.socket.wouldBlock(count) || this.socket.nonblocking || performance.now() >= limit)
+        return count;
+    }
+  }
+
+  /**
+   * After a record's data was taken out to its end. In the usual case it was all that had come, and OpenSSL need not be
+   * asked: it had nothing before, and was given just one record, which by now is known to be one of data.
+   */
+  #afterRecord(): void {
+    if (this.#drained) this.#buffered = false;
+    else this.#lookWhatIsLeft();
+  }
+
+  #lookWhatIsLeft(): void {
+    this.#buffered = this.#ssl.SSL_has_pending(this.#connection) === 1 || this.#wire.hasUnread;
+    this.#drained = !this.#buffered;
+    this.#replies = this.#wire.hasUnsent;
   }
 
   /** What SSL_read's or SSL_peek's result means: GO_ON, 0 for the end of the stream, or a failure. */
   #afterReceiving(count: number, limit: number): number {
-    const errno = this.#ssl.errno();
-    const error = this.#ssl.SSL_get_error(this.#connection, count);
-    switch (error) {
+    switch (this.#ssl.SSL_get_error(this.#connection, count)) {
       case o.SSL_ERROR_ZERO_RETURN:
         return 0;
       case o.SSL_ERROR_WANT_READ:
-        return this.socket.goOnReceiving(errno, limit) || GO_ON;
-      // An answer to the peer's wish for new keys (RFC 8446, 4.6.3) may have to wait for room.
-      case o.SSL_ERROR_WANT_WRITE:
-        this.socket.armSend(limit);
-        return this.socket.goOnSending(errno, limit) || GO_ON;
-      case o.SSL_ERROR_SYSCALL:
-        this.#ssl.ERR_clear_error();
-        this.#receiveFailure = errno === 0 ? UNEXPECTED_EOF : this.socket.reason(-errno);
-        return this.#failAgain(this.#receiveFailure);
+        this.#buffered = false;
+        this.#drained = false;
+        this.#replies = this.#wire.hasUnsent;
+        // A peer that never stops sending, though never a byte of data, never makes the socket wait.
+        return limit !== Number.POSITIVE_INFINITY && performance.now() >= limit
+          ? -this.socket.sys.constants.EAGAIN
+          : GO_ON;
       default:
         return this.#breakOff();
     }
   }
 
   /**
-   * At most one record a call. A record that found no room stays inside OpenSSL, encrypted, and only the same bytes
-   * can follow (SSL_write(3): the call must be repeated with the same arguments); so other bytes are refused.
+   * At most one record a call. A record that found no room is kept, encrypted, and only the same bytes can follow
+   * (SSL_write(3): the call must be repeated with the same arguments); so other bytes are refused.
    */
   send(source: Uint8Array, length: number, deadline: number): number {
     if (this.#sendFailure !== null) return this.#failAgain(this.#sendFailure);
@@ -320,41 +404,49 @@ export class TlsSession implements Transport {
     } else if (length === 0) {
       return 0;
     }
+    const limit = this.#limit(deadline, this.socket.writeTimeout);
+    let failure = this.#encrypted ? 0 : this.#encrypt(source, record, limit);
+    if (failure === 0) failure = this.#sendReplies(limit);
+    if (failure === 0) {
+      this.#sent = true;
+      this.#unsent = null;
+      this.#encrypted = false;
+      return record;
+    }
+    if (this.#mayTryAgain(failure)) this.#unsent ??= Buffer.from(part(source, 0, record));
+    return failure;
+  }
+
+  /** Has OpenSSL encrypt a record: 0, or a failure. It waits only where the peer wanted to negotiate anew (TLS 1.2). */
+  #encrypt(source: Uint8Array, record: number, limit: number): number {
     const ssl = this.#ssl;
-    const limit = this.socket.armSend(deadline);
     for (;;) {
       ssl.ERR_clear_error();
       const count = ssl.SSL_write(this.#connection, source, record);
       if (count > 0) {
-        this.#sent = true;
-        this.#unsent = null;
-        return count;
+        this.#encrypted = true;
+        return 0;
       }
-      const failure = this.#afterSending(count, limit);
-      if (failure < 0) {
-        if (this.wouldBlock(failure)) this.#unsent ??= Buffer.from(part(source, 0, record));
-        return failure;
-      }
+      if (ssl.SSL_get_error(this.#connection, count) !== o.SSL_ERROR_WANT_READ) return this.#breakOff();
+      this.#replies = true;
+      const failure = this.#fill(limit);
+      if (failure < 0) return failure;
     }
   }
 
-  #afterSending(count: number, limit: number): number {
-    const errno = this.#ssl.errno();
-    const error = this.#ssl.SSL_get_error(this.#connection, count);
-    switch (error) {
-      case o.SSL_ERROR_WANT_WRITE:
-        return this.socket.goOnSending(errno, limit);
-      case o.SSL_ERROR_WANT_READ:
-        this.socket.armReceive(limit);
-        return this.socket.goOnReceiving(errno, limit);
-      case o.SSL_ERROR_SYSCALL:
-        this.#ssl.ERR_clear_error();
-        // What the peer said before it went (an alert that tells why) can still be read.
-        this.#sendFailure = errno === 0 ? UNEXPECTED_EOF : this.socket.reason(-errno);
-        return this.#failAgain(this.#sendFailure);
-      default:
-        return this.#breakOff();
-    }
+  /** Sends what OpenSSL has to say: 0, or a failure. */
+  #sendReplies(limit: number): number {
+    const failure = this.#wire.flush(limit);
+    this.#replies = failure < 0 && this.#mayTryAgain(failure);
+    if (failure === 0 || this.#replies) return failure;
+    // What the peer said before it went (an alert that tells why) can still be read.
+    this.#sendFailure = this.socket.reason(failure);
+    return this.#failAgain(this.#sendFailure);
+  }
+
+  #mayTryAgain(failure: number): boolean {
+    const { EAGAIN, EINTR } = this.socket.sys.constants;
+    return failure === -EAGAIN || failure === -EINTR;
   }
 
   #failAgain(reason: string): number {
@@ -365,6 +457,8 @@ export class TlsSession implements Transport {
   /** After SSL_ERROR_SSL: nothing more can be read or written. */
   #breakOff(): number {
     const reason = takeReason(this.#ssl, "protocol error");
+    // The alert that tells the peer why.
+    this.#wire.flush(performance.now() + LONGEST_ALERT);
     this.#receiveFailure = reason;
     this.#sendFailure = reason;
     return this.#failAgain(reason);
@@ -372,18 +466,13 @@ export class TlsSession implements Transport {
 
   pending(): number {
     if (this.#held !== null) return this.#held.length;
-    if (!this.open || this.#receiveFailure !== null) return 0;
-    if (this.#ssl.SSL_has_pending(this.#connection) !== 1) return 0;
+    if (!this.#buffered || !this.open || this.#receiveFailure !== null) return 0;
     const decrypted = this.#ssl.SSL_pending(this.#connection);
     if (decrypted > 0) return decrypted;
-    // With read-ahead OpenSSL may hold the next record, whole or in part; only trying tells which.
-    const { socket } = this;
-    const blocking = !socket.nonblocking;
-    if (blocking) socket.setNonblocking(true);
-    const found = this.peek(Buffer.allocUnsafeSlow(1), 1, Number.POSITIVE_INFINITY);
-    if (blocking) socket.setNonblocking(false);
+    // OpenSSL may hold the next record, whole or in part; only trying tells which.
+    const found = this.#peekBuffered(lookScratch, 1);
     // The end of the stream, or a failure, is to be had as well.
-    return found >= 0 || !this.wouldBlock(found) ? Math.max(1, found) : 0;
+    return found > 0 || this.#afterReceiving(found, Number.POSITIVE_INFINITY) <= 0 ? Math.max(1, found) : 0;
   }
 
   /** `TLSv1.3`, `TLSv1.2`. */
@@ -438,16 +527,8 @@ export class TlsSession implements Transport {
    */
   #closeNotify(): void {
     if (this.#receiveFailure !== null || this.#sendFailure !== null || this.#unsent !== null) return;
-    const ssl = this.#ssl;
-    const limit = this.socket.armSend(performance.now() + LONGEST_FAREWELL);
-    for (;;) {
-      ssl.ERR_clear_error();
-      const result = ssl.SSL_shutdown(this.#connection);
-      if (result >= 0) return;
-      const errno = ssl.errno();
-      if (ssl.SSL_get_error(this.#connection, result) !== o.SSL_ERROR_WANT_WRITE) return;
-      if (this.socket.goOnSending(errno, limit) < 0) return;
-    }
+    this.#ssl.ERR_clear_error();
+    if (this.#ssl.SSL_shutdown(this.#connection) >= 0) this.#wire.flush(performance.now() + LONGEST_FAREWELL);
   }
 
   /**
@@ -489,4 +570,5 @@ export class TlsSession implements Transport {
 export const TIMED_OUT = "timed out";
 
 const GO_ON = 1;
+const lookScratch = Buffer.allocUnsafeSlow(128);
 const LARGEST_INT = 0x7fffffff;
