@@ -12,8 +12,8 @@ import { Wire } from "./wire.ts";
 /** A failure whose text the session keeps: no errno. */
 const TLS_FAILURE = -2_000_000;
 
-/** A record's most (RFC 8446, 5.1): what one call sends. */
-const RECORD = 16384;
+/** What one call sends: two full records (RFC 8446, 5.1), for that takes a system call less than one and one. */
+const PIECE = 32 * 1024;
 
 /** How long `close` waits for room in the send buffer, in milliseconds: see `#closeNotify`. */
 const LONGEST_FAREWELL = 5000;
@@ -390,39 +390,39 @@ export class TlsSession implements Transport {
   }
 
   /**
-   * At most one record a call. A record that found no room is kept, encrypted, and only the same bytes can follow
+   * At most two records a call. What found no room is kept, encrypted, and only the same bytes can follow
    * (SSL_write(3): the call must be repeated with the same arguments); so other bytes are refused.
    */
   send(source: Uint8Array, length: number, deadline: number): number {
     if (this.#sendFailure !== null) return this.#failAgain(this.#sendFailure);
-    let record = Math.min(length, RECORD);
+    let piece = Math.min(length, PIECE);
     if (this.#unsent !== null) {
-      record = this.#unsent.length;
-      if (length < record || this.#unsent.compare(part(source, 0, record)) !== 0) {
+      piece = this.#unsent.length;
+      if (length < piece || this.#unsent.compare(part(source, 0, piece)) !== 0) {
         return this.#failAgain("a write that would have had to wait must be repeated with the same data");
       }
     } else if (length === 0) {
       return 0;
     }
     const limit = this.#limit(deadline, this.socket.writeTimeout);
-    let failure = this.#encrypted ? 0 : this.#encrypt(source, record, limit);
+    let failure = this.#encrypted ? 0 : this.#encrypt(source, piece, limit);
     if (failure === 0) failure = this.#sendReplies(limit);
     if (failure === 0) {
       this.#sent = true;
       this.#unsent = null;
       this.#encrypted = false;
-      return record;
+      return piece;
     }
-    if (this.#mayTryAgain(failure)) this.#unsent ??= Buffer.from(part(source, 0, record));
+    if (this.#mayTryAgain(failure)) this.#unsent ??= Buffer.from(part(source, 0, piece));
     return failure;
   }
 
-  /** Has OpenSSL encrypt a record: 0, or a failure. It waits only where the peer wanted to negotiate anew (TLS 1.2). */
-  #encrypt(source: Uint8Array, record: number, limit: number): number {
+  /** Has OpenSSL encrypt a piece: 0, or a failure. It waits only where the peer wanted to negotiate anew (TLS 1.2). */
+  #encrypt(source: Uint8Array, piece: number, limit: number): number {
     const ssl = this.#ssl;
     for (;;) {
       ssl.ERR_clear_error();
-      const count = ssl.SSL_write(this.#connection, source, record);
+      const count = ssl.SSL_write(this.#connection, source, piece);
       if (count > 0) {
         this.#encrypted = true;
         return 0;
@@ -558,7 +558,7 @@ export class TlsSession implements Transport {
   #takeOffUnread(): void {
     const { sys, descriptor } = this.socket;
     const { MSG_DONTWAIT } = sys.constants;
-    const bin = scratch(RECORD);
+    const bin = scratch(PIECE);
     // Not without end: a peer that goes on sending to a closed stream is to be told so by a reset.
     for (let round = 0; round < 64; round++) {
       if (sys.recv(descriptor, bin, bin.length, MSG_DONTWAIT) <= 0) return;

@@ -4,8 +4,8 @@ import type { OpenSsl, Pointer } from "./openssl.ts";
 
 /** The most that is received at once: two full records (RFC 8446, 5.2), or many small ones. */
 const INBOUND = 32 * 1024;
-/** More than a record: what one send takes. */
-const OUTBOUND = 17 * 1024;
+/** More than two records: what one send takes. */
+const OUTBOUND = 33 * 1024;
 /** The head of a record: type, version, and in its last two bytes how many bytes follow (RFC 8446, 5.1). */
 const RECORD_HEAD = 5;
 const ENOMEM = 12;
