@@ -935,6 +935,51 @@ test("two worker threads at once, and one that is ended while it waits", async (
   assert.ok(took < 1000, `${took} ms`);
 });
 
+test("workers that end or are terminated leave none of OpenSSL's memory behind", async () => {
+  const { peer, addr } = await echoServer();
+  await using _ = peer;
+  await using child = node(
+    `
+    import { readFileSync } from "node:fs";
+    import { Worker } from "node:worker_threads";
+    const [addr, path] = process.argv.slice(1);
+    const code = \`
+      const { parentPort, workerData: { addr, ca, blocks } } = require("node:worker_threads");
+      import("std-net").then((net) => {
+        // With the certificates that Node trusts; and with others, a session to resume, and a connection left open.
+        net.TlsStream.connect(addr);
+        const connect = () => net.TlsStream.connect(addr, { ca, server_name: "server.test" }).value;
+        const first = connect();
+        first.write("x");
+        first.read(1);
+        first.close();
+        const second = connect();
+        parentPort.postMessage("ready");
+        if (blocks) second.read(1);
+      });\`;
+    const ca = readFileSync(path, "utf8");
+    const run = async (count) => {
+      for (let number = 0; number < count; number++) {
+        const blocks = number % 2 === 0;
+        const worker = new Worker(code, { eval: true, execArgv: [], workerData: { addr, ca, blocks } });
+        const ended = new Promise((resolve) => worker.once("exit", resolve));
+        await new Promise((resolve, reject) => worker.once("message", resolve).once("error", reject));
+        if (blocks) worker.terminate();
+        await ended;
+      }
+    };
+    await run(20);
+    const before = process.memoryUsage().rss;
+    await run(30);
+    console.log((process.memoryUsage().rss - before) / 30 / 1024);`,
+    addr,
+    certificates.path("root.pem"),
+  );
+  const kibibytes = Number(await child.line());
+  // A store of trusted certificates is 1000.
+  assert.ok(kibibytes < 300, `${kibibytes} KiB a worker`);
+});
+
 test("a worker that waits in a handshake can be ended", async () => {
   const listener = ok(net.TcpListener.bind(LOOPBACK));
   const code = `

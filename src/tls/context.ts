@@ -2,6 +2,7 @@ import { createRequire } from "node:module";
 import type { OpenSsl, Pointer } from "./openssl.ts";
 import * as o from "./openssl.ts";
 import type { CheckedOptions } from "./options.ts";
+import { CONTEXT, disown, own, SESSION } from "./owned.ts";
 import { takeReason } from "./reasons.ts";
 import { defaultTrust, readCertificates, trustOf } from "./trust.ts";
 
@@ -16,9 +17,15 @@ interface Owned {
 const contextRegistry = new FinalizationRegistry<Owned>(free);
 
 function free({ ssl, pointer, sessions }: Owned): void {
-  for (const session of sessions.values()) ssl.SSL_SESSION_free(session);
+  for (const session of sessions.values()) freeSession(ssl, session);
   ssl.forgetAlpn(pointer);
+  disown(pointer);
   ssl.SSL_CTX_free(pointer);
+}
+
+function freeSession(ssl: OpenSsl, session: Pointer): void {
+  disown(session);
+  ssl.SSL_SESSION_free(session);
 }
 
 /**
@@ -48,19 +55,21 @@ export class Context {
     const session = this.#sessions.get(origin);
     if (session === undefined) return null;
     this.#sessions.delete(origin);
+    disown(session);
     return session;
   }
 
   /** Keeps a session of this origin for later; takes it over. */
   keepSession(origin: string, session: Pointer): void {
     const previous = this.#sessions.get(origin);
-    if (previous !== undefined) this.#ssl.SSL_SESSION_free(previous);
+    if (previous !== undefined) freeSession(this.#ssl, previous);
+    own(SESSION, session);
     // Deleted first, so that the order of the map is the order of use.
     this.#sessions.delete(origin);
     this.#sessions.set(origin, session);
     if (this.#sessions.size <= MOST_SESSIONS) return;
     for (const [oldest, pointer] of this.#sessions) {
-      this.#ssl.SSL_SESSION_free(pointer);
+      freeSession(this.#ssl, pointer);
       this.#sessions.delete(oldest);
       return;
     }
@@ -110,6 +119,7 @@ function create(ssl: OpenSsl, options: CheckedOptions): Context | string {
   const isClient = options.role === "client";
   const pointer = ssl.SSL_CTX_new(isClient ? ssl.TLS_client_method() : ssl.TLS_server_method());
   if (pointer === null) return takeReason(ssl, "no TLS context");
+  own(CONTEXT, pointer);
   const owned = { ssl, pointer, sessions: new Map() };
   const failure = configure(ssl, pointer, options);
   if (failure !== null) free(owned);

@@ -6,6 +6,7 @@ import type { Context } from "./context.ts";
 import type { ServerName } from "./names.ts";
 import type { OpenSsl, Pointer } from "./openssl.ts";
 import * as o from "./openssl.ts";
+import { CONNECTION, disown, own } from "./owned.ts";
 import { handshakeReason, takeReason, UNEXPECTED_EOF } from "./reasons.ts";
 import { Wire } from "./wire.ts";
 
@@ -27,6 +28,7 @@ const LONGEST_ALERT = 100;
 // Connections that were dropped without `close`: their descriptors are given back by the socket's own registry.
 // SSL_free(3) makes no system call here.
 const connections = new FinalizationRegistry<{ ssl: OpenSsl; connection: Pointer }>(({ ssl, connection }) => {
+  disown(connection);
   ssl.SSL_free(connection);
   ssl.ERR_clear_error();
 });
@@ -111,6 +113,7 @@ export class TlsSession implements Transport {
     this.#context = context;
     this.#origin = peer?.origin ?? null;
     this.socket = socket;
+    own(CONNECTION, connection);
     connections.register(this, { ssl, connection }, this);
   }
 
@@ -510,6 +513,7 @@ export class TlsSession implements Transport {
       this.#takeOffUnread();
     }
     connections.unregister(this);
+    disown(this.#connection);
     this.#ssl.SSL_free(this.#connection);
     this.#ssl.ERR_clear_error();
     this.socket.close();

@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import type { OpenSsl, Pointer } from "./openssl.ts";
+import { shared } from "./owned.ts";
 import { takeReason } from "./reasons.ts";
 
 type NodeTls = typeof import("node:tls") & {
@@ -7,15 +8,13 @@ type NodeTls = typeof import("node:tls") & {
   getCACertificates?(type: "default"): string[];
 };
 
-let defaultStore: Pointer | string | undefined;
-
 /**
- * The certificates that Node trusts in this process, as an X509_STORE that all contexts share; or the text of an
- * error. Made on the first call: some 150 certificates to parse, which takes OpenSSL 10 to 20 ms.
+ * The certificates that Node trusts in this process, as an X509_STORE that all contexts of all threads share (it has a
+ * lock of its own); or the text of an error. Made on the first call: some 150 certificates to parse, which takes OpenSSL
+ * 10 to 20 ms, and a megabyte to keep.
  */
 export function defaultTrust(ssl: OpenSsl): Pointer | string {
-  defaultStore ??= load(ssl);
-  return defaultStore;
+  return shared(() => load(ssl), ssl.X509_STORE_free);
 }
 
 function load(ssl: OpenSsl): Pointer | string {
