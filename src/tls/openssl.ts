@@ -69,6 +69,7 @@ export interface OpenSsl {
 
   X509_VERIFY_PARAM_set_hostflags(parameters: Pointer, flags: number): void;
   X509_VERIFY_PARAM_set1_host(parameters: Pointer, name: string, length: number): number;
+  X509_VERIFY_PARAM_add1_host(parameters: Pointer, name: string, length: number): number;
   X509_VERIFY_PARAM_set1_ip_asc(parameters: Pointer, address: string): number;
   X509_verify_cert_error_string(code: number): string;
   X509_STORE_new(): Pointer | null;
@@ -251,6 +252,7 @@ function declare(koffi: Koffi, library: Library): OpenSsl {
     },
     X509_VERIFY_PARAM_set_hostflags: f("void X509_VERIFY_PARAM_set_hostflags(void *, unsigned int)"),
     X509_VERIFY_PARAM_set1_host: f("int X509_VERIFY_PARAM_set1_host(void *, const char *, size_t)"),
+    X509_VERIFY_PARAM_add1_host: f("int X509_VERIFY_PARAM_add1_host(void *, const char *, size_t)"),
     X509_VERIFY_PARAM_set1_ip_asc: f("int X509_VERIFY_PARAM_set1_ip_asc(void *, const char *)"),
     X509_verify_cert_error_string: f("const char *X509_verify_cert_error_string(long)"),
     X509_STORE_new: f("void *X509_STORE_new()"),

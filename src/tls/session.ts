@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import { part, scratch } from "../bytes.ts";
 import { HeldBytes } from "../held.ts";
 import type { Socket } from "../socket.ts";
@@ -140,6 +141,7 @@ export class TlsSession implements Transport {
       kind === "address"
         ? ssl.X509_VERIFY_PARAM_set1_ip_asc(parameters, text) === 1
         : ssl.X509_VERIFY_PARAM_set1_host(parameters, text, 0) === 1 &&
+          this.#alsoByWildcard(parameters, text) &&
           ssl.SSL_ctrl(
             connection,
             o.SSL_CTRL_SET_TLSEXT_HOSTNAME,
@@ -156,6 +158,19 @@ export class TlsSession implements Transport {
       ssl.ERR_clear_error();
     }
     return null;
+  }
+
+  /**
+   * OpenSSL's wildcard stands for letters, digits and hyphens only; Node's, and everybody else's, for any label, such as
+   * the `my_bucket` of a server's name. So the certificate may also be for a label that nobody can have put into one: only
+   * a wildcard matches that.
+   */
+  #alsoByWildcard(parameters: Pointer, name: string): boolean {
+    const [label, ...others] = name.split(".");
+    if (!label!.includes("_")) return true;
+    const { randomBytes } = createRequire(import.meta.url)("node:crypto") as typeof import("node:crypto");
+    const unheardOf = [randomBytes(20).toString("hex"), ...others].join(".");
+    return this.#ssl.X509_VERIFY_PARAM_add1_host(parameters, unheardOf, 0) === 1;
   }
 
   /** Null, or the text of the failure. It waits in non-blocking mode too: half a handshake is of no use to anybody. */

@@ -156,6 +156,14 @@ export function serverCases(certificates: Certificates): { root: Identity; cases
     // Node 22 compares an IPv6 address as text, and in two different forms.
     { nodeDiffers: true, name: "good, by IPv6 address", error: null, asks: "::1", ...good },
     { name: "good, by wildcard", error: null, asks: "a.wild.test", ...good },
+    { name: "good, an underscore by wildcard", error: null, asks: "_a_b.wild.test", ...good },
+    {
+      name: "an underscore by wildcard, one label",
+      error: /hostname mismatch/,
+      asks: "a_b.c.wild.test",
+      ...good,
+    },
+    { name: "an underscore elsewhere", error: /hostname mismatch/, asks: "a_b.server.test", ...good },
     { name: "wildcard covers one label", error: /hostname mismatch/, asks: "a.b.wild.test", ...good },
     { name: "wildcard covers no fewer", error: /hostname mismatch/, asks: "wild.test", ...good },
     { name: "wrong address", error: /IP address mismatch/, asks: "127.0.0.2", ...good },
