@@ -667,6 +667,8 @@ test("wrong options are error results, and no secret is in them", () => {
     { cert: server.cert, key: secret },
     { cert: server.cert, key: client.key },
     { cert: secret, key: secret },
+    // A chain whose second certificate is damaged.
+    { cert: `${client.cert}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`, key: client.key },
     { cert: "", key: "" },
     { cert: server.cert, key: encryptedKey, passphrase: "TOPSECRET" },
     { cert: server.cert, key: encryptedKey, passphrase: "TOP\0SECRET" },

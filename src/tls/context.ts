@@ -205,9 +205,10 @@ function useIdentity(
 ): string | null {
   ssl.ERR_clear_error();
   const certificates = readCertificates(ssl, cert);
+  // What ended the reading: the end of the text, where it is whole. A chain must not lose a part silently.
+  const end = takeReason(ssl, "no certificate");
   let failure: string | null = null;
-  if (certificates.length === 0)
-    failure = `option 'cert' cannot be read: ${takeReason(ssl, "no certificate")}`;
+  if (certificates.length === 0 || end !== "no start line") failure = `option 'cert' cannot be read: ${end}`;
   certificates.forEach((certificate, index) => {
     if (failure === null) {
       ssl.ERR_clear_error();
