@@ -11,7 +11,8 @@ import { type OpenSsl, openssl, type Pointer } from "./openssl.ts";
  * What worker threads own of OpenSSL's memory, which belongs to the process: nothing of a worker's is finalized when it
  * ends, and a terminated one runs nothing more, so that its parent must free it. (OpenSSL lets any thread free what no
  * other uses; the worker's own thread is over by then. It cannot do so itself at its end: a listener of the program's may
-still come and use them. So a worker whose parent has not loaded this library leaves its own behind.) And the certificates that are trusted, which all threads share.
+ * still come and use them. So a worker whose parent has not loaded this library leaves its own behind.) And the
+ * certificates that are trusted, which all threads share.
  *
  * It is kept in memory that the threads share, found as the table of descriptors is (owners.ts).
  */

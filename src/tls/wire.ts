@@ -1,5 +1,6 @@
 import { part } from "../bytes.ts";
 import type { Socket } from "../socket.ts";
+import { lastingBuffer } from "../sys/memory.ts";
 import type { OpenSsl, Pointer } from "./openssl.ts";
 
 /** The most that is received at once: two full records (RFC 8446, 5.2), or many small ones. */
@@ -11,7 +12,7 @@ const RECORD_HEAD = 5;
 const ENOMEM = 12;
 
 // No call of anybody's comes between the receiving and the handing on.
-const inbound = Buffer.allocUnsafeSlow(INBOUND);
+const inbound = lastingBuffer(INBOUND);
 // Taken while in use: a listener that runs while a send waits (of a warning) can send on another connection.
 let spareOutbound: Buffer | null = null;
 
@@ -77,7 +78,7 @@ export class Wire {
       const failure = this.#sendAll(rest, rest.length, limit);
       if (failure < 0) return failure;
     }
-    const outbound = spareOutbound ?? Buffer.allocUnsafeSlow(OUTBOUND);
+    const outbound = spareOutbound ?? lastingBuffer(OUTBOUND);
     spareOutbound = null;
     let failure = 0;
     for (let count = OUTBOUND; count === OUTBOUND && failure === 0; ) {
