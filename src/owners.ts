@@ -5,7 +5,7 @@ import {
   threadId,
   type Worker,
 } from "node:worker_threads";
-import { platform } from "./sys/index.ts";
+import { platform, stopWhenLoaded } from "./sys/index.ts";
 
 /**
  * Which descriptors this library's objects own: lest one of them be taken over a second time, and to close what a
@@ -36,6 +36,7 @@ process.on("worker", (worker: Worker) => {
   const thread = worker.threadId;
   // Before the program's own listeners, which may want to bind the same port again.
   worker.prependOnceListener("exit", () => closeAllOf(thread));
+  stopWhenLoaded(worker);
 });
 
 // Should this thread's parent not know the library.

@@ -117,3 +117,28 @@ test("a call in a worker waits for as long as it takes, over many slices", async
   );
   assert.equal(await child.line(), "patience");
 });
+
+test("a worker that is stopped while it loads the native part does not take the process down", async () => {
+  const code = `import("std-net").then((net) => {
+    require("node:worker_threads").parentPort.postMessage(0);
+    net.TcpListener.bind("127.0.0.1:0").value.accept();
+  })`;
+  const start = `const { Worker } = await import("node:worker_threads");
+    const start = () => new Worker(${JSON.stringify(code)}, { eval: true, execArgv: [] });`;
+  await using terminated = node(`${start}
+    for (let round = 0; round < 40; round++) {
+      const worker = start();
+      await new Promise((resolve) => worker.once("message", resolve));
+      const until = performance.now() + (round % 8) / 2;
+      while (performance.now() < until);
+      await worker.terminate();
+    }
+    console.log("all");`);
+  assert.equal(await terminated.line(), "all");
+  for (let round = 0; round < 8; round++) {
+    const { code, stderr } = await node(
+      `${start} start().on("message", () => setTimeout(() => process.exit(7), ${round / 2}))`,
+    ).exit();
+    assert.equal(code, 7, stderr);
+  }
+});

@@ -1,7 +1,9 @@
 import type { Constants } from "./constants.ts";
+import { loadUnstopped } from "./loading.ts";
 import { loadPosix } from "./posix.ts";
 import type { Selector } from "./selector.ts";
 
+export { loadUnstopped, stopWhenLoaded } from "./loading.ts";
 export { isLibuv } from "./signal-queue.ts";
 
 /**
@@ -100,7 +102,7 @@ let loaded: Platform | string | undefined;
 export function platform(): Platform | string {
   if (loaded === undefined) {
     try {
-      loaded = loadPosix();
+      loaded = loadUnstopped(loadPosix);
     } catch (error) {
       loaded =
         (error as { code?: unknown } | null)?.code === "ERR_DLOPEN_DISABLED"

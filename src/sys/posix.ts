@@ -1,6 +1,7 @@
 import { type Constants, darwin, linux } from "./constants.ts";
 import type { Platform } from "./index.ts";
 import { loadKoffi } from "./koffi.ts";
+import { loadUnstopped } from "./loading.ts";
 import { loadLookup } from "./lookup.ts";
 import { loadSelectors } from "./selector.ts";
 import { loadSignalQueue } from "./signal-queue.ts";
@@ -164,7 +165,7 @@ export function loadPosix(): Platform {
       free(malloc(LARGEST_LESSON));
     },
     selector(portable) {
-      selectors ??= loadSelectors({ koffi, library: libc, constants, close });
+      selectors ??= loadUnstopped(() => loadSelectors({ koffi, library: libc, constants, close }));
       return selectors(portable);
     },
     timeval(milliseconds) {

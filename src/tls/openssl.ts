@@ -1,5 +1,5 @@
 import { networkPlatform } from "../socket.ts";
-
+import { loadUnstopped } from "../sys/index.ts";
 import { type Koffi, loadKoffi } from "../sys/koffi.ts";
 
 type Library = ReturnType<Koffi["load"]>;
@@ -143,7 +143,7 @@ export function openssl(): OpenSsl | string {
     const sys = networkPlatform();
     if (typeof sys === "string") return sys;
     try {
-      loaded = load();
+      loaded = loadUnstopped(load);
     } catch (error) {
       loaded = error instanceof Error ? error.message : String(error);
     }
