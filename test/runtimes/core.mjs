@@ -619,7 +619,8 @@ const checks = {
 
   async "process.exit() while workers are blocked"() {
     const child = runtime(
-      `import { Worker } from "node:worker_threads";
+      `import "std-net";
+      import { Worker } from "node:worker_threads";
       const code = 'import("std-net").then((net) => { require("node:worker_threads").parentPort.postMessage(0); net.TcpListener.bind("127.0.0.1:0").value.accept(); })';
       let ready = 0;
       for (let index = 0; index < 3; index++) {
