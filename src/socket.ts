@@ -475,8 +475,8 @@ export class Socket implements Transport {
       if (!deadlockWarned && isLoopback(this.#constants, address)) this.#suspectsDeadlock = null;
       return 0;
     }
+    let errno = this.sys.errno();
     for (;;) {
-      const errno = this.sys.errno();
       if (errno === EISCONN) return 0;
       if (errno === EINTR) {
         if (signalListenerWaits()) return -EINTR;
@@ -491,10 +491,12 @@ export class Socket implements Transport {
       if (remaining <= 0) return CONNECT_TIMED_OUT;
       comeBackToJavaScript();
       // A connection that is being made goes on being made; poll(2) says when connect(2) has an answer.
-      if (this.waitFor(this.#constants.POLLOUT, Math.min(remaining, longestSlice)) !== 0) {
+      const events = this.#poll(this.#constants.POLLOUT, pollTimeout(Math.min(remaining, longestSlice)));
+      if (events > 0) {
         const error = this.getOption(this.#constants.SOL_SOCKET, this.#constants.SO_ERROR);
         return error === 0 ? 0 : -Math.abs(error);
       }
+      errno = events < 0 ? -events : EINPROGRESS;
     }
   }
 

@@ -265,3 +265,26 @@ for (const [prefix, call] of Object.entries(calls)) {
     assert.equal(await child.line(), "listener");
   });
 }
+
+test("a connection that is long in the making, where a listener exists: its own time limit, and a signal, end it", async () => {
+  await using child = node(
+    `process.on("SIGINT", () => console.log("listener"));
+    const full = net.TcpListener.bind("127.0.0.1:0", { backlog: 0 }).value;
+    const address = full.local_addr().value;
+    const queue = [];
+    while (queue.length < 20) {
+      const stream = net.TcpStream.connect_timeout(address, 100);
+      if (stream.isErr) break;
+      queue.push(stream.value);
+    }
+    console.log(net.TcpStream.connect_timeout(address, 700).error);
+    console.log("blocking");
+    console.log(net.TcpStream.connect(address).error);`,
+  );
+  assert.equal(await child.line(), "failed to connect: connection timed out");
+  assert.equal(await child.line(), "blocking");
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  child.kill("SIGINT");
+  assert.equal(await child.line(), "failed to connect: Interrupted system call (os error 4)");
+  assert.equal(await child.line(), "listener");
+});
