@@ -60,3 +60,53 @@ export class HeldBytes {
     return count;
   }
 }
+
+/** What can be given bytes back: a socket, and a TLS session on one. */
+export abstract class GivenBack {
+  /** What was given back and not received again; it comes before all else. */
+  protected held: HeldBytes | null = null;
+
+  /** Tells whoever waits for this stream (a Poller) that bytes are there which the kernel does not know of. */
+  abstract notePending(): void;
+
+  /** Puts a copy of these bytes back: the next to be received, before all others. */
+  unreceive(bytes: Uint8Array): void {
+    this.hold(HeldBytes.copyOf(bytes, false));
+  }
+
+  /** As `unreceive`, without a copy. */
+  hold(bytes: HeldBytes): void {
+    if (this.held !== null) bytes.append(this.held);
+    this.held = bytes;
+    if (!bytes.tooFew) this.notePending();
+  }
+
+  /** Takes what was given back, if it is so many bytes, with the memory that it lies in; else null. */
+  takeHeld(least: number, most: number): HeldBytes | null {
+    const { held } = this;
+    if (held === null || held.length < least || held.length > most || held.memory === null) return null;
+    this.held = null;
+    return held;
+  }
+
+  /** How many bytes were given back. */
+  get heldLength(): number {
+    return this.held?.length ?? 0;
+  }
+
+  /** Whether these were too few twice: nobody need be told of them before more have come. */
+  get hasTooFew(): boolean {
+    return this.held?.tooFew ?? false;
+  }
+
+  protected receiveHeld(held: HeldBytes, target: Uint8Array, length: number): number {
+    const count = held.moveTo(target, length);
+    if (held.length === 0) {
+      this.held = null;
+    } else if (held.tooFew) {
+      held.tooFew = false;
+      this.notePending();
+    }
+    return count;
+  }
+}

@@ -1,11 +1,6 @@
-import {
-  getEnvironmentData,
-  isMainThread,
-  setEnvironmentData,
-  threadId,
-  type Worker,
-} from "node:worker_threads";
+import { isMainThread, threadId, type Worker } from "node:worker_threads";
 import { platform, stopWhenLoaded } from "./sys/index.ts";
+import { sharedMemory } from "./sys/shared.ts";
 
 /**
  * Which descriptors this library's objects own: lest one of them be taken over a second time, and to close what a
@@ -13,8 +8,6 @@ import { platform, stopWhenLoaded } from "./sys/index.ts";
  */
 const owned = new Set<number>();
 
-/** Where the table below is found by the threads that this one starts. */
-const TABLE = "std-net descriptors";
 /** As many descriptors as the table knows; what a worker has beyond them stays open when it is terminated. */
 const TABLE_LENGTH = 65_536;
 
@@ -22,15 +15,7 @@ const TABLE_LENGTH = 65_536;
  * For each descriptor the worker thread that owns it; 0 is none. It is memory that all threads share: a worker that is
  * terminated runs nothing more, so that its parent must do it.
  */
-const workerOf = new Int32Array(sharedTable());
-
-function sharedTable(): SharedArrayBuffer {
-  const known = getEnvironmentData(TABLE);
-  if (known instanceof SharedArrayBuffer) return known;
-  const table = new SharedArrayBuffer(TABLE_LENGTH * Int32Array.BYTES_PER_ELEMENT);
-  setEnvironmentData(TABLE, table);
-  return table;
-}
+const workerOf = new Int32Array(sharedMemory("descriptors", TABLE_LENGTH * Int32Array.BYTES_PER_ELEMENT));
 
 process.on("worker", (worker: Worker) => {
   const thread = worker.threadId;

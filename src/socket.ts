@@ -1,5 +1,5 @@
 import { isMainThread } from "node:worker_threads";
-import { HeldBytes } from "./held.ts";
+import { GivenBack } from "./held.ts";
 import { disown, isOwned, own } from "./owners.ts";
 import {
   longestSlice,
@@ -79,7 +79,7 @@ export function waitInSlices(
  * timeout, a deadline, a worker thread's slice), SO_RCVTIMEO and SO_SNDTIMEO end it with EAGAIN (socket(7)); they are
  * set when they do not fit, which in a long run of calls is hardly ever.
  */
-export class Socket implements Transport {
+export class Socket extends GivenBack implements Transport {
   readonly sys: Platform;
   readonly #constants: Constants;
   #descriptor: number;
@@ -90,8 +90,6 @@ export class Socket implements Transport {
   /** What SO_RCVTIMEO and SO_SNDTIMEO are set to, in milliseconds; Infinity when they were never set. */
   #receiveSlice = Number.POSITIVE_INFINITY;
   #sendSlice = Number.POSITIVE_INFINITY;
-  /** Bytes that were given back, and come before what the kernel has. */
-  #held: HeldBytes | null = null;
   /**
    * Whether others may wait on the same socket. The timeouts belong to the socket, not to the descriptor: a long one
    * that is set here would keep a worker thread there from coming back in time, so waits go in short slices.
@@ -110,6 +108,7 @@ export class Socket implements Transport {
 
   /** Takes over a descriptor that is open and blocking. */
   constructor(sys: Platform, descriptor: number) {
+    super();
     this.sys = sys;
     this.#constants = sys.constants;
     this.#descriptor = descriptor;
@@ -254,7 +253,7 @@ export class Socket implements Transport {
     socket.readTimeout = this.readTimeout;
     socket.writeTimeout = this.writeTimeout;
     socket.#nonblocking = this.#nonblocking;
-    socket.#held = this.#held;
+    socket.held = this.held;
     socket.#shared = this.#shared;
     socket.#receiveSlice = this.#receiveSlice;
     socket.#sendSlice = this.#sendSlice;
@@ -263,57 +262,21 @@ export class Socket implements Transport {
   }
 
   receive(target: Uint8Array, length: number, deadline: number): number {
-    if (this.#held !== null) return this.#receiveHeld(this.#held, target, length);
+    if (this.held !== null) return this.receiveHeld(this.held, target, length);
     return this.#receive(target, length, 0, deadline);
   }
 
   peek(target: Uint8Array, length: number, deadline: number): number {
-    if (this.#held !== null) return this.#held.copyTo(target, length);
+    if (this.held !== null) return this.held.copyTo(target, length);
     return this.#receive(target, length, this.#constants.MSG_PEEK, deadline);
   }
 
-  unreceive(bytes: Uint8Array): void {
-    this.hold(HeldBytes.copyOf(bytes, false));
-  }
-
-  hold(bytes: HeldBytes): void {
-    if (this.#held !== null) bytes.append(this.#held);
-    this.#held = bytes;
-    if (!bytes.tooFew) this.notePending();
-  }
-
-  takeHeld(least: number, most: number): HeldBytes | null {
-    const held = this.#held;
-    if (held === null || held.length < least || held.length > most || held.memory === null) return null;
-    this.#held = null;
-    return held;
-  }
-
-  get heldLength(): number {
-    return this.#held?.length ?? 0;
-  }
-
-  get hasTooFew(): boolean {
-    return this.#held?.tooFew ?? false;
-  }
-
   pending(): number {
-    return this.#held === null ? 0 : this.#held.length;
-  }
-
-  #receiveHeld(held: HeldBytes, target: Uint8Array, length: number): number {
-    const count = held.moveTo(target, length);
-    if (held.length === 0) {
-      this.#held = null;
-    } else if (held.tooFew) {
-      held.tooFew = false;
-      this.notePending();
-    }
-    return count;
+    return this.held === null ? 0 : this.held.length;
   }
 
   waitBeyond(seen: number, deadline: number): number {
-    if (this.#held !== null) return 0;
+    if (this.held !== null) return 0;
     const { SOL_SOCKET, SO_RCVLOWAT, EAGAIN, POLLIN } = this.#constants;
     if (this.nonblocking) return -EAGAIN;
     // SO_RCVLOWAT makes poll(2) wait for so many bytes, and a TCP socket's receive buffer grow to hold them (tcp(7)

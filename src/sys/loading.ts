@@ -1,8 +1,7 @@
-import { getEnvironmentData, isMainThread, setEnvironmentData, type Worker } from "node:worker_threads";
+import { isMainThread, type Worker } from "node:worker_threads";
+import { sharedMemory } from "./shared.ts";
 import { isLibuv } from "./signal-queue.ts";
 
-/** Where the number below is found by the threads that this one starts. */
-const NAME = "std-net loading";
 /** Nobody is waited for longer, in milliseconds. */
 const PATIENCE = 500;
 
@@ -14,15 +13,7 @@ const PATIENCE = 500;
  *
  * One number that all threads share: above 0, how many are loading; below 0, how many are being stopped.
  */
-const state = new Int32Array(sharedState());
-
-function sharedState(): SharedArrayBuffer {
-  const known = getEnvironmentData(NAME);
-  if (known instanceof SharedArrayBuffer) return known;
-  const made = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
-  setEnvironmentData(NAME, made);
-  return made;
-}
+const state = new Int32Array(sharedMemory("loading", Int32Array.BYTES_PER_ELEMENT));
 
 /** Loads in a worker, where it may not be stopped meanwhile. */
 export function loadUnstopped<T>(load: () => T): T {

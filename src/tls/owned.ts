@@ -1,10 +1,5 @@
-import {
-  getEnvironmentData,
-  isMainThread,
-  setEnvironmentData,
-  threadId,
-  type Worker,
-} from "node:worker_threads";
+import { isMainThread, threadId, type Worker } from "node:worker_threads";
+import { sharedMemory } from "../sys/shared.ts";
 import { type OpenSsl, openssl, type Pointer } from "./openssl.ts";
 
 /**
@@ -13,10 +8,8 @@ import { type OpenSsl, openssl, type Pointer } from "./openssl.ts";
  * other uses; the worker's own thread is over by then. It cannot do so itself at its end: a listener of the program's may
  * still come and use them. So a worker whose parent has not loaded this library leaves its own behind.) And the
  * certificates that are trusted, which all threads share.
- *
- * It is kept in memory that the threads share, found as the table of descriptors is (owners.ts).
  */
-const TABLE = "std-net openssl objects";
+
 /** What all threads of a process own beyond so many stays when a worker is terminated. */
 const PLACES = 16_384;
 
@@ -27,21 +20,14 @@ export const CONTEXT = 3n;
 type Kind = typeof CONNECTION | typeof SESSION | typeof CONTEXT;
 const KINDS = 3n;
 
-const memory = sharedMemory();
+const memory = sharedMemory(
+  "openssl objects",
+  PLACES * (BigUint64Array.BYTES_PER_ELEMENT + Int32Array.BYTES_PER_ELEMENT),
+);
 /** For each place the object there; 0 is none. The first is the trust's. */
 const objects = new BigUint64Array(memory, 0, PLACES);
 /** For each place the worker thread that owns it; 0 is none. */
 const owners = new Int32Array(memory, objects.byteLength, PLACES);
-
-function sharedMemory(): SharedArrayBuffer {
-  const known = getEnvironmentData(TABLE);
-  if (known instanceof SharedArrayBuffer) return known;
-  const made = new SharedArrayBuffer(
-    PLACES * (BigUint64Array.BYTES_PER_ELEMENT + Int32Array.BYTES_PER_ELEMENT),
-  );
-  setEnvironmentData(TABLE, made);
-  return made;
-}
 
 process.on("worker", (worker: Worker) => {
   const thread = worker.threadId;

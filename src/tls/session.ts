@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import { part, scratch } from "../bytes.ts";
-import { HeldBytes } from "../held.ts";
+import { GivenBack } from "../held.ts";
 import type { Socket } from "../socket.ts";
 import type { Transport } from "../stream.ts";
 import type { Context } from "./context.ts";
@@ -44,7 +44,7 @@ export interface Peer {
  * TLS on a socket. OpenSSL makes no system calls: it is given what the socket received, and what it has to say is sent
  * (see `Wire`). SSL_ERROR_WANT_READ means that it has used up all that was received.
  */
-export class TlsSession implements Transport {
+export class TlsSession extends GivenBack implements Transport {
   readonly #ssl: OpenSsl;
   readonly #connection: Pointer;
   readonly #context: Context;
@@ -66,8 +66,6 @@ export class TlsSession implements Transport {
   #sendFailure: string | null = null;
   /** The reason behind the last TLS_FAILURE. */
   #reason = "";
-  /** Bytes that were given back, and come before what OpenSSL has. */
-  #held: HeldBytes | null = null;
   /** What a send that would have had to wait left half sent: see `send`. */
   #unsent: Buffer | null = null;
   /** Whether `#unsent` is encrypted, and only the sending is left to do. */
@@ -108,6 +106,7 @@ export class TlsSession implements Transport {
     wire: Wire,
     peer: Peer | null,
   ) {
+    super();
     this.#ssl = ssl;
     this.#wire = wire;
     this.#connection = connection;
@@ -258,8 +257,12 @@ export class TlsSession implements Transport {
     return this.socket.wouldBlock(failure);
   }
 
+  notePending(): void {
+    this.socket.notePending();
+  }
+
   receive(target: Uint8Array, length: number, deadline: number): number {
-    if (this.#held !== null) return this.#receiveHeld(this.#held, target, length);
+    if (this.held !== null) return this.receiveHeld(this.held, target, length);
     if (this.#receiveFailure !== null) return this.#failAgain(this.#receiveFailure);
     const ssl = this.#ssl;
     const limit = this.#limit(deadline, this.socket.readTimeout);
@@ -282,44 +285,8 @@ export class TlsSession implements Transport {
     }
   }
 
-  #receiveHeld(held: HeldBytes, target: Uint8Array, length: number): number {
-    const count = held.moveTo(target, length);
-    if (held.length === 0) {
-      this.#held = null;
-    } else if (held.tooFew) {
-      held.tooFew = false;
-      this.socket.notePending();
-    }
-    return count;
-  }
-
-  unreceive(bytes: Uint8Array): void {
-    this.hold(HeldBytes.copyOf(bytes, false));
-  }
-
-  hold(bytes: HeldBytes): void {
-    if (this.#held !== null) bytes.append(this.#held);
-    this.#held = bytes;
-    if (!bytes.tooFew) this.socket.notePending();
-  }
-
-  takeHeld(least: number, most: number): HeldBytes | null {
-    const held = this.#held;
-    if (held === null || held.length < least || held.length > most || held.memory === null) return null;
-    this.#held = null;
-    return held;
-  }
-
-  get heldLength(): number {
-    return this.#held?.length ?? 0;
-  }
-
-  get hasTooFew(): boolean {
-    return this.#held?.tooFew ?? false;
-  }
-
   peek(target: Uint8Array, length: number, deadline: number): number {
-    if (this.#held !== null) return this.#held.copyTo(target, length);
+    if (this.held !== null) return this.held.copyTo(target, length);
     if (this.#receiveFailure !== null) return this.#failAgain(this.#receiveFailure);
     const limit = this.#limit(deadline, this.socket.readTimeout);
     for (;;) {
@@ -483,7 +450,7 @@ export class TlsSession implements Transport {
   }
 
   pending(): number {
-    if (this.#held !== null) return this.#held.length;
+    if (this.held !== null) return this.held.length;
     if (!this.#buffered || !this.open || this.#receiveFailure !== null) return 0;
     const decrypted = this.#ssl.SSL_pending(this.#connection);
     if (decrypted > 0) return decrypted;
@@ -534,7 +501,7 @@ export class TlsSession implements Transport {
     this.socket.close();
     // An accessor among a call's arguments can close the stream when the call has begun.
     const closed = this.socket.reason(-this.socket.sys.constants.EBADF);
-    this.#held = null;
+    this.held = null;
     this.#receiveFailure = closed;
     this.#sendFailure = closed;
   }
