@@ -4,7 +4,7 @@ import { failed } from "./error.ts";
 import { SocketHandle } from "./handle.ts";
 import { disown, own } from "./owners.ts";
 import { unseenListenerWaits } from "./signals.ts";
-import { networkPlatform, Socket, type Watcher, waitInSlices } from "./socket.ts";
+import { networkPlatform, Socket, type Watcher } from "./socket.ts";
 import { ByteStream, TRANSPORT, type Transport } from "./stream.ts";
 import { type Platform, systemReason } from "./sys/index.ts";
 import { CLOSED, READABLE, type Selector, WRITABLE } from "./sys/selector.ts";
@@ -13,6 +13,7 @@ import { INVALID_TIMEOUT } from "./timeout.ts";
 import type { TlsStream } from "./tls.ts";
 import type { UdpSocket } from "./udp.ts";
 import type { UnixDatagram, UnixListener, UnixStream } from "./unix.ts";
+import { waitInSlices } from "./waiting.ts";
 
 /** What a {@link Poller} can wait for. */
 export type Pollable =

@@ -1,4 +1,5 @@
 import { isMainThread } from "node:worker_threads";
+import { listensHere, mayBeOwn, SUSPICION, warnIfDeadlocked } from "./deadlock.ts";
 import { GivenBack } from "./held.ts";
 import { disown, isOwned, own } from "./owners.ts";
 import {
@@ -12,12 +13,7 @@ import type { Transport } from "./stream.ts";
 import { type Constants, linux } from "./sys/constants.ts";
 import { type Platform, platform, systemReason } from "./sys/index.ts";
 import { lastingBuffer } from "./sys/memory.ts";
-
-/**
- * Waits that are limited to more than this go in slices of it, whatever their limit: so a socket is told once, and
- * its next call with another limit finds it right. To come back once a second costs a waiting program nothing.
- */
-const LIMITED_SLICE = 1000;
+import { comeBackToJavaScript, Direction, pollTimeout, waitInSlices } from "./waiting.ts";
 
 /** The timeval made last: nearly all are of the same length. */
 let lastTimeval: { milliseconds: number; value: Uint8Array } = { milliseconds: -1, value: new Uint8Array() };
@@ -25,17 +21,11 @@ let lastTimeval: { milliseconds: number; value: Uint8Array } = { milliseconds: -
 /** The failure of `connect` when the deadline passed first (no errno: the kernel goes on trying for longer). */
 export const CONNECT_TIMED_OUT = -1_000_000;
 
-/** What poll(2)'s int of milliseconds can hold, 24 days: a longer wait simply goes on after it. */
-const LONGEST_TIMEOUT = 0x7fffffff;
-
 /** How long after a signal a thread that watches for it may take to say that the program is to stop. */
 const INTERRUPT_PAUSE = 5;
 
 /** The longest tick of a kernel's clock, in milliseconds: its timeouts can be over so much early. */
 const TICK = 10;
-
-/** How long a wait lasts before it is asked whether it can ever end. */
-const DEADLOCK_SUSPICION = 1000;
 
 const descriptors = new FinalizationRegistry<{ sys: Platform; descriptor: number }>(({ sys, descriptor }) => {
   disown(descriptor);
@@ -51,27 +41,6 @@ export interface Watcher {
 }
 
 /**
- * Waits with `attempt`, which waits for at most so many milliseconds (as poll(2) takes them), until it gives anything
- * but 0: that, -EAGAIN when the limit has come, or -EINTR when a signal's listener waits.
- */
-export function waitInSlices(
-  sys: Platform,
-  limit: number,
-  attempt: (milliseconds: number) => number,
-): number {
-  const { EINTR, EAGAIN } = sys.constants;
-  for (;;) {
-    const remaining = limit === Number.POSITIVE_INFINITY ? limit : limit - performance.now();
-    const result = attempt(pollTimeout(Math.min(remaining, longestSlice)));
-    if (result > 0) return result;
-    if (result < 0 && (result !== -EINTR || signalListenerWaits())) return result;
-    if (result === 0 && unseenListenerWaits()) return -EINTR;
-    if (limit !== Number.POSITIVE_INFINITY && performance.now() >= limit) return -EAGAIN;
-    comeBackToJavaScript();
-  }
-}
-
-/**
  * One descriptor: the one place that waits, closes and gives descriptors back when their owner was dropped.
  *
  * Calls give 0 or a count, or minus an errno. How they wait: the descriptor is left in blocking mode and the call is
@@ -84,12 +53,8 @@ export class Socket extends GivenBack implements Transport {
   readonly #constants: Constants;
   #descriptor: number;
   #nonblocking = false;
-  /** In milliseconds; Infinity is none. */
-  readTimeout = Number.POSITIVE_INFINITY;
-  writeTimeout = Number.POSITIVE_INFINITY;
-  /** What SO_RCVTIMEO and SO_SNDTIMEO are set to, in milliseconds; Infinity when they were never set. */
-  #receiveSlice = Number.POSITIVE_INFINITY;
-  #sendSlice = Number.POSITIVE_INFINITY;
+  readonly #receiving: Direction;
+  readonly #sending: Direction;
   /**
    * Whether others may wait on the same socket. The timeouts belong to the socket, not to the descriptor: a long one
    * that is set here would keep a worker thread there from coming back in time, so waits go in short slices.
@@ -97,12 +62,10 @@ export class Socket extends GivenBack implements Transport {
   #shared = false;
   #watchers: Set<Watcher> | null = null;
   #isWatchedOver = false;
-  /** Whether this thread's own event loop may be the one that has to answer; null until somebody has to know. */
-  #suspectsDeadlock: boolean | null = false;
-  /** The slices of the present wait that have passed, counted while there is that suspicion. */
-  #slicesWaited = 0;
-  /** When a limited wait to send was last made ready. */
-  #sendArmed = 0;
+  /** Whether this thread's own event loop may be the one that has to answer. */
+  #mayDeadlock = false;
+  /** How long the present wait has lasted, counted in whole slices while there is that suspicion. */
+  #waited = 0;
   /** Whether a signal cut a send short, and the event loop has not turned since. */
   #sendCutShort = false;
 
@@ -112,6 +75,8 @@ export class Socket extends GivenBack implements Transport {
     this.sys = sys;
     this.#constants = sys.constants;
     this.#descriptor = descriptor;
+    this.#receiving = new Direction(sys.constants.SO_RCVTIMEO);
+    this.#sending = new Direction(sys.constants.SO_SNDTIMEO);
     if (descriptor >= 0) own(descriptor);
   }
 
@@ -177,6 +142,23 @@ export class Socket extends GivenBack implements Transport {
 
   get open(): boolean {
     return this.#descriptor >= 0;
+  }
+
+  /** In milliseconds; Infinity is none. */
+  get readTimeout(): number {
+    return this.#receiving.timeout;
+  }
+
+  set readTimeout(milliseconds: number) {
+    this.#receiving.timeout = milliseconds;
+  }
+
+  get writeTimeout(): number {
+    return this.#sending.timeout;
+  }
+
+  set writeTimeout(milliseconds: number) {
+    this.#sending.timeout = milliseconds;
   }
 
   get nonblocking(): boolean {
@@ -255,9 +237,9 @@ export class Socket extends GivenBack implements Transport {
     socket.#nonblocking = this.#nonblocking;
     socket.held = this.held;
     socket.#shared = this.#shared;
-    socket.#receiveSlice = this.#receiveSlice;
-    socket.#sendSlice = this.#sendSlice;
-    socket.#suspectsDeadlock = this.#suspectsDeadlock;
+    socket.#receiving.slice = this.#receiving.slice;
+    socket.#sending.slice = this.#sending.slice;
+    socket.#mayDeadlock = this.#mayDeadlock;
     return socket;
   }
 
@@ -301,26 +283,26 @@ export class Socket extends GivenBack implements Transport {
   }
 
   #receive(target: Uint8Array, length: number, flags: number, deadline: number): number {
-    const limit = this.armReceive(deadline);
-    this.#slicesWaited = 0;
+    const limit = this.#arm(this.#receiving, deadline);
+    this.#waited = 0;
     for (;;) {
       const count = this.sys.recv(this.#descriptor, target, length, flags);
       if (count >= 0) return count;
-      const failure = this.goOnReceiving(this.sys.errno(), limit);
+      const failure = this.#goOn(this.#receiving, this.sys.errno(), limit);
       if (failure < 0) return failure;
     }
   }
 
   send(source: Uint8Array, length: number, deadline: number): number {
     if (this.#sendCutShort) return this.#sendWithoutWaiting(source, length);
-    const limit = this.armSend(deadline);
+    const limit = this.#arm(this.#sending, deadline);
     for (;;) {
       const count = this.sys.send(this.#descriptor, source, length, this.#constants.MSG_NOSIGNAL);
       if (count >= 0) {
         if (count < length) this.#noticeSignal();
         return count;
       }
-      const failure = this.goOnSending(this.sys.errno(), limit);
+      const failure = this.#goOn(this.#sending, this.sys.errno(), limit);
       if (failure < 0) return failure;
     }
   }
@@ -332,7 +314,7 @@ export class Socket extends GivenBack implements Transport {
    */
   #noticeSignal(): void {
     if (this.nonblocking) return;
-    const isOver = performance.now() - this.#sendArmed >= this.#sendSlice - TICK;
+    const isOver = performance.now() - this.#sending.armedAt >= this.#sending.slice - TICK;
     if (!(isOver ? unseenListenerWaits() : signalListenerWaits())) return;
     this.#sendCutShort = true;
     setImmediate(() => {
@@ -359,19 +341,19 @@ export class Socket extends GivenBack implements Transport {
     address: Uint8Array,
     addressLength: Uint32Array,
   ): number {
-    const limit = this.armReceive(Number.POSITIVE_INFINITY);
+    const limit = this.#arm(this.#receiving, Number.POSITIVE_INFINITY);
     const room = addressLength[0]!;
     for (;;) {
       const count = this.sys.recvfrom(this.#descriptor, target, length, flags, address, addressLength);
       if (count >= 0) return count;
-      const failure = this.goOnReceiving(this.sys.errno(), limit);
+      const failure = this.#goOn(this.#receiving, this.sys.errno(), limit);
       if (failure < 0) return failure;
       addressLength[0] = room;
     }
   }
 
   sendTo(source: Uint8Array, length: number, address: Uint8Array): number {
-    const limit = this.armSend(Number.POSITIVE_INFINITY);
+    const limit = this.#arm(this.#sending, Number.POSITIVE_INFINITY);
     for (;;) {
       const count = this.sys.sendto(
         this.#descriptor,
@@ -382,7 +364,7 @@ export class Socket extends GivenBack implements Transport {
         address.length,
       );
       if (count >= 0) return count;
-      const failure = this.goOnSending(this.sys.errno(), limit);
+      const failure = this.#goOn(this.#sending, this.sys.errno(), limit);
       if (failure < 0) return failure;
     }
   }
@@ -396,7 +378,7 @@ export class Socket extends GivenBack implements Transport {
   accept(deadline: number): Socket | number {
     // Under load no wait ever begins that a signal could interrupt.
     if (!this.#nonblocking && unseenListenerWaits()) return -this.#constants.EINTR;
-    const limit = this.armReceive(deadline);
+    const limit = this.#arm(this.#receiving, deadline);
     for (;;) {
       const descriptor = this.sys.accept(this.#descriptor);
       if (descriptor >= 0) {
@@ -404,7 +386,7 @@ export class Socket extends GivenBack implements Transport {
         // may be before they were set: nothing is assumed about the new socket's.
         return new Socket(this.sys, descriptor);
       }
-      const failure = this.goOnReceiving(this.sys.errno(), limit);
+      const failure = this.#goOn(this.#receiving, this.sys.errno(), limit);
       if (failure < 0) return failure;
     }
   }
@@ -413,7 +395,7 @@ export class Socket extends GivenBack implements Transport {
   connectUnix(address: Uint8Array, deadline: number): number {
     const { EAGAIN, EINTR } = this.#constants;
     for (;;) {
-      this.armSend(deadline);
+      this.#arm(this.#sending, deadline);
       if (this.sys.connect(this.#descriptor, address, address.length) === 0) return 0;
       const errno = this.sys.errno();
       // It waits for nothing but room among those not yet accepted, SO_SNDTIMEO long; nothing is begun until then.
@@ -433,9 +415,9 @@ export class Socket extends GivenBack implements Transport {
   connect(address: Uint8Array, deadline: number): number {
     const { EINPROGRESS, EINTR, EAGAIN, EISCONN } = this.#constants;
     // On Linux SO_SNDTIMEO limits connect as well: it gives EINPROGRESS then (socket(7)).
-    this.armSend(deadline);
+    this.#arm(this.#sending, deadline);
     if (this.sys.connect(this.#descriptor, address, address.length) === 0) {
-      if (!deadlockWarned && isLoopback(this.#constants, address)) this.#suspectsDeadlock = null;
+      this.#mayDeadlock = mayBeOwn(this.#constants, address);
       return 0;
     }
     let errno = this.sys.errno();
@@ -526,66 +508,38 @@ export class Socket extends GivenBack implements Transport {
   }
 
   /**
-   * Before a call that may wait to receive: sees to it that it comes back in time. Gives the moment at which the
-   * caller's deadline or the socket's timeout ends (Infinity: never), for `goOnReceiving`.
+   * Before a call that may wait: sees to it that it comes back in time. Gives the moment at which the caller's deadline or
+   * the socket's timeout ends (Infinity: never), for `#goOn`.
    */
-  armReceive(deadline: number): number {
-    if (this.readTimeout === Number.POSITIVE_INFINITY && deadline === Number.POSITIVE_INFINITY) {
-      if (this.#fitsForEver(this.#receiveSlice)) return deadline;
-    }
-    // (A shared socket's mode can have been changed elsewhere.)
-    if (this.#nonblocking && !this.#shared) return deadline;
-    const now = performance.now();
-    const limit = Math.min(deadline, now + this.readTimeout);
-    const slice = this.#fittingSlice(this.#receiveSlice, limit - now);
-    if (slice !== this.#receiveSlice) {
-      this.#receiveSlice = slice;
-      this.#setTimeval(this.#constants.SO_RCVTIMEO, slice);
-    }
-    return limit;
-  }
-
-  /** As `armReceive`, for a call that may wait to send. */
-  armSend(deadline: number): number {
-    if (this.writeTimeout === Number.POSITIVE_INFINITY && deadline === Number.POSITIVE_INFINITY) {
+  #arm(direction: Direction, deadline: number): number {
+    if (direction.timeout === Number.POSITIVE_INFINITY && deadline === Number.POSITIVE_INFINITY) {
       // (With a slice, the main thread needs the time for `#noticeSignal`.)
-      const isTimed = isMainThread && this.#sendSlice !== Number.POSITIVE_INFINITY;
-      if (!isTimed && this.#fitsForEver(this.#sendSlice)) return deadline;
+      const isTimed =
+        isMainThread && direction === this.#sending && direction.slice !== Number.POSITIVE_INFINITY;
+      if (!isTimed && this.#fitsForEver(direction)) return deadline;
     }
     // (A shared socket's mode can have been changed elsewhere.)
     if (this.#nonblocking && !this.#shared) return deadline;
     const now = performance.now();
-    this.#sendArmed = now;
-    const limit = Math.min(deadline, now + this.writeTimeout);
-    const slice = this.#fittingSlice(this.#sendSlice, limit - now);
-    if (slice !== this.#sendSlice) {
-      this.#sendSlice = slice;
-      this.#setTimeval(this.#constants.SO_SNDTIMEO, slice);
+    direction.armedAt = now;
+    const limit = Math.min(deadline, now + direction.timeout);
+    const slice = direction.sliceFor(limit - now, this.#longestSlice());
+    if (slice !== direction.slice) {
+      direction.slice = slice;
+      this.#setTimeval(direction.option, slice);
     }
     return limit;
   }
 
-  /** Whether a wait without limit may go in this slice: in the main thread mostly none at all, which nothing ever set. */
-  #fitsForEver(slice: number): boolean {
-    if (slice === Number.POSITIVE_INFINITY) this.#suspectsDeadlock ??= listensHere();
-    return this.#fittingSlice(slice, Number.POSITIVE_INFINITY) === slice;
-  }
-
-  /**
-   * The slice to wait with: the present one when it ends neither after `remaining` nor needlessly early, so that
-   * calls with a like timeout follow each other without a system call; else one that fits.
-   */
-  #fittingSlice(present: number, remaining: number): number {
-    const most = Math.min(remaining, this.#longestSlice());
-    if (present <= most && present >= Math.min(most, WORKER_SLICE)) return present;
-    // Never back to "for ever" once it was set: another thread may wait on the same socket and rely on its slice.
-    if (most === Number.POSITIVE_INFINITY) return WORKER_SLICE;
-    return Math.max(1, Math.floor(Math.min(most, LIMITED_SLICE)));
+  /** Whether a wait without limit is right as it is: in the main thread mostly without a slice, which nothing ever set. */
+  #fitsForEver(direction: Direction): boolean {
+    if (this.#mayDeadlock && direction.slice === Number.POSITIVE_INFINITY) this.#mayDeadlock = listensHere();
+    return direction.sliceFor(Number.POSITIVE_INFINITY, this.#longestSlice()) === direction.slice;
   }
 
   #longestSlice(): number {
     if (this.#shared) return WORKER_SLICE;
-    return this.#suspectsDeadlock ? Math.min(longestSlice, DEADLOCK_SUSPICION) : longestSlice;
+    return this.#mayDeadlock ? Math.min(longestSlice, SUSPICION) : longestSlice;
   }
 
   #setTimeval(option: number, milliseconds: number): void {
@@ -600,28 +554,7 @@ export class Socket extends GivenBack implements Transport {
    * After a call failed with `errno`: 0 to make it again, or the failure to report. EAGAIN is the end of a slice
    * or of the whole wait; EINTR concerns the caller only when a JavaScript listener waits for the event loop.
    */
-  goOnReceiving(errno: number, limit: number): number {
-    const failure = this.#goOn(errno, limit);
-    if (failure === 0) {
-      // A wait "for ever" ended: the kernel has a timeout that this object did not set (an accepted connection's).
-      if (errno !== this.#constants.EINTR && this.#receiveSlice === Number.POSITIVE_INFINITY)
-        this.#receiveSlice = 0;
-      this.armReceive(limit);
-    }
-    return failure;
-  }
-
-  goOnSending(errno: number, limit: number): number {
-    const failure = this.#goOn(errno, limit);
-    if (failure === 0) {
-      if (errno !== this.#constants.EINTR && this.#sendSlice === Number.POSITIVE_INFINITY)
-        this.#sendSlice = 0;
-      this.armSend(limit);
-    }
-    return failure;
-  }
-
-  #goOn(errno: number, limit: number): number {
+  #goOn(direction: Direction, errno: number, limit: number): number {
     if (errno === this.#constants.EAGAIN) {
       const isOver = limit !== Number.POSITIVE_INFINITY && performance.now() >= limit;
       // Somebody else can have changed it: a clone, another process.
@@ -637,32 +570,24 @@ export class Socket extends GivenBack implements Transport {
       return -errno;
     }
     comeBackToJavaScript();
-    if (this.#suspectsDeadlock !== false && errno === this.#constants.EAGAIN) this.#warnOfDeadlock();
-    // A listener for the warning can have closed it.
-    return this.open ? 0 : -this.#constants.EBADF;
+    if (errno === this.#constants.EAGAIN) this.#sliceEnded(direction);
+    // A listener for the warning of a deadlock can have closed it.
+    if (!this.open) return -this.#constants.EBADF;
+    this.#arm(direction, limit);
+    return 0;
   }
 
-  #warnOfDeadlock(): void {
-    this.#slicesWaited++;
-    if (this.#slicesWaited * this.#receiveSlice < DEADLOCK_SUSPICION) return;
-    this.#suspectsDeadlock = false;
-    if (deadlockWarned || !listensHere()) return;
-    deadlockWarned = true;
-    const warning = new Error(
-      "a blocking std-net call has waited for a second on a loopback connection while this thread's own event loop " +
-        "listens for connections (TCPServerWrap); the event loop cannot answer while the call blocks it, so the call " +
-        "may never end. Put the server or the client into a worker thread or another process.",
-    );
-    warning.name = "BlockedEventLoopWarning";
-    // process.emitWarning would wait for the next tick, which is just what does not come; this is its other half.
-    process.emit("warning", warning);
+  #sliceEnded(direction: Direction): void {
+    if (this.#mayDeadlock) {
+      this.#waited += direction.slice;
+      if (this.#waited >= SUSPICION) {
+        this.#mayDeadlock = false;
+        warnIfDeadlocked();
+      }
+    }
+    // A wait "for ever" ended: the kernel has a timeout that this object did not set (an accepted connection's).
+    if (direction.slice === Number.POSITIVE_INFINITY) direction.slice = 0;
   }
-}
-
-/** Milliseconds as poll(2) takes them: -1 is for ever, and a part of a millisecond is one, lest the wait turn busy. */
-export function pollTimeout(milliseconds: number): number {
-  if (milliseconds === Number.POSITIVE_INFINITY) return -1;
-  return Math.max(0, Math.min(Math.ceil(milliseconds), LONGEST_TIMEOUT));
 }
 
 /** Given in place of a socket: one that was never open, for objects that were made without their factory. */
@@ -673,28 +598,6 @@ export function openedSocket(value: unknown): Socket {
   if (!(value instanceof Socket)) return neverOpen;
   value.closeWhenDropped();
   return value;
-}
-
-let deadlockWarned = false;
-
-function listensHere(): boolean {
-  return process.getActiveResourcesInfo().includes("TCPServerWrap");
-}
-
-/**
- * A JavaScript call between two waits. V8 looks for a termination request on entering a function; a bare loop around
- * an FFI call was measured to miss it for two seconds.
- */
-function comeBackToJavaScript(): void {
-  calls = (calls + 1) | 0;
-}
-let calls = 0;
-
-function isLoopback(constants: Constants, address: Uint8Array): boolean {
-  if (address.length === 16) return address[4] === 127;
-  if (address.length !== 28 || constants.AF_INET6 === 0) return false;
-  for (let index = 8; index < 23; index++) if (address[index] !== 0) return false;
-  return address[23] === 1;
 }
 
 const lookScratch = lastingBuffer(1);
