@@ -66,6 +66,9 @@ export abstract class GivenBack {
   /** What was given back and not received again; it comes before all else. */
   protected held: HeldBytes | null = null;
 
+  /** Whether somebody who reads messages off this stream keeps a part of one, and would go on with it. */
+  isReadInPart = false;
+
   /** Tells whoever waits for this stream (a Poller) that bytes are there which the kernel does not know of. */
   abstract notePending(): void;
 

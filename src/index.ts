@@ -23,6 +23,7 @@ export * as http from "./http/index.ts";
 export type { Json } from "./json.ts";
 export { lookup_host } from "./lookup.ts";
 export { type Interest, type Pollable, type PollEvent, Poller } from "./poller.ts";
+export type { ByteStream } from "./stream.ts";
 export { TcpListener, TcpStream } from "./tcp.ts";
 export type { TlsClientOptions, TlsServerOptions } from "./tls/index.ts";
 export { type TlsConnectOptions, TlsStream } from "./tls.ts";

@@ -178,6 +178,12 @@ export function intoFd(socket: Socket, kind: Kind): Result<number, string> {
   if (socket.pending() > 0) {
     return failed(`${kind.name} into_fd failed: `, "bytes that a failed read gave back are still to be read");
   }
+  if (socket.isReadInPart) {
+    return failed(
+      `${kind.name} into_fd failed: `,
+      "a part of an HTTP message was read, and the rest is still to be",
+    );
+  }
   return Result.ok(socket.giveAway());
 }
 

@@ -52,6 +52,8 @@ export interface Transport {
   readonly heldLength: number;
   /** Whether these were too few twice: nobody need be told of them before more have come. */
   readonly hasTooFew: boolean;
+  /** Whether somebody who reads messages off this stream keeps a part of one, and would go on with it. */
+  isReadInPart: boolean;
   /** How many bytes can be received although the kernel knows nothing of them: given back, or already decrypted. */
   pending(): number;
   /**

@@ -151,6 +151,22 @@ test("into_fd refuses to lose bytes that a failed read gave back", () => {
   server.close();
 });
 
+test("into_fd refuses to lose the part of an HTTP message that was read", () => {
+  const { client, server } = tcpPair();
+  ok(client.write_all("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab"));
+  assert.match(err(net.http.read_request(server, { timeout_ms: 20 })), /timed out$/);
+  assert.equal(
+    err(server.into_fd()),
+    "tcp into_fd failed: a part of an HTTP message was read, and the rest is still to be",
+  );
+  ok(client.write_all("cdnext"));
+  assert.equal(ok(net.http.read_request(server)).body, "abcd");
+  const again = ok(net.TcpStream.from_fd(ok(server.into_fd())));
+  assert.equal(ok(again.read(100)).toString(), "next");
+  again.close();
+  client.close();
+});
+
 test("a connection goes to a worker thread and back, and nothing is lost", async () => {
   const { stream, child } = pythonStream(`
 f = peer.makefile("rwb")

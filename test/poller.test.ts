@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { closeSync, readFileSync } from "node:fs";
 import { after, test } from "node:test";
 import { Worker } from "node:worker_threads";
 import * as net from "std-net";
@@ -142,6 +142,34 @@ for (const mechanism of ["epoll", "poll"] as const) {
       }
     });
   }
+
+  test(`${mechanism}: at most 1024 events at once, and the others with the next wait`, () => {
+    const poller = makePoller();
+    const [near, far] = ok(net.UnixStream.pair());
+    const clones = Array.from({ length: 1500 }, () => ok(near.try_clone()));
+    for (const clone of clones) ok(poller.add(clone, { writable: true }));
+    const seen = new Set<unknown>();
+    for (let round = 0; round < 4 && seen.size < clones.length; round++) {
+      const events = ok(poller.wait(1000));
+      assert.ok(events.length > 0 && events.length <= 1024, `${events.length}`);
+      for (const { socket } of events) seen.add(socket);
+    }
+    assert.equal(seen.size, clones.length);
+    poller.close();
+    for (const stream of [near, far, ...clones]) stream.close();
+  });
+
+  test(`${mechanism}: a descriptor that somebody else closed gives no events`, () => {
+    const poller = makePoller();
+    const { client, server } = tcpPair();
+    ok(poller.add(client, { writable: true }));
+    closeSync(ok(client.as_fd()));
+    assert.deepEqual(ok(poller.wait(20)), []);
+    assert.deepEqual(ok(poller.wait(20)), []);
+    poller.close();
+    client.close();
+    server.close();
+  });
 
   test(`${mechanism}: an interest whose getter closes what it is about`, () => {
     const poller = makePoller();

@@ -166,6 +166,7 @@ abstract class MessageReader<Head> {
       const missing = this.head === undefined ? "headers" : "body complete";
       return `connection closed before ${this.#kind} ${missing}`;
     }
+    this.transport.isReadInPart = this.held !== undefined || this.head !== undefined;
     const isLate = count === TOO_LATE || (this.transport.wouldBlock(count) && performance.now() >= deadline);
     return `http read failed: ${isLate ? "timed out" : this.transport.reason(count)}`;
   }
@@ -175,6 +176,7 @@ abstract class MessageReader<Head> {
     this.held = undefined;
     this.head = undefined;
     this.body = undefined;
+    this.transport.isReadInPart = false;
   }
 }
 

@@ -53,6 +53,7 @@ export interface Constants {
   readonly POLLOUT: number;
   readonly POLLERR: number;
   readonly POLLHUP: number;
+  readonly POLLNVAL: number;
   /** Tells that the peer has ended its side; 0 where poll(2) knows no such event. */
   readonly POLLRDHUP: number;
   readonly F_GETFD: number;
@@ -132,6 +133,7 @@ export const linux: Constants = {
   POLLOUT: 0x4,
   POLLERR: 0x8,
   POLLHUP: 0x10,
+  POLLNVAL: 0x20,
   POLLRDHUP: 0x2000,
   F_GETFD: 1,
   F_SETFD: 2,
@@ -208,6 +210,7 @@ export const darwin: Constants = {
   POLLOUT: 0x4,
   POLLERR: 0x8,
   POLLHUP: 0x10,
+  POLLNVAL: 0x20,
   POLLRDHUP: 0,
   F_GETFD: 1,
   F_SETFD: 2,

@@ -1,4 +1,4 @@
-import { CLOSED, type Libc, READABLE, type Selector, WRITABLE } from "./selector.ts";
+import { CLOSED, type Libc, MOST_EVENTS, READABLE, type Selector, WRITABLE } from "./selector.ts";
 
 /**
  * poll(2), which every system has: what a wait costs grows with how many are registered.
@@ -7,7 +7,7 @@ import { CLOSED, type Libc, READABLE, type Selector, WRITABLE } from "./selector
  */
 export function openPoll({ koffi, library, constants }: Libc): () => Selector {
   const poll = library.func("int poll(void *, unsigned long, int)");
-  const { POLLIN, POLLOUT, POLLERR, POLLHUP, POLLRDHUP, ENOENT } = constants;
+  const { POLLIN, POLLOUT, POLLERR, POLLHUP, POLLNVAL, POLLRDHUP, ENOENT } = constants;
   const SIZE = 8;
 
   return () => {
@@ -15,6 +15,8 @@ export function openPoll({ koffi, library, constants }: Libc): () => Selector {
     /** The token of each entry, and the entry of each descriptor. */
     const tokens: number[] = [];
     const positions = new Map<number, number>();
+    /** Where to begin looking: after the last one that was reported, where there are too many for one wait. */
+    let first = 0;
 
     function put(position: number, descriptor: number, interest: number): void {
       entries.writeInt32LE(descriptor, position * SIZE);
@@ -57,11 +59,21 @@ export function openPoll({ koffi, library, constants }: Libc): () => Selector {
       wait(milliseconds, report) {
         const ready: number = poll(entries, tokens.length, milliseconds);
         if (ready < 0) return -koffi.errno();
-        let left = ready;
-        for (let position = 0; left > 0; position++) {
+        const most = Math.min(ready, MOST_EVENTS);
+        if (ready <= most) first = 0;
+        const count = tokens.length;
+        let reported = 0;
+        for (let step = 0; step < count && reported < most; step++) {
+          const position = (first + step) % count;
           const flags = entries.readInt16LE(position * SIZE + 6);
           if (flags === 0) continue;
-          left--;
+          if ((flags & POLLNVAL) !== 0) {
+            // Closed behind the owner's back. epoll(7) forgets it then; poll(2) passes over what is negative.
+            entries.writeInt32LE(-1, position * SIZE);
+            continue;
+          }
+          reported++;
+          if (reported === most && ready > most) first = (position + 1) % count;
           report(
             tokens[position]!,
             ((flags & POLLIN) !== 0 ? READABLE : 0) |
@@ -69,7 +81,7 @@ export function openPoll({ koffi, library, constants }: Libc): () => Selector {
               ((flags & (POLLERR | POLLHUP | POLLRDHUP)) !== 0 ? CLOSED : 0),
           );
         }
-        return ready;
+        return reported;
       },
       close() {
         tokens.length = 0;

@@ -21,7 +21,7 @@ type Kind = typeof CONNECTION | typeof SESSION | typeof CONTEXT;
 const KINDS = 3n;
 
 const memory = sharedMemory(
-  "openssl objects",
+  "tls-objects",
   PLACES * (BigUint64Array.BYTES_PER_ELEMENT + Int32Array.BYTES_PER_ELEMENT),
 );
 /** For each place the object there; 0 is none. The first is the trust's. */
