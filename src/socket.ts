@@ -24,6 +24,9 @@ export const CONNECT_TIMED_OUT = -1_000_000;
 /** How long after a signal a thread that watches for it may take to say that the program is to stop. */
 const INTERRUPT_PAUSE = 5;
 
+/** What a new connection's send buffer has room for in any case (tcp(7): tcp_wmem). */
+const SMALL_SEND = 4096;
+
 /** The longest tick of a kernel's clock, in milliseconds: its timeouts can be over so much early. */
 const TICK = 10;
 
@@ -283,8 +286,15 @@ export class Socket extends GivenBack implements Transport {
   }
 
   #receive(target: Uint8Array, length: number, flags: number, deadline: number): number {
-    const limit = this.#arm(this.#receiving, deadline);
     this.#waited = 0;
+    if (this.#triesFirst(this.#receiving, deadline)) {
+      const { MSG_DONTWAIT, EAGAIN } = this.#constants;
+      const count = this.sys.recv(this.#descriptor, target, length, flags | MSG_DONTWAIT);
+      if (count >= 0) return count;
+      const errno = this.sys.errno();
+      if (errno !== EAGAIN) return -errno;
+    }
+    const limit = this.#arm(this.#receiving, deadline);
     for (;;) {
       const count = this.sys.recv(this.#descriptor, target, length, flags);
       if (count >= 0) return count;
@@ -295,9 +305,16 @@ export class Socket extends GivenBack implements Transport {
 
   send(source: Uint8Array, length: number, deadline: number): number {
     if (this.#sendCutShort) return this.#sendWithoutWaiting(source, length);
+    const { MSG_NOSIGNAL, MSG_DONTWAIT, EAGAIN } = this.#constants;
+    if (length <= SMALL_SEND && this.#triesFirst(this.#sending, deadline)) {
+      const count = this.sys.send(this.#descriptor, source, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (count >= 0) return count;
+      const errno = this.sys.errno();
+      if (errno !== EAGAIN) return -errno;
+    }
     const limit = this.#arm(this.#sending, deadline);
     for (;;) {
-      const count = this.sys.send(this.#descriptor, source, length, this.#constants.MSG_NOSIGNAL);
+      const count = this.sys.send(this.#descriptor, source, length, MSG_NOSIGNAL);
       if (count >= 0) {
         if (count < length) this.#noticeSignal();
         return count;
@@ -529,6 +546,16 @@ export class Socket extends GivenBack implements Transport {
       this.#setTimeval(direction.option, slice);
     }
     return limit;
+  }
+
+  /**
+   * Whether a call should be made without waiting first: where a wait would need a slice that was never set. On a new
+   * connection what is asked for is often there already, and then that system call is saved.
+   */
+  #triesFirst(direction: Direction, deadline: number): boolean {
+    const forEver = Number.POSITIVE_INFINITY;
+    if (direction.slice !== forEver || this.#nonblocking) return false;
+    return deadline !== forEver || direction.timeout !== forEver || longestSlice !== forEver;
   }
 
   /** Whether a wait without limit is right as it is: in the main thread mostly without a slice, which nothing ever set. */

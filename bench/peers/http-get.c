@@ -14,7 +14,7 @@ static void exchange(const char *request, int length) {
 static void kept(long count) {
   char request[256];
   for (long i = 0; i < count; i++) {
-    int length = snprintf(request, sizeof request, "GET /small HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n", port);
+    int length = snprintf(request, sizeof request, "GET /small HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n" REQUEST_LINES "\r\n", port);
     exchange(request, length);
   }
 }
@@ -23,7 +23,8 @@ static void close_each(long count) {
   char request[256];
   for (long i = 0; i < count; i++) {
     int length = snprintf(request, sizeof request,
-                          "GET /small HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: close\r\n\r\n", port);
+                          "GET /small HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n" REQUEST_LINES "Connection: close\r\n\r\n",
+                          port);
     fd = connect_loopback(SOCK_STREAM, port);
     exchange(request, length);
     close(fd);

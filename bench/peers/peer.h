@@ -18,6 +18,9 @@
 #include <time.h>
 #include <unistd.h>
 
+// What every client's request says beside its Host, so that it is the same exchange for all of them.
+#define REQUEST_LINES "Accept: */*\r\nAccept-Encoding: gzip, deflate, br\r\nUser-Agent: std-net\r\n"
+
 static inline void fail(const char *what) {
   perror(what);
   exit(1);
