@@ -103,6 +103,17 @@ test("a connection that the server closed while it rested is replaced, for a POS
   assert.notEqual(connection(raw.url(TELL), { method: "POST", body: 1 }), second);
 });
 
+test("what a server sends behind its answer is never the answer of a request that follows at once", () => {
+  const [head, body] = [TELL.slice(0, -10), TELL.slice(-10)];
+  // The body is received by a call of its own, which asks for its ten bytes and no more.
+  const url = raw.url(head, "", "", `${body}HTTP/1.1 500 Evil\r\nContent-Length: 4\r\n\r\nevil`);
+  const next = raw.url(TELL);
+  for (let i = 0; i < 1000; i++) {
+    ok(net.http.request({ method: "GET", url }));
+    assert.equal(ok(net.http.request({ method: "GET", url: next })).status, 200);
+  }
+});
+
 test("a server that closes after each answer without saying so is asked again and again", () => {
   // The end comes at the very moment of the next request, before it or after.
   const url = raw.url(TELL, "<end>");

@@ -174,7 +174,8 @@ function exchangeOn(
   const isWhole = !(source instanceof LargeRequest) || source.isWhole;
   const isTunnel = method === "CONNECT" && head.status < 300;
   if (isWhole && received.isClean && !request.closes && !isTunnel && staysOpen(head)) {
-    keepIdle(route.key, connection, lifetimeOf(head.headers["keep-alive"]));
+    const tookAll = inbox.hadRoom && connection.isPlain;
+    keepIdle(route.key, connection, lifetimeOf(head.headers["keep-alive"]), tookAll);
   } else {
     connection.close();
   }

@@ -21,13 +21,18 @@ export class Connection implements Line {
     this.#socket = socket;
   }
 
+  /** Whether what has come lies nowhere but in the inbox and in the system: TLS gives a record at a time. */
+  get isPlain(): boolean {
+    return this.transport === this.#socket;
+  }
+
   /**
    * Whether a connection that rests can serve another request: nothing has come since the last answer's end. An end
    * of stream means that the server is gone, and bytes would be taken for the next request's answer.
    */
   isQuiet(): boolean {
     const { transport } = this;
-    if (transport === this.#socket) return this.#socket.isQuiet();
+    if (this.isPlain) return this.#socket.isQuiet();
     if (transport.pending() > 0) return false;
     if (this.#socket.isQuiet()) return true;
     // What came may be no more than TLS's own (session tickets, a key update). TLS takes that in when it is asked for

@@ -34,6 +34,8 @@ export class Inbox {
   bytes: Buffer = lastingBuffer(INBOX_SIZE);
   start = 0;
   end = 0;
+  /** Whether the last bytes that came left room for more: then no more had come. */
+  hadRoom = false;
   readonly search = new HeadSearch();
 
   /** Makes room behind `end`: for at least one byte, and for up to `wanted` as bytes really come. */
@@ -63,6 +65,7 @@ export class Inbox {
     const target = this.end === 0 ? this.bytes : this.bytes.subarray(this.end);
     const count = source.receive(target, room, deadline);
     if (count > 0) this.end += count;
+    this.hadRoom = count < room;
     return count;
   }
 }

@@ -7,13 +7,13 @@ import type { Connection } from "./connection.ts";
 /** The place of a key. It stays when its connection is taken: the next one goes there. */
 interface Place {
   connection: Connection | null;
-  /** Since when it rests, and how long it may, in the milliseconds of `performance.now()`. */
-  since: number;
+  /** When nothing more had come for sure, and how long it may rest, in the milliseconds of `performance.now()`. */
+  quietAt: number;
   expires: number;
 }
 
 /**
- * A connection that rests for less than so many milliseconds is not looked at where a request may be sent again: what
+ * A connection that was quiet less than so many milliseconds ago is not looked at where a request may be sent again: what
  * would be found comes a moment later as easily as in these, and to look costs as much as all else that a request needs.
  */
 const A_MOMENT = 0.02;
@@ -32,14 +32,17 @@ export function takeIdle(key: string, now: number, isSafe: boolean): Connection 
   if (place === undefined || place.connection === null) return undefined;
   const { connection } = place;
   place.connection = null;
-  const isOneMomentOld = isSafe && now - place.since < A_MOMENT;
-  if (place.expires > now && (isOneMomentOld || connection.isQuiet())) return connection;
+  const wasJustQuiet = isSafe && now - place.quietAt < A_MOMENT;
+  if (place.expires > now && (wasJustQuiet || connection.isQuiet())) return connection;
   connection.close();
   return undefined;
 }
 
-/** Keeps a connection for at most `lifetime` milliseconds. */
-export function keepIdle(key: string, connection: Connection, lifetime: number): void {
+/**
+ * Keeps a connection for at most `lifetime` milliseconds. `isQuiet` says that all that had come was taken: what a server sends
+ * behind its answer must not be the next one's.
+ */
+export function keepIdle(key: string, connection: Connection, lifetime: number, isQuiet: boolean): void {
   if (lifetime <= 0) {
     connection.close();
     return;
@@ -47,14 +50,15 @@ export function keepIdle(key: string, connection: Connection, lifetime: number):
   let place = places.get(key);
   if (place === undefined) {
     if (places.size >= MOST_PLACES) dropOldest();
-    place = { connection: null, since: 0, expires: 0 };
+    place = { connection: null, quietAt: 0, expires: 0 };
     places.set(key, place);
   }
   // Another one is there when two calls overlapped: one was made from a listener that ran while the other waited.
   place.connection?.close();
   place.connection = connection;
-  place.since = performance.now();
-  place.expires = place.since + Math.min(lifetime, LONGEST_REST);
+  const now = performance.now();
+  place.quietAt = isQuiet ? now : Number.NEGATIVE_INFINITY;
+  place.expires = now + Math.min(lifetime, LONGEST_REST);
   if (!isWatching) watchExpiry();
 }
 
