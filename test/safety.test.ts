@@ -1,6 +1,6 @@
 // The safety nets: what goes wrong around the calls is said, not suffered.
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -125,6 +125,11 @@ test("without koffi the import works, and the first call is an error that says w
       );
       assert.match(line, /install it again/);
     }
+
+    mkdirSync(join(folder, "node_modules/koffi"));
+    writeFileSync(join(folder, "node_modules/koffi/index.js"), 'exports.version = "2.9.0";');
+    await using second = startPeer(process.execPath, ["--input-type=module", "-e", program]);
+    assert.match(await second.line(), /: the koffi that was found is too old$/);
   } finally {
     rmSync(folder, { recursive: true });
   }

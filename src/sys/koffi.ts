@@ -29,11 +29,12 @@ export function loadKoffi(): Koffi {
     try {
       const found = attempt() as Koffi;
       if (isRecentEnough(found)) return found;
+      failure = new Error("the koffi that was found is too old");
     } catch (thrown) {
       failure = thrown;
     }
   }
-  throw failure ?? new Error("the koffi that was found is too old");
+  throw failure;
 }
 
 /**
