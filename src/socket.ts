@@ -133,6 +133,7 @@ export class Socket extends GivenBack implements Transport {
     socket.readTimeout = this.readTimeout;
     socket.writeTimeout = this.writeTimeout;
     socket.#nonblocking = this.#isNonblockingInKernel();
+    socket.#mayDeadlock = this.#mayDeadlock;
     socket.#shared = true;
     this.#shared = true;
     return socket;

@@ -44,6 +44,22 @@ test("so does a TLS handshake with one", async () => {
   assert.equal(end.stderr.split("BlockedEventLoopWarning").length - 1, 1, end.stderr);
 });
 
+test("so does a read from a clone of a connection to one", async () => {
+  await using child = node(
+    `const { createServer } = await import("node:net");
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const stream = net.TcpStream.connect("127.0.0.1:" + server.address().port).value;
+      const clone = stream.try_clone().value;
+      clone.set_read_timeout(1300);
+      console.log(clone.read(1).error);
+      process.exit();
+    });`,
+  );
+  const end = await child.exit();
+  assert.equal(end.stdout, "tcp read failed: Resource temporarily unavailable (os error 11)\n");
+  assert.equal(end.stderr.split("BlockedEventLoopWarning").length - 1, 1, end.stderr);
+});
+
 test("a slow server elsewhere gives no warning, even while this event loop listens too", async () => {
   await using child = node(
     `const { Worker } = await import("node:worker_threads");
