@@ -174,8 +174,8 @@ function exchangeOn(
   const isWhole = !(source instanceof LargeRequest) || source.isWhole;
   const isTunnel = method === "CONNECT" && head.status < 300;
   if (isWhole && received.isClean && !request.closes && !isTunnel && staysOpen(head)) {
-    const tookAll = inbox.hadRoom && connection.isPlain;
-    keepIdle(route.key, connection, lifetimeOf(head.headers["keep-alive"]), tookAll);
+    const isQuiet = connection.tookAll(inbox.hadRoom);
+    keepIdle(route.key, connection, lifetimeOf(head.headers["keep-alive"]), isQuiet);
   } else {
     connection.close();
   }

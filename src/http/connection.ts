@@ -7,7 +7,7 @@ import { connectTo, connectUnix } from "../endpoint.ts";
 import type { Socket } from "../socket.ts";
 import type { Transport } from "../stream.ts";
 import { lastingBuffer } from "../sys/memory.ts";
-import { startClient } from "../tls/index.ts";
+import { startClient, type TlsSession } from "../tls/index.ts";
 import { ExchangeFailure, type Inbox, type Line, readHead, sendRequest } from "./exchange.ts";
 import { encode } from "./message.ts";
 import type { Route, ServerTls, Tunnel } from "./route.ts";
@@ -15,15 +15,20 @@ import type { Route, ServerTls, Tunnel } from "./route.ts";
 export class Connection implements Line {
   readonly transport: Transport;
   readonly #socket: Socket;
+  readonly #session: TlsSession | null;
 
-  constructor(transport: Transport, socket: Socket) {
-    this.transport = transport;
+  constructor(socket: Socket, session: TlsSession | null = null) {
+    this.transport = session ?? socket;
     this.#socket = socket;
+    this.#session = session;
   }
 
-  /** Whether what has come lies nowhere but in the inbox and in the system: TLS gives a record at a time. */
-  get isPlain(): boolean {
-    return this.transport === this.#socket;
+  /**
+   * Whether nothing else had come when the last bytes of an answer came. `hadRoom` says that the call that received them had
+   * room for more.
+   */
+  tookAll(hadRoom: boolean): boolean {
+    return this.#session === null ? hadRoom : this.#session.tookAll;
   }
 
   /**
@@ -31,15 +36,15 @@ export class Connection implements Line {
    * of stream means that the server is gone, and bytes would be taken for the next request's answer.
    */
   isQuiet(): boolean {
-    const { transport } = this;
-    if (this.isPlain) return this.#socket.isQuiet();
-    if (transport.pending() > 0) return false;
+    const session = this.#session;
+    if (session === null) return this.#socket.isQuiet();
+    if (session.pending() > 0) return false;
     if (this.#socket.isQuiet()) return true;
     // What came may be no more than TLS's own (session tickets, a key update). TLS takes that in when it is asked for
     // a byte, and then it would have to wait for one.
-    if (transport.setNonblocking(true) < 0) return false;
-    const count = transport.peek(lookScratch, 1, Number.POSITIVE_INFINITY);
-    return count < 0 && transport.wouldBlock(count) && transport.setNonblocking(false) >= 0;
+    if (session.setNonblocking(true) < 0) return false;
+    const count = session.peek(lookScratch, 1, Number.POSITIVE_INFINITY);
+    return count < 0 && session.wouldBlock(count) && session.setNonblocking(false) >= 0;
   }
 
   close(): void {
@@ -63,7 +68,7 @@ export function openConnection(
     ? connectUnix(route.address, Math.min(deadline, performance.now() + connectTimeout))
     : connectTo(route.address, deadline, connectTimeout);
   if (typeof socket === "string") return performance.now() >= deadline ? "timed out" : socket;
-  if (route.tls === null) return new Connection(socket, socket);
+  if (route.tls === null) return new Connection(socket);
   const agreed = agree(
     route.tls,
     route.tunnel,
@@ -89,7 +94,7 @@ function agree(
     }
   }
   const session = startClient(tls.client, socket, tls.host, tls.origin, deadline);
-  return typeof session === "string" ? `tls handshake failed: ${session}` : new Connection(session, socket);
+  return typeof session === "string" ? `tls handshake failed: ${session}` : new Connection(socket, session);
 }
 
 /** Asks a proxy for a tunnel to the server: undefined, or the text of why there is none. */
@@ -97,7 +102,7 @@ function digTunnel(tunnel: Tunnel, socket: Socket, inbox: Inbox, deadline: numbe
   const { address, authorization } = tunnel;
   const credentials = authorization === null ? "" : `Proxy-Authorization: ${authorization}\r\n`;
   const head = `CONNECT ${address} HTTP/1.1\r\nHost: ${address}\r\n${credentials}\r\n`;
-  const source = sendRequest(new Connection(socket, socket), encode(head, ""), deadline);
+  const source = sendRequest(new Connection(socket), encode(head, ""), deadline);
   const answer = source instanceof ExchangeFailure ? source : readHead(source, inbox, false, deadline);
   if (answer instanceof ExchangeFailure) return `proxy CONNECT failed: ${answer.reason}`;
   if (answer.status >= 300) return `proxy refused CONNECT: ${`${answer.status} ${answer.reason}`.trim()}`;

@@ -449,6 +449,11 @@ export class TlsSession extends GivenBack implements Transport {
     return this.#failAgain(reason);
   }
 
+  /** Whether all that had come when the last bytes were received was taken out, so that nothing lies here or in the system. */
+  get tookAll(): boolean {
+    return this.#drained && !this.#buffered && this.#wire.hadRoom;
+  }
+
   pending(): number {
     if (this.held !== null) return this.held.length;
     if (!this.#buffered || !this.open || this.#receiveFailure !== null) return 0;

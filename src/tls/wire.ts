@@ -51,11 +51,14 @@ export class Wire {
 
   /** Whether what was received last was one record, whole, and nothing else. */
   isOneRecord = false;
+  /** Whether there was room for more then: nothing else had come. */
+  hadRoom = false;
 
   /** Receives and hands on: how many bytes, 0 at the end of the stream, or a failure of the socket's. */
   receive(limit: number): number {
     const count = this.#socket.receive(inbound, INBOUND, limit);
     if (count <= 0) return count;
+    this.hadRoom = count < INBOUND;
     this.isOneRecord = count === RECORD_HEAD + (inbound[3]! << 8) + inbound[4]!;
     return this.#ssl.BIO_write(this.#toOpenSsl, inbound, count) === count ? count : -ENOMEM;
   }
