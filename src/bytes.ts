@@ -2,7 +2,7 @@ import { constants } from "node:buffer";
 import { isUint8Array } from "node:util/types";
 import { markAsUntransferable } from "node:worker_threads";
 import { platform } from "./sys/index.ts";
-import { lastingBuffer } from "./sys/memory.ts";
+import { lastingBuffer, onSetAside } from "./sys/memory.ts";
 
 /** What is accepted wherever bytes go in: raw bytes, a list of integers 0..255, or text that is sent as UTF-8. */
 export type Bytes = Uint8Array | readonly number[] | string;
@@ -163,7 +163,7 @@ export function enlarge(buffer: Buffer, most: number): Buffer | null {
 
 // No pointer can be had into the JavaScript heap without moving the bytes out of it first (0.7 microseconds). A copy
 // into memory that stays put is quicker.
-const sendScratch = lastingBuffer(SMALL);
+let sendScratch = lastingBuffer(SMALL);
 
 /** The same bytes where a pointer to them is cheap: for a call that is over before the next one begins. */
 export function inPlace(bytes: Uint8Array, length: number): Uint8Array {
@@ -172,3 +172,16 @@ export function inPlace(bytes: Uint8Array, length: number): Uint8Array {
   if (length > 0) sendScratch.set(bytes);
   return sendScratch;
 }
+
+onSetAside(() => {
+  const received = receiveScratch;
+  const sent = sendScratch;
+  receiveScratch = lastingBuffer(64 * 1024);
+  sendScratch = lastingBuffer(SMALL);
+  // The slab's next bytes are promised to the call that waits: another slab is begun.
+  slab = NO_SLAB;
+  return () => {
+    receiveScratch = received;
+    sendScratch = sent;
+  };
+});

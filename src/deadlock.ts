@@ -1,4 +1,5 @@
 import type { Constants } from "./sys/constants.ts";
+import { withScratchSetAside } from "./sys/memory.ts";
 
 /**
  * A wait that can never end: a blocked call to a server that this very thread's event loop would have to run. Nothing can
@@ -31,7 +32,7 @@ export function warnIfDeadlocked(): void {
   );
   warning.name = "BlockedEventLoopWarning";
   // process.emitWarning would wait for the next tick, which is just what does not come; this is its other half.
-  process.emit("warning", warning);
+  withScratchSetAside(() => process.emit("warning", warning));
 }
 
 function isLoopback(constants: Constants, address: Uint8Array): boolean {

@@ -60,6 +60,50 @@ test("so does a read from a clone of a connection to one", async () => {
   assert.equal(end.stderr.split("BlockedEventLoopWarning").length - 1, 1, end.stderr);
 });
 
+for (const [what, prepare, listener, call, result] of [
+  [
+    "a receive",
+    "b.write('right'); p.write('WRONG');",
+    "q.read(5); b.write('-done');",
+    "a.read_exact(10).map(String).unwrapOr('')",
+    "right-done",
+  ],
+  [
+    "a large receive",
+    "b.write(Buffer.alloc(70_000, 'r')); a.read(70_000); p.write(Buffer.alloc(70_000, 'W'));",
+    "globalThis.other = q.read(70_000).value; b.write(Buffer.alloc(70_000, 'd'));",
+    "String(a.read(70_000).map((bytes) => bytes.every((byte) => byte === 100)).unwrapOr(false)) + other.every((byte) => byte === 87)",
+    "truetrue",
+  ],
+  [
+    "a send",
+    "a.set_nonblocking(true); while (a.write(Buffer.alloc(1e6, 'z')).isOk); while (a.write('z').isOk); a.set_nonblocking(false);",
+    "p.write('WRONG'); b.set_nonblocking(true); while (b.read(1 << 20).isOk);",
+    "(a.write('right'), a.close(), b.set_nonblocking(false), b.read_to_end().unwrapOr(Buffer.alloc(0)).subarray(-5).toString())",
+    "right",
+  ],
+] as const) {
+  test(`a listener for the warning makes calls of its own in the middle of ${what}`, async () => {
+    await using child = node(
+      `const { createServer } = await import("node:net");
+      createServer().listen(0, "127.0.0.1", () => {
+        const listener = net.TcpListener.bind("127.0.0.1:0").value;
+        const a = net.TcpStream.connect(listener.local_addr().value).value;
+        const b = listener.accept().value;
+        const [p, q] = net.UnixStream.pair().value;
+        ${prepare}
+        let warned = false;
+        process.on("warning", () => { warned = true; ${listener} });
+        const result = ${call};
+        console.log(warned, result);
+        process.exit();
+      });`,
+    );
+    const { stdout, stderr } = await child.exit();
+    assert.equal(stdout, `true ${result}\n`, stderr);
+  });
+}
+
 test("a slow server elsewhere gives no warning, even while this event loop listens too", async () => {
   await using child = node(
     `const { Worker } = await import("node:worker_threads");

@@ -6,7 +6,7 @@
  */
 import { err, ok, type Result } from "true-myth/result";
 import { stringify } from "../json.ts";
-import { lastingBuffer } from "../sys/memory.ts";
+import { lastingBuffer, onSetAside } from "../sys/memory.ts";
 import { type Field, isSendableValue, isToken } from "./fields.ts";
 
 /** The body of a message that goes out: text (sent as UTF-8) or bytes. */
@@ -117,6 +117,14 @@ export interface Encoded {
 /** Small messages are made in one buffer, again and again: a new one for each costs more than the rest. */
 const SCRATCH_SIZE = 64 * 1024;
 let scratch: Buffer | undefined;
+
+onSetAside(() => {
+  const used = scratch;
+  scratch = undefined;
+  return () => {
+    scratch = used;
+  };
+});
 
 /**
  * Head and body in one buffer, for one send. The bytes may lie in a buffer that the next call overwrites: send

@@ -29,13 +29,37 @@ export function addressFinder(koffi: Koffi): (view: ArrayBufferView) => number {
     let address = addresses.get(view);
     if (address === undefined) return 0;
     if (address === 0) {
-      // User space ends far below 2^53, so that a number holds every address. (To ask for it also moves a small typed
-      // array out of the engine's own heap, for good: there it would be moved about.)
+      // (To ask for it also moves a small typed array out of the engine's own heap, for good: there it would be moved about.)
       address = Number(koffi.address(view));
+      // User space ends far below 2^53; but some allocators keep a tag in the highest byte, and that no number can hold.
+      if (!Number.isSafeInteger(address)) return 0;
       addresses.set(view, address);
     }
     last = view;
     lastAddress = address;
     return address;
   };
+}
+
+/**
+ * What sets aside the scratch memory of a module, and gives what puts it back. A call that waits has bytes there; should
+ * somebody else's code run meanwhile (a listener for a warning), its calls must find other memory.
+ */
+export type SetAside = () => () => void;
+
+const modules: SetAside[] = [];
+
+/** For each module with scratch memory that a call may still need after a wait. */
+export function onSetAside(setAside: SetAside): void {
+  modules.push(setAside);
+}
+
+/** Runs somebody else's code in the middle of a call. */
+export function withScratchSetAside(run: () => void): void {
+  const puttingBack = modules.map((setAside) => setAside());
+  try {
+    run();
+  } finally {
+    for (const putBack of puttingBack) putBack();
+  }
 }
