@@ -2,12 +2,14 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, fstatSync, openSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { createServer, Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
+import koffi from "koffi";
 import * as net from "std-net";
+import type { Result } from "true-myth/result";
 import { err, ok, openDescriptors, portOf, python } from "./support/peer.ts";
 import { pythonStream, tcpPair } from "./support/sockets.ts";
 
@@ -82,6 +84,135 @@ for (const kind of kinds) {
     );
     closeSync(file);
     assert.equal(openDescriptors(), before);
+  });
+}
+
+test("a descriptor that a child process would inherit is closed on exec once it is taken over", () => {
+  const { client, server } = tcpPair();
+  const fd = ok(client.into_fd());
+  const isClosedOnExec = (): boolean =>
+    (Number.parseInt(/^flags:\s+(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))![1]!, 8) &
+      0o2000000) !==
+    0;
+  const fcntl = koffi.load(null).func("int fcntl(int, int, ...)");
+  fcntl(fd, 2, "int", 0); // F_SETFD
+  assert.equal(isClosedOnExec(), false);
+  const again = ok(net.TcpStream.from_fd(fd));
+  assert.equal(isClosedOnExec(), true);
+  again.close();
+  server.close();
+});
+
+const wordOf: { readonly [kind in Kind]: string } = {
+  TcpStream: "tcp",
+  TcpListener: "tcp listener",
+  UdpSocket: "udp",
+  UnixStream: "unix",
+  UnixListener: "unix listener",
+  UnixDatagram: "unix",
+};
+
+// The system refuses everything on a descriptor that somebody else closed: each member says what failed, in the
+// contract's words.
+const streamCalls = {
+  read: [
+    ["read", 1],
+    ["read_into", Buffer.alloc(1)],
+    ["read_exact", 1],
+    ["read_to_end"],
+    ["read_until", "x"],
+    ["peek", 1],
+  ],
+  write: [
+    ["write", "x"],
+    ["write_all", "x"],
+  ],
+  shutdown: [["shutdown", "both"]],
+  peer_addr: [["peer_addr"]],
+};
+const datagramCalls = {
+  recv: [
+    ["recv", 1],
+    ["recv_from", 1],
+    ["peek", 1],
+    ["peek_from", 1],
+  ],
+  peer_addr: [["peer_addr"]],
+};
+const commonCalls = {
+  set_nonblocking: [["set_nonblocking", true]],
+  local_addr: [["local_addr"]],
+  take_error: [["take_error"]],
+  try_clone: [["try_clone"]],
+};
+const named = (...calls: [string, ...unknown[]][]): Calls =>
+  Object.fromEntries(calls.map((call) => [call[0], [call]]));
+type Calls = { [word: string]: unknown[][] };
+const ttlCalls = named(["set_ttl", 5], ["ttl"]);
+const failingCalls: { [kind in Kind]: Calls } = {
+  TcpStream: {
+    ...streamCalls,
+    ...ttlCalls,
+    ...named(
+      ["set_nodelay", true],
+      ["nodelay"],
+      ["set_linger", null],
+      ["linger"],
+      ["set_keepalive", true],
+      ["keepalive"],
+    ),
+  },
+  TcpListener: { ...ttlCalls, ...named(["accept"]) },
+  UdpSocket: {
+    ...datagramCalls,
+    ...ttlCalls,
+    send: [
+      ["send", "x"],
+      ["send_to", "x", "127.0.0.1:9"],
+    ],
+    ...named(
+      ["connect", "127.0.0.1:9"],
+      ["set_broadcast", true],
+      ["broadcast"],
+      ["join_multicast_v4", "239.255.7.7", "127.0.0.1"],
+      ["leave_multicast_v4", "239.255.7.7", "127.0.0.1"],
+      ["join_multicast_v6", "ff01::77", 1],
+      ["leave_multicast_v6", "ff01::77", 1],
+      ["set_multicast_loop_v4", true],
+      ["multicast_loop_v4"],
+      ["set_multicast_ttl_v4", 1],
+      ["multicast_ttl_v4"],
+    ),
+  },
+  UnixStream: streamCalls,
+  UnixListener: named(["accept"]),
+  UnixDatagram: {
+    ...datagramCalls,
+    send: [
+      ["send", "x"],
+      ["send_to", "x", "/nowhere"],
+    ],
+    ...named(["connect", "/nowhere"], ["shutdown", "both"]),
+  },
+};
+
+for (const kind of kinds) {
+  test(`${kind}: each member says what failed`, () => {
+    const socket = makers[kind]();
+    closeSync(ok(socket.as_fd()));
+    for (const [word, calls] of Object.entries({ ...commonCalls, ...failingCalls[kind] })) {
+      for (const [member, ...args] of calls as [string, ...unknown[]][]) {
+        const call = (
+          socket as unknown as { [member: string]: (...args: unknown[]) => Result<unknown, string> }
+        )[member];
+        assert.equal(
+          err(call!.apply(socket, args)),
+          `${wordOf[kind]} ${word} failed: Bad file descriptor (os error 9)`,
+          member,
+        );
+      }
+    }
+    socket.close();
   });
 }
 

@@ -69,3 +69,54 @@ subprocess.call([sys.argv[1], "--input-type=module", "-e", sys.argv[2]])' "$2" "
   assert.equal(await peer.line(), "listener");
   rmSync(folder, { recursive: true });
 });
+
+test("each address of a name is tried in order, the last error is reported, and UDP takes one of its family", {
+  skip,
+}, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "std-net-"));
+  const hosts = join(folder, "hosts");
+  // TCP to a group fails at once, and otherwise than where nobody listens.
+  writeFileSync(
+    hosts,
+    "::1 both.example\n127.0.0.1 both.example\n127.0.0.3 two.example\n127.0.0.2 two.example\n127.0.0.1 worse.example\n224.0.0.1 worse.example\n",
+  );
+  const program = `
+import * as net from "std-net";
+const listener = net.TcpListener.bind("127.0.0.1:0").value;
+const { port } = new URL("http://" + listener.local_addr().value);
+console.log(net.lookup_host("both.example:" + port).value.length, net.TcpStream.connect("both.example:" + port).isOk);
+listener.close();
+const [first, second] = net.lookup_host("two.example:" + port).value;
+for (const each of [first, second]) {
+  const only = net.TcpListener.bind(each).value;
+  const stream = net.TcpStream.connect("two.example:" + port).value;
+  console.log(stream.peer_addr().value === each);
+  only.close();
+  stream.close();
+}
+const all = [net.TcpListener.bind(first).value, net.TcpListener.bind(second).value];
+console.log(net.TcpStream.connect("two.example:" + port).value.peer_addr().value === first);
+const errors = net.lookup_host("worse.example:9").value.map((each) => net.TcpStream.connect(each).error);
+console.log(errors.length, errors[0] !== errors[1], net.TcpStream.connect("worse.example:9").error === errors[1]);
+for (const address of ["127.0.0.1:0", "[::1]:0"]) {
+  const socket = net.UdpSocket.bind(address).value;
+  const { port } = new URL("http://" + socket.local_addr().value);
+  console.log(socket.send_to("x", "both.example:" + port).unwrapOr(0), socket.recv_from(9).value[1] === socket.local_addr().value);
+}
+`;
+  const script = 'mount --bind "$1" /etc/hosts && exec "$2" --input-type=module -e "$3"';
+  await using peer = startPeer("unshare", [
+    "--mount",
+    "sh",
+    "-c",
+    script,
+    "sh",
+    hosts,
+    process.execPath,
+    program,
+  ]);
+  for (const line of ["2 true", "true", "true", "true", "2 true true", "1 true", "1 true"]) {
+    assert.equal(await peer.line(), line);
+  }
+  rmSync(folder, { recursive: true });
+});

@@ -133,6 +133,19 @@ test("read_until: the limit counts the delimiter, and over it nothing is lost", 
   server.close();
 });
 
+test("read_until: without a limit it is 64 KiB, to the byte", () => {
+  const { client, server } = tcpPair();
+  const line = Buffer.alloc(65536, "x");
+  line[65535] = 0x0a;
+  ok(server.write_all(line));
+  assert.equal(ok(client.read_until("\n")).length, 65536);
+  ok(server.write_all(Buffer.concat([Buffer.from("x"), line])));
+  assert.equal(err(client.read_until("\n")), "tcp read failed: no delimiter within 65536 bytes");
+  assert.equal(ok(client.read_until("\n", 65537)).length, 65537);
+  client.close();
+  server.close();
+});
+
 test("read_until: at the end of the stream nothing is lost", async () => {
   const { stream, child } = pythonStream(`
 peer.sendall(b"unfin"); time.sleep(0.05); peer.sendall(b"ished"); peer.close()`);

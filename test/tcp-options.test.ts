@@ -105,6 +105,21 @@ for (const host of ["127.0.0.1", "[::1]"]) {
   });
 }
 
+test("ttl of an IPv6 socket holds for what it sends to IPv4 addresses too", async () => {
+  await using peer = python(`
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.IPPROTO_IP, 12, 1) # IP_RECVTTL
+s.bind(("127.0.0.1", 0))
+print(s.getsockname()[1])
+data, ancillary, flags, sender = s.recvmsg(10, 100)
+print(int.from_bytes(ancillary[0][2], sys.byteorder))`);
+  const udp = ok(net.UdpSocket.bind("[::]:0"));
+  ok(udp.set_ttl(33));
+  ok(udp.send_to("x", `[::ffff:127.0.0.1]:${await peer.line()}`));
+  assert.equal(await peer.line(), "33");
+  udp.close();
+});
+
 test("linger is rounded up to whole seconds, and 0 resets the connection at close", async () => {
   const { stream, child } = pythonStream(`
 try:
@@ -124,7 +139,9 @@ except ConnectionResetError:
   for (const wrong of [-1, Number.NaN, "5", undefined, true]) {
     assert.equal(err(stream.set_linger(wrong as number)), "timeout must be a positive number");
   }
-  ok(stream.set_linger(1e12));
+  // As much as the system can hold, and never a 0, which would reset.
+  ok(stream.set_linger(2 ** 33 * 1000));
+  assert.equal(ok(stream.linger()), (2 ** 31 - 1) * 1000);
   ok(stream.set_linger(0));
   assert.equal(ok(stream.linger()), 0);
   stream.close();
@@ -187,6 +204,14 @@ test("bind options: backlog, reuse_port, ipv6_only, and what is none", () => {
   assert.equal(net.error_code(err(net.UdpSocket.bind(ok(udp.local_addr())))), "EADDRINUSE");
   udp.close();
 
+  for (const only of [true, false]) {
+    const both = ok(net.UdpSocket.bind("[::]:0", { ipv6_only: only }));
+    const port = portOf(ok(both.local_addr()));
+    const other = net.UdpSocket.bind(`127.0.0.1:${port}`);
+    assert.equal(other.isOk, only, "the port is free for IPv4 where the socket is for IPv6 alone");
+    if (other.isOk) other.value.close();
+    both.close();
+  }
   for (const only of [true, false]) {
     const listener = ok(net.TcpListener.bind("[::]:0", { ipv6_only: only }));
     const port = portOf(ok(listener.local_addr()));
@@ -264,8 +289,10 @@ test("an accepted stream blocks even when its listener does not", async () => {
 test("try_clone: one connection, two descriptors", () => {
   const { client, server } = tcpPair();
   ok(client.set_read_timeout(5000));
+  ok(client.set_write_timeout(4000));
   const clone = ok(client.try_clone());
   assert.equal(ok(clone.read_timeout()), 5000);
+  assert.equal(ok(clone.write_timeout()), 4000);
   assert.notEqual(ok(clone.as_fd()), ok(client.as_fd()));
   assert.equal(
     readlinkSync(`/proc/self/fd/${ok(clone.as_fd())}`),
@@ -328,6 +355,12 @@ test("a read timeout of one clone is not the other's", () => {
 test("lookup_host gives all addresses", () => {
   assert.deepEqual(ok(net.lookup_host("127.0.0.1:80")), ["127.0.0.1:80"]);
   assert.deepEqual(ok(net.lookup_host("[::1]:443")), ["[::1]:443"]);
+  // A scope goes in as name or number, and comes out as the number.
+  const loopback = readFileSync("/sys/class/net/lo/ifindex", "utf8").trim();
+  assert.deepEqual(ok(net.lookup_host("[fe80::1%lo]:80")), [`[fe80::1%${loopback}]:80`]);
+  assert.deepEqual(ok(net.lookup_host("[fe80::1%77]:80")), ["[fe80::1%77]:80"]);
+  assert.deepEqual(ok(net.lookup_host("[fe80::1%4294967295]:80")), ["[fe80::1%4294967295]:80"]);
+  assert.equal(err(net.lookup_host("[fe80::1%4294967296]:80")), "lookup_host failed: invalid socket address");
   const found = ok(net.lookup_host("localhost:8080"));
   assert.ok(found.length > 0);
   for (const address of found) assert.match(address, /^(127\.0\.0\.1|\[::1\]):8080$/);

@@ -87,6 +87,28 @@ print("closed")
     stream.close();
   });
 
+  test("no call raises SIGPIPE, for which a program may listen", async () => {
+    await using child = node(`
+let raised = 0;
+process.on("SIGPIPE", () => raised++);
+const errors = [];
+const [near, far] = net.UnixStream.pair().value;
+far.close();
+errors.push(near.write("x").error, near.write_all(Buffer.alloc(100)).error);
+const listener = net.TcpListener.bind("127.0.0.1:0").value;
+const stream = net.TcpStream.connect(listener.local_addr().value).value;
+stream.shutdown("write");
+errors.push(stream.write("x").error, stream.write_all(Buffer.alloc(100)).error);
+errors.push(net.http.write_response(stream, { status: 200 }).error);
+for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
+console.log(errors.filter((error) => net.error_code(error) === "EPIPE").length, raised);
+process.kill(process.pid, "SIGPIPE");
+while (raised === 0) await new Promise(setImmediate);
+console.log("heard");`);
+    assert.equal(await child.line(), "5 0");
+    assert.equal(await child.line(), "heard");
+  });
+
   test("ten megabytes arrive whole, whatever write takes at a time", async () => {
     await using peer = python(`
 import hashlib

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { test } from "node:test";
 import * as net from "std-net";
@@ -166,6 +167,8 @@ test("multicast v6: what Python sends to a group comes while it is joined", asyn
   if (!loopback) return context.skip("this host has no IPv6 loopback");
   const near = socket("[::]:0");
   ok(near.join_multicast_v6("ff01::77", 1));
+  // Of the interface with this number, and not of one that the system picks.
+  assert.match(readFileSync("/proc/net/igmp6", "utf8"), /^1\s+lo\s+ff010000000000000000000000000077\s/m);
   const port = portOf(ok(near.local_addr()));
   const send = `
 s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
