@@ -119,6 +119,33 @@ test("limits and errors, which stay", () => {
   }
 });
 
+test("limits without options: 64 KiB of header section, 128 fields, 32 interim answers, a body of 64 MiB", () => {
+  const padded = (size: number): string => {
+    const head = "HTTP/1.1 204 No Content\r\na: \r\n\r\n";
+    return head.replace("a: ", `a: ${"x".repeat(size - head.length)}`);
+  };
+  const fields = (count: number): string => `HTTP/1.1 204 No Content\r\n${"a: b\r\n".repeat(count)}\r\n`;
+  const interim = (count: number): string => "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(count) + fields(1);
+  const announced = (length: number): string => `HTTP/1.1 200 OK\r\nContent-Length: ${length}\r\n\r\n`;
+  for (const [answer, text] of [
+    [padded(65536), null],
+    [padded(65537), "http headers too large"],
+    [fields(128), null],
+    [fields(129), "http headers too large"],
+    [interim(32), null],
+    [interim(33), "too many interim responses"],
+    [announced(64 * 2 ** 20), "http read failed: timed out"],
+    [announced(64 * 2 ** 20 + 1), "response body too large"],
+  ] as const) {
+    const { client, server } = tcpPair();
+    ok(server.write_all(answer));
+    const result = net.http.read_response(client, { timeout_ms: 50 });
+    assert.equal(result.isOk ? null : result.error, text);
+    client.close();
+    server.close();
+  }
+});
+
 test("a server of another protocol, which says no more until it is answered, is told at once", () => {
   for (const [greeting, text] of [
     ["220 mail.test ESMTP\r\n", "invalid http response: malformed start line"],

@@ -412,6 +412,31 @@ for (const [name, steps, text] of [
   });
 }
 
+test("limits without options: 64 KiB of header section, 128 fields, 32 interim answers, a body of 64 MiB", () => {
+  const padded = (size: number): string => {
+    const head = "HTTP/1.1 204 No Content\r\na: \r\n\r\n";
+    return head.replace("a: ", `a: ${"x".repeat(size - head.length)}`);
+  };
+  const fields = (count: number): string => `HTTP/1.1 204 No Content\r\n${"a: b\r\n".repeat(count)}\r\n`;
+  const interim = (count: number): string => "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(count) + fields(1);
+  const announced = (length: number): string => `HTTP/1.1 200 OK\r\nContent-Length: ${length}\r\n\r\n`;
+  const short = "connection closed before response body complete";
+  for (const [answer, text] of [
+    [padded(65536), null],
+    [padded(65537), "http headers too large"],
+    [fields(128), null],
+    [fields(129), "http headers too large"],
+    [interim(32), null],
+    [interim(33), "too many interim responses"],
+    [announced(64 * 2 ** 20), short],
+    [announced(64 * 2 ** 20 + 1), "response body too large"],
+  ] as const) {
+    const url = raw.url(answer, "<end>");
+    const result = get(url, { keep_alive: false });
+    assert.equal(result.isOk ? null : result.error, text === null ? null : `http request failed: ${text}`);
+  }
+});
+
 test("limits: one byte more than max_body_bytes is an error, by each framing", () => {
   const big = "x".repeat(1000);
   const all = `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${`fa\r\n${"x".repeat(250)}\r\n`.repeat(4)}0\r\n\r\n`;

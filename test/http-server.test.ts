@@ -278,6 +278,22 @@ describe("read_request", () => {
     );
   });
 
+  test("has limits without options too: 64 KiB of header section, 128 fields, a body of 1 MiB, to the byte", () => {
+    const padded = (size: number): string =>
+      get.replace("\r\n\r\n", `\r\na: ${"x".repeat(size - get.length - 5)}\r\n\r\n`);
+    assert.equal(Buffer.byteLength(padded(65536)), 65536);
+    assert.equal(request(padded(65536)).method, "GET");
+    assert.equal(err(received(padded(65537))), "http headers too large");
+    const fields = (count: number): string =>
+      get.replace("\r\n\r\n", `${"\r\na: b".repeat(count - 1)}\r\n\r\n`);
+    assert.equal(request(fields(128)).method, "GET");
+    assert.equal(err(received(fields(129))), "http headers too large");
+    const announced = (length: number): string =>
+      `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${length}\r\n\r\n`;
+    assert.equal(err(received(announced(2 ** 20))), "connection closed before request body complete");
+    assert.equal(err(received(announced(2 ** 20 + 1))), "request body too large");
+  });
+
   test("has room for a megabyte of body, and with the option for more", () => {
     connected((client, server) => {
       client.set_nonblocking(true);
