@@ -78,11 +78,14 @@ test("a child process inherits none", () => {
   const client = ok(net.TcpStream.connect(address));
   const server = ok(listener.accept());
   const udp = ok(net.UdpSocket.bind("127.0.0.1:0"));
+  const pair = ok(net.UnixStream.pair());
+  const clone = ok(udp.try_clone());
+  const poller = ok(net.Poller.create());
   // The standard streams may be sockets themselves (Node makes them so for a child).
   const program =
-    "import os; print([f for f in map(int, os.listdir('/proc/self/fd')) if f > 2 and os.path.exists('/proc/self/fd/%d' % f) and 'socket' in os.readlink('/proc/self/fd/%d' % f)])";
+    "import os; print([f for f in map(int, os.listdir('/proc/self/fd')) if f > 2 and os.path.exists('/proc/self/fd/%d' % f) and ('socket' in os.readlink('/proc/self/fd/%d' % f) or 'eventpoll' in os.readlink('/proc/self/fd/%d' % f))])";
   assert.equal(execFileSync("python3", ["-c", program], { encoding: "utf8" }), "[]\n");
-  for (const open of [client, server, udp]) open.close();
+  for (const open of [client, server, udp, ...pair, clone, poller]) open.close();
 });
 
 test("an object that was dropped gives its descriptor back when it is collected", async () => {

@@ -232,6 +232,8 @@ const withTimeouts: Record<string, () => { client: net.TcpStream; server: net.Tc
   "its own": () => {
     const pair = tcpPair();
     ok(pair.client.set_read_timeout(10));
+    ok(pair.client.set_write_timeout(10));
+    ok(pair.client.write("x"));
     assert.equal(net.error_code(err(pair.client.read(1))), "EAGAIN");
     return pair;
   },
@@ -251,7 +253,7 @@ for (const [whose, make] of Object.entries(withTimeouts)) {
     const { client, server } = make();
     const fd = ok(client.into_fd());
     const program =
-      "import socket; s = socket.socket(fileno=3); print('ready', flush=True); print(s.recv(10))";
+      "import socket; s = socket.socket(fileno=3); print('ready', flush=True); print(s.recv(10), any(s.getsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, 16)))";
     const child = spawn("python3", ["-c", program], { stdio: ["ignore", "pipe", "inherit", fd] });
     closeSync(fd);
     let text = "";
@@ -262,7 +264,7 @@ for (const [whose, make] of Object.entries(withTimeouts)) {
       if (String(data).includes("ready")) setTimeout(() => ok(server.write("late")), 100);
     });
     await once(stdout, "close");
-    assert.equal(text, "ready\nb'late'\n");
+    assert.equal(text, "ready\nb'late' False\n");
     server.close();
   });
 }

@@ -125,7 +125,7 @@ for (const ending of ["<end>", "<reset>"] as const) {
   const steps: Step = { first: [TELL], later: [ending] };
 
   test(`a stale connection is replaced unseen when the method is idempotent: ${ending}`, () => {
-    for (const method of ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"]) {
+    for (const method of ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"]) {
       const url = raw.url(method === "HEAD" ? { first: [TELL.slice(0, -10)], later: [ending] } : steps);
       const first = connection(url, { method });
       const second = connection(url, { method });
@@ -176,6 +176,61 @@ test("how long a connection may rest", () => {
   assert.equal(lifetimeOf("timeout=5, max=0"), 0);
   assert.equal(lifetimeOf("xtimeout=0"), 60_000);
   assert.equal(lifetimeOf("nonsense"), 60_000);
+});
+
+/** As `call`, but 100 ms after its begin the library's clock goes forward by this much. */
+function withJump<T>(milliseconds: number, call: () => T): { took: number; value: T } {
+  const { now } = performance;
+  const real = now.bind(performance);
+  const begun = real();
+  performance.now = () => (real() - begun < 100 ? real() : real() + milliseconds);
+  try {
+    const value = call();
+    return { took: real() - begun, value };
+  } finally {
+    performance.now = now;
+  }
+}
+
+test("no connection rests for longer than a minute, whatever the server says", () => {
+  const url = raw.url(TELL.replace("X-", "Keep-Alive: timeout=3600\r\nX-"));
+  for (const [seconds, isKept] of [
+    [58, true],
+    [61, false],
+  ] as const) {
+    closeConnection();
+    const first = connection(url);
+    const { value } = withJump(seconds * 1000, () => {
+      letPass(150);
+      return connection(url);
+    });
+    assert.equal(value === first, isKept, `${seconds} s`);
+  }
+  closeConnection();
+});
+
+test("without timeout_ms a call has five minutes", () => {
+  const url = raw.url(10_000, TELL);
+  const { took, value } = withJump(298_500, () =>
+    net.http.request({ method: "GET", url, keep_alive: false }),
+  );
+  assert.equal(err(value), "http request failed: timed out");
+  assert.ok(took > 1400 && took < 3500, `${took} ms`);
+});
+
+test("what follows a 2xx answer to CONNECT is the tunnel's, and no other request's", async () => {
+  await using server = python(`
+s = socket.create_server(("127.0.0.1", 0))
+print(s.getsockname()[1])
+for body in b"", b"1":
+    c, _ = s.accept()
+    c.recv(65536)
+    c.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n%s" % (len(body), body))
+    kept = c if body == b"" else None
+`);
+  const url = `http://127.0.0.1:${await server.line()}/`;
+  assert.equal(ok(net.http.request({ method: "CONNECT", url })).body, null);
+  assert.equal(ok(net.http.request({ method: "GET", url, timeout_ms: 5000 })).body, 1);
 });
 
 test("an answer that comes before a large body was read is the answer", () => {
@@ -386,6 +441,10 @@ time.sleep(60)
   const whole = timed(() => net.http.request({ method: "GET", url, timeout_ms: 300 }));
   assert.equal(err(whole.value), "http request failed: timed out");
   assert.ok(whole.took >= 299 && whole.took < 2000, `${whole.took} ms`);
+  // Half a minute where the caller says nothing.
+  const silent = withJump(28_500, () => net.http.request({ method: "GET", url }));
+  assert.equal(err(silent.value), "http request failed: connection timed out");
+  assert.ok(silent.took > 1400 && silent.took < 3500, `${silent.took} ms`);
 });
 
 test("two worker threads at once", async () => {

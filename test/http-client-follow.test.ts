@@ -122,13 +122,19 @@ for (const [status, method, expected] of [
   [301, "GET", "GET"],
 ] as const) {
   test(`${status} after ${method}: ${expected}`, () => {
-    const headers = { "Content-Type": "x/y", "content-language": "de", "X-Kept": "1" };
+    const headers = {
+      "Content-Type": "x/y",
+      "content-language": "de",
+      "Content-Location": "/x",
+      "X-Kept": "1",
+    };
     const text = arrived({ method, url: redirect(seenUrl(), status), headers, body: { a: 1 } });
     assert.ok(text.startsWith(`${expected} `), text);
     assert.match(text, /X-Kept: 1/);
     const keeps = expected === method && !(status === 303);
     assert.equal(/content-type: x\/y/i.test(text), keeps, text);
     assert.equal(/content-language/i.test(text), keeps);
+    assert.equal(/content-location/i.test(text), keeps);
     assert.equal(text.endsWith('{"a":1}'), keeps);
     assert.equal(/content-length/i.test(text), keeps);
   });
@@ -203,6 +209,32 @@ test("credentials go no further than their origin", () => {
   assert.match(other, /X-Kept: 1/);
   assert.match(other, /\r\nHost: localhost:/);
   assert.doesNotMatch(other, /authorization|cookie|v\.test/i);
+});
+
+test("another scheme, host or port is another origin", () => {
+  const target = parseTarget("http://me:secret@a.test:8443/")!;
+  const fields = [
+    ["Authorization", "x"],
+    ["COOKIE", "x"],
+    ["proxy-authorization", "x"],
+    ["Host", "v.test"],
+    ["Kept", "x"],
+  ] as const;
+  const asked = { method: "GET", target, fields, body: null };
+  for (const [location, stays] of [
+    ["/b", true],
+    ["http://a.test:8443/b", true],
+    ["http://a.test:8444/b", false],
+    ["http://a.test/b", false],
+    ["https://a.test:8443/b", false],
+    ["http://b.test:8443/b", false],
+    ["http://sub.a.test:8443/b", false],
+  ] as const) {
+    const next = redirected(asked, 307, location);
+    assert.ok(typeof next !== "string");
+    assert.deepEqual(next.fields, stays ? fields : [["Kept", "x"]], location);
+    assert.equal(next.target.authorization !== null, stays, location);
+  }
 });
 
 test("a URL's user and password go no further than their origin either", () => {

@@ -219,6 +219,24 @@ peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)); p
     poller.close();
   });
 
+  test(`${mechanism}: an error that waits on a datagram socket makes it readable, for recv tells it`, () => {
+    const poller = makePoller();
+    const nobody = ok(net.UdpSocket.bind("127.0.0.1:0"));
+    const address = ok(nobody.local_addr());
+    nobody.close();
+    const udp = ok(net.UdpSocket.bind("127.0.0.1:0"));
+    ok(udp.connect(address));
+    ok(poller.add(udp, readable));
+    ok(udp.send("x"));
+    assert.deepEqual(ok(poller.wait(5000)), [
+      { socket: udp, key: undefined, readable: true, writable: false, closed: false },
+    ]);
+    assert.equal(net.error_code(err(udp.recv(1))), "ECONNREFUSED");
+    assert.deepEqual(ok(poller.wait(0)), []);
+    poller.close();
+    udp.close();
+  });
+
   test(`${mechanism}: listeners, datagrams and Unix sockets`, () => {
     const poller = makePoller();
     const listener = ok(net.TcpListener.bind("127.0.0.1:0"));

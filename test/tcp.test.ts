@@ -233,6 +233,12 @@ describe("reading", () => {
         `${bytes.length} bytes on ${bytes.buffer.byteLength}`,
       );
     }
+    // Few bytes where many were asked for.
+    for (const asked of [65_536, 262_144, 1_000_000]) {
+      ok(client.write(Buffer.alloc(100, 1)));
+      const bytes = ok(server.read(asked));
+      assert.ok(bytes.buffer.byteLength <= 8 * bytes.length, `${asked}: ${bytes.buffer.byteLength}`);
+    }
     for (const open of [client, server, listener]) open.close();
   });
 
@@ -347,6 +353,18 @@ describe("closing", () => {
       ok(stream.local_addr());
     }
     assert.equal(err(kept.local_addr()), "invalid tcp stream");
+    for (const open of [
+      ok(net.TcpListener.bind("127.0.0.1:0")),
+      ok(net.UdpSocket.bind("127.0.0.1:0")),
+      ok(net.UnixDatagram.unbound()),
+      ...ok(net.UnixStream.pair()),
+    ]) {
+      open[Symbol.dispose]();
+      assert.match(err(open.local_addr()), /^invalid /);
+    }
+    const poller = ok(net.Poller.create());
+    poller[Symbol.dispose]();
+    assert.equal(err(poller.wait(0)), "invalid poller");
   });
 
   test("a closed socket's number, taken by another, is not touched", () => {

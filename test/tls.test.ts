@@ -428,8 +428,11 @@ test("a stream that is open already (STARTTLS)", async () => {
   const plain = ok(net.TcpStream.connect(addr));
   assert.equal(ok(plain.read(8)).toString(), "go ahead");
   ok(plain.write("STARTTLS"));
+  ok(plain.set_read_timeout(5000));
+  ok(plain.set_write_timeout(6000));
   const stream = ok(net.TlsStream.client(plain, "server.test", { ca }));
   assert.equal(err(plain.read(1)), "invalid tcp stream");
+  assert.deepEqual([ok(stream.read_timeout()), ok(stream.write_timeout())], [5000, 6000]);
   ok(stream.write("hello"));
   assert.equal(await peer.line(), "b'hello'");
   assert.equal(ok(stream.read(10)).toString(), "secret");

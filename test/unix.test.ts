@@ -256,6 +256,10 @@ test("UnixDatagram: unbound, connect, pair, order, timeouts, shutdown", () => {
   const clone = ok(other.try_clone());
   ok(clone.send([1]));
   assert.equal(ok(one.recv(3))[0], 1);
+  ok(one.shutdown("write"));
+  assert.equal(net.error_code(err(one.send("x"))), "EPIPE");
+  ok(other.send("still"));
+  assert.equal(ok(one.recv(9)).toString(), "still");
   ok(one.shutdown("both"));
   assert.equal(net.error_code(err(one.send("x"))), "EPIPE");
   one.close();
