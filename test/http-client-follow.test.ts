@@ -167,7 +167,18 @@ test("max_redirects: 0 gives the answer itself, one too many is an error", () =>
   assert.equal(err(get(twice, { max_redirects: 1 })), "http request failed: too many redirects");
 });
 
-test("a circle ends after 20", () => {
+test("a circle ends after 20", async () => {
+  await using server = node(`
+    import { createServer } from "node:http";
+    const server = createServer(({ url }, response) => {
+      const left = Number(url.slice(1));
+      response.writeHead(left > 0 ? 302 : 200, { location: "/" + (left - 1) }).end();
+    });
+    server.listen(0, "127.0.0.1", () => console.log(server.address().port));
+  `);
+  const port = await server.line();
+  assert.equal(ok(get(`http://127.0.0.1:${port}/20`)).status, 200);
+  assert.equal(err(get(`http://127.0.0.1:${port}/21`)), "http request failed: too many redirects");
   const self = raw.url("HTTP/1.1 302 Found\r\nLocation: \r\nX-N: {exchange}\r\nContent-Length: 0\r\n\r\n");
   assert.equal(err(get(self)), "http request failed: too many redirects");
 });
@@ -294,6 +305,10 @@ test("https: who we are stays with the first origin", () => {
   assert.equal(client(to(`${secureUrl}/`)), "client.test");
   // The trust follows, the certificate does not.
   assert.equal(client(redirect(`${secureUrl}/`)), null);
+  // Nor does the name that the first one is asked under.
+  const tls = { ca: root, server_name: "other.test" };
+  assert.match(err(get(secureUrl, { tls })), /hostname mismatch$/);
+  assert.equal(ok(get(redirect(`${secureUrl}/`), { tls })).status, 200);
 });
 
 // Proxies
@@ -369,10 +384,27 @@ test("the environment's proxies count with NODE_USE_ENV_PROXY=1 alone", async ()
   };
   // If it counted where it must not, the next line would be of that request.
   await run({ HTTP_PROXY: `http://one@${proxyAddress}` });
+  for (const not of ["0", "true", "11"]) {
+    await run({ NODE_USE_ENV_PROXY: not, HTTP_PROXY: `http://${not}@${proxyAddress}` });
+  }
   await run({ NODE_USE_ENV_PROXY: "1", HTTP_PROXY: `http://two@${proxyAddress}`, NO_PROXY: "a, 127.0.0.1" });
   await run({ NODE_USE_ENV_PROXY: "1", HTTP_PROXY: `http://three@${proxyAddress}` });
   const [, , headers] = await lineOf();
   assert.equal(headers["proxy-authorization"], `Basic ${Buffer.from("three:").toString("base64")}`);
+});
+
+test("the environment is read once, as in Node", async () => {
+  await using child = node(
+    `
+    const ask = () => net.http.request({ method: "GET", url: process.argv[1] }).isOk;
+    const first = ask();
+    process.env.NODE_USE_ENV_PROXY = "1";
+    process.env.HTTP_PROXY = "http://127.0.0.1:1";
+    console.log(first, ask());
+  `,
+    seenUrl(),
+  );
+  assert.equal(await child.line(), "true true");
 });
 
 test("NO_PROXY's rules", () => {

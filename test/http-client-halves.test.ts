@@ -304,7 +304,17 @@ test("socket_path: HTTP over a Unix socket", async () => {
     net.http.request({ method: "GET", url, socket_path: path, ...more });
   assert.deepEqual(ok(get("http://docker/info?x")).body, { url: "/info?x", host: "docker", connections: 1 });
   assert.deepEqual(ok(get("http://docker/")).body, { url: "/", host: "docker", connections: 1 });
-  assert.deepEqual(ok(get("http://docker/moved")).body, { url: "/", host: "elsewhere.test", connections: 2 });
+  // The environment's proxy is for what goes over the network.
+  await using child = node(
+    `process.env.NODE_USE_ENV_PROXY = "1";
+    process.env.HTTP_PROXY = "http://127.0.0.1:1";
+    const answer = net.http.request({ method: "HEAD", url: "http://docker/", socket_path: process.argv[1] });
+    console.log(answer.isOk ? answer.value.status : answer.error);`,
+    path,
+  );
+  assert.equal(await child.line(), "200");
+  await child.exit();
+  assert.deepEqual(ok(get("http://docker/moved")).body, { url: "/", host: "elsewhere.test", connections: 3 });
   assert.equal(
     err(get("http://docker/", { socket_path: join(directory, "none") })),
     "http request failed: No such file or directory (os error 2)",

@@ -126,6 +126,7 @@ test("a session made without verification, or under another root, opens nothing"
     if (error !== null) continue;
     assert.equal(verdictOf(index, { insecure: true }), null, name);
     assert.equal(verdictOf(index, { insecure: true }), null, name);
+    assert.equal(verdictOf(index, { ca: stranger, insecure: true }), null, name);
     assert.match(verdictOf(index, {}) ?? "accepted", /certificate verify failed/, name);
     assert.match(verdictOf(index, { ca: stranger }) ?? "accepted", /certificate verify failed/, name);
     assert.match(

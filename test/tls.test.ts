@@ -207,6 +207,53 @@ test("a plain-text server, a server that hangs up, one that sends rubbish", asyn
   }
 });
 
+/** Accepts and makes handshakes without end, with what `prepare` did to the context. */
+const ACCEPT_ALL = `while True:
+  try: context.wrap_socket(raw, server_side=True).close()
+  except OSError: pass
+  raw, _ = listener.accept()
+`;
+
+test("SNI names the server where it has a name, and is left out for an address", async () => {
+  const { peer, addr } = await pythonServer(
+    ACCEPT_ALL,
+    "context.sni_callback = lambda tls, name, context: print(name)",
+  );
+  await using _ = peer;
+  for (const [server_name, sent] of [
+    ["server.test", "server.test"],
+    ["SERVER.test.", "server.test"],
+    ["127.0.0.1", "None"],
+    ["[::1]", "None"],
+  ] as const) {
+    ok(net.TlsStream.connect(addr, { ...options(), server_name })).close();
+    assert.equal(await peer.line(), sent);
+  }
+  ok(net.TlsStream.connect(addr, { ca, timeout_ms: 10_000 })).close();
+  assert.equal(await peer.line(), "None");
+});
+
+test("NODE_EXTRA_CA_CERTS counts, NODE_TLS_REJECT_UNAUTHORIZED does not", async () => {
+  const { peer, addr } = await pythonServer(ACCEPT_ALL);
+  await using _ = peer;
+  const program = `import { http, TlsStream } from "std-net";
+    const tls = { server_name: "server.test" };
+    const stream = TlsStream.connect(process.argv[1], { ...tls, timeout_ms: 10_000 });
+    console.log(stream.isOk ? "trusted" : stream.error);
+    console.log(http.request({ method: "GET", url: "https://" + process.argv[1], tls, timeout_ms: 10_000 }).error);`;
+  const run = (environment: NodeJS.ProcessEnv) =>
+    startPeer(process.execPath, ["--input-type=module", "-e", program, addr], environment);
+  await using refusing = run({ NODE_TLS_REJECT_UNAUTHORIZED: "0", NODE_EXTRA_CA_CERTS: "" });
+  assert.match(await refusing.line(), /^tls handshake failed: certificate verify failed: /);
+  assert.match(
+    await refusing.line(),
+    /^http request failed: tls handshake failed: certificate verify failed: /,
+  );
+  await using trusting = run({ NODE_EXTRA_CA_CERTS: certificates.path("root.pem") });
+  assert.equal(await trusting.line(), "trusted");
+  assert.doesNotMatch(await trusting.line(), /certificate/);
+});
+
 test("a server that never answers costs its time and no more", async () => {
   const listener = ok(net.TcpListener.bind(LOOPBACK));
   const began = performance.now();
@@ -250,6 +297,12 @@ test("a client's certificate, with an encrypted key", async () => {
     assert.equal(await peer.line(), "((('commonName', 'client'),),)");
     assert.equal(ok(stream.read(1)).length, 0);
     stream.close();
+    // Not even after the right one.
+    const again = { ...options(), ...identity, passphrase: "battery staple" };
+    assert.match(
+      err(net.TlsStream.connect(addr, again)),
+      /^tls handshake failed: option 'key' cannot be read: ./,
+    );
   }
   // Without one: in TLS 1.2 the handshake fails, in TLS 1.3 the client learns of it behind its handshake.
   for (const [version, where] of [
@@ -371,6 +424,8 @@ test("asking clients for a certificate", async () => {
   const good = await served(asking, (port) => curl(port, ...identity), use);
   assert.equal(good.exit.stdout, "hello");
   assert.equal(subject, "CN=client");
+  const notAsked = await served({ ...asking, request_cert: false }, (port) => curl(port), use);
+  assert.equal(notAsked.exit.stdout, "hello");
   const missing = await served(asking, (port) => curl(port), use);
   assert.equal(missing.error, "tls handshake failed: peer did not return a certificate");
   const wrong = ["--cert", certificates.path("server.pem"), "--key", certificates.path("server.key")];
