@@ -417,6 +417,16 @@ describe("read_request", () => {
       assert.equal(ok(eventually(server)).body, null);
       assert.match(err(client.read(999)), /os error 11/);
     });
+    // On connections of their own, where nothing that went before holds an answer back.
+    for (const text of [`${head}[`, head.replace("1.1", "1.0")]) {
+      connected((client, server) => {
+        ok(server.set_nonblocking(true));
+        ok(client.set_nonblocking(true));
+        writeAll(client, text);
+        assert.equal(err(net.http.read_request(server)), AGAIN);
+        assert.match(err(client.read(999)), /os error 11/);
+      });
+    }
     connected((client, server) => {
       writeAll(client, head);
       assert.equal(err(net.http.read_request(server, { max_body_bytes: 2 })), "request body too large");
@@ -641,7 +651,11 @@ describe("write_response", () => {
   });
 
   test("sends no body with 1xx, 204 and 304, and no Content-Length with the first two", () => {
-    const early = sent({ status: 103, headers: { Link: "</a>", "Content-Length": "5" }, body: [1] });
+    const early = sent({
+      status: 103,
+      headers: { Link: "</a>", "Content-Length": "5", "transfer-encoding": "chunked" },
+      body: [1],
+    });
     assert.equal(early.text, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
     const none = sent({ status: 204, body: [1], headers: { "Content-Length": "3" } });
     assert.ok(!none.headers.has("Content-Length"));

@@ -45,6 +45,8 @@ test("server names", () => {
     ["\u3002example.com", refused],
     ["\uff0a.example.com", refused],
     [`${"a".repeat(63)}.`.repeat(4), refused],
+    [`${"a.".repeat(126)}a`, { kind: "name", text: `${"a.".repeat(126)}a` }],
+    [`${"a.".repeat(126)}aa`, refused],
     [undefined, "expected string"],
     [5, "expected string"],
   ];
