@@ -225,6 +225,7 @@ describe("the chunked coding", () => {
       ["0\r\nno-colon\r\n\r\n", "malformed header line"],
       ["0\r\nContent-Length: 5\r\n\r\n", "content-length in a trailer"],
       ["0\r\nTransfer-Encoding: chunked\r\n\r\n", "transfer-encoding in a trailer"],
+      ["0\r\nHost: x\r\n\r\n", "host in a trailer"],
     ];
     for (const [text, reason] of cases) {
       const bytes = Buffer.from(text, "latin1");
@@ -247,6 +248,13 @@ describe("the chunked coding", () => {
     const piecemeal = "1;aaaaaa\r\nx\r\n".repeat(3);
     assert.equal(decode(Buffer.from(piecemeal), [], 10, limits), "http headers too large");
     assert.equal(decode(Buffer.from(`0\r\nA: ${"b".repeat(20)}`), [], 10, limits), "http headers too large");
+    // To the byte: what stands behind the semicolon's place, and the trailer section with its empty line.
+    assert.ok(typeof decode(Buffer.from(`1;${"a".repeat(19)}\r\nx`), [], 10, limits) === "object");
+    assert.ok(typeof decode(Buffer.from(`0\r\nA: ${"b".repeat(13)}\r\n\r\n`), [], 10, limits) === "object");
+    assert.equal(
+      decode(Buffer.from(`0\r\nA: ${"b".repeat(14)}\r\n\r\n`), [], 10, limits),
+      "http headers too large",
+    );
     assert.equal(
       decode(Buffer.from("0\r\nA:\r\nB:\r\nC:\r\n\r\n"), [], 10, limits),
       "http headers too large",

@@ -254,6 +254,49 @@ test("NODE_EXTRA_CA_CERTS counts, NODE_TLS_REJECT_UNAUTHORIZED does not", async 
   assert.doesNotMatch(await trusting.line(), /certificate/);
 });
 
+test("a handshake on a stream that is open already obeys its read timeout", async () => {
+  await using child = node(
+    `
+    import { readFileSync } from "node:fs";
+    const listener = net.TcpListener.bind("127.0.0.1:0").value;
+    for (const handshake of [
+      (stream) => net.TlsStream.client(stream, "server.test", { insecure: true }),
+      (stream) => net.TlsStream.server(stream, { cert: readFileSync(process.argv[1]), key: readFileSync(process.argv[2]) }),
+    ]) {
+      const stream = net.TcpStream.connect(listener.local_addr().value).value;
+      stream.set_read_timeout(200);
+      const begun = performance.now();
+      const { error } = handshake(stream);
+      const took = performance.now() - begun;
+      console.log(error, took >= 190 && took < 3000, stream.read(1).error);
+    }`,
+    certificates.path("server.pem"),
+    certificates.path("server.key"),
+  );
+  for (let side = 0; side < 2; side++) {
+    assert.equal(
+      await child.line(),
+      "tls handshake failed: Resource temporarily unavailable (os error 11) true invalid tcp stream",
+    );
+  }
+});
+
+test("bytes that a failed read gave back are no part of a handshake", () => {
+  const listener = ok(net.TcpListener.bind(LOOPBACK));
+  const stream = ok(net.TcpStream.connect(ok(listener.local_addr())));
+  const peer = ok(listener.accept());
+  ok(peer.write("abc"));
+  ok(stream.set_read_timeout(50));
+  err(stream.read_exact(5));
+  assert.equal(
+    err(net.TlsStream.client(stream, "server.test")),
+    "tls handshake failed: bytes that a failed read gave back were not read yet",
+  );
+  assert.equal(err(stream.read(1)), "invalid tcp stream");
+  peer.close();
+  listener.close();
+});
+
 test("a server that never answers costs its time and no more", async () => {
   const listener = ok(net.TcpListener.bind(LOOPBACK));
   const began = performance.now();
