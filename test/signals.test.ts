@@ -1,7 +1,7 @@
 // Signals while a call is blocked in the main thread.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Exit, node, startPeer } from "./support/peer.ts";
+import { type Exit, node, python, startPeer } from "./support/peer.ts";
 
 const prelude = `
 const listener = net.TcpListener.bind("127.0.0.1:0").value;
@@ -286,5 +286,31 @@ test("a connection that is long in the making, where a listener exists: its own 
   await new Promise((resolve) => setTimeout(resolve, 400));
   child.kill("SIGINT");
   assert.equal(await child.line(), "failed to connect: Interrupted system call (os error 4)");
+  assert.equal(await child.line(), "listener");
+});
+
+test("a request that a signal ended on a kept connection is not sent again on another", async () => {
+  await using server = python(`
+s = socket.create_server(("127.0.0.1", 0))
+print(s.getsockname()[1])
+c, _ = s.accept()
+c.recv(9999)
+c.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n")
+c.recv(9999)
+print("asked")
+s.accept()
+print("again")
+`);
+  await using child = node(
+    `process.on("SIGINT", () => console.log("listener"));
+    const get = () => net.http.request({ method: "GET", url: "http://127.0.0.1:" + process.argv[1] });
+    console.log(get().isOk);
+    console.log(get().error);`,
+    await server.line(),
+  );
+  assert.equal(await child.line(), "true");
+  assert.equal(await server.line(), "asked");
+  child.kill("SIGINT");
+  assert.equal(await child.line(), "http request failed: Interrupted system call (os error 4)");
   assert.equal(await child.line(), "listener");
 });

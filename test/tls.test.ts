@@ -297,6 +297,24 @@ test("bytes that a failed read gave back are no part of a handshake", () => {
   listener.close();
 });
 
+test("a handshake that cannot begin closes the connection all the same", () => {
+  const listener = ok(net.TcpListener.bind(LOOPBACK));
+  const before = openDescriptors();
+  for (const handshake of [
+    (stream: net.TcpStream) => net.TlsStream.client(stream, "server.test", { alpn: [""] }),
+    (stream: net.TcpStream) => net.TlsStream.client(stream, ".server.test"),
+    (stream: net.TcpStream) => net.TlsStream.server(stream, { cert: "", key: "" }),
+  ]) {
+    const stream = ok(net.TcpStream.connect(ok(listener.local_addr())));
+    const peer = ok(listener.accept());
+    assert.match(err(handshake(stream)), /^tls handshake failed: (option|invalid)/);
+    assert.equal(ok(peer.read(1)).length, 0, "nothing was sent, and the end of the stream was");
+    peer.close();
+    assert.equal(openDescriptors(), before);
+  }
+  listener.close();
+});
+
 test("a server that never answers costs its time and no more", async () => {
   const listener = ok(net.TcpListener.bind(LOOPBACK));
   const began = performance.now();
