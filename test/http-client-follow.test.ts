@@ -363,12 +363,24 @@ test("a CONNECT that is refused is an error with the proxy's status", async () =
   assert.equal(openDescriptors(), before);
 });
 
-test("a proxy that is none, or talks nonsense", () => {
+test("a proxy that is none, or talks nonsense", async () => {
   for (const proxy of ["", "proxy:8080", "https://a:1", "socks5://a:1", "http://"]) {
     assert.equal(err(get("http://a/", { proxy })), "'proxy' is not a valid http proxy URL");
   }
   assert.equal(err(get("http://a/", { proxy: 1 })), "'proxy' must be a string");
   assert.match(err(get("https://a/", { proxy: "http://127.0.0.1:1" })), /Connection refused/);
+  // What comes before we have spoken TLS is not from the server.
+  await using eager = node(`
+    import { createServer } from "node:net";
+    const server = createServer((socket) => {
+      socket.on("error", () => {}).once("data", () => socket.write("HTTP/1.1 200 OK\\r\\n\\r\\nhello"));
+    });
+    server.listen(0, "127.0.0.1", () => console.log(server.address().port));
+  `);
+  assert.equal(
+    err(get("https://a/", { proxy: `http://127.0.0.1:${await eager.line()}`, timeout_ms: 10_000 })),
+    "http request failed: proxy CONNECT failed: unexpected bytes in the tunnel",
+  );
 });
 
 test("the environment's proxies count with NODE_USE_ENV_PROXY=1 alone", async () => {

@@ -219,6 +219,30 @@ peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)); p
     poller.close();
   });
 
+  test(`${mechanism}: what is not asked for is not told, save that the connection is over`, () => {
+    const poller = makePoller();
+    const { client, server } = tcpPair();
+    ok(poller.add(client, readable));
+    ok(poller.modify(client, {}));
+    ok(server.write("abc"));
+    assert.deepEqual(ok(poller.wait(0)), []);
+    // Nor that bytes which a failed read gave back can be read again.
+    ok(client.set_nonblocking(true));
+    err(client.read_exact(5));
+    ok(client.read(1));
+    assert.deepEqual(ok(poller.wait(0)), []);
+    ok(poller.modify(client, readable));
+    assert.equal(ok(poller.wait(5000))[0]?.readable, true);
+    ok(poller.modify(client, {}));
+    ok(server.set_linger(0));
+    server.close();
+    assert.deepEqual(ok(poller.wait(5000)), [
+      { socket: client, key: undefined, readable: false, writable: false, closed: true },
+    ]);
+    poller.close();
+    client.close();
+  });
+
   test(`${mechanism}: an error that waits on a datagram socket makes it readable, for recv tells it`, () => {
     const poller = makePoller();
     const nobody = ok(net.UdpSocket.bind("127.0.0.1:0"));
