@@ -1,4 +1,8 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import * as net from "std-net";
@@ -934,7 +938,61 @@ const echo = ({ method, path, body }: Request): net.http.ServerResponse => ({
 
 const url = `http://${address}`;
 
+const notHere = (program: string): string | false =>
+  spawnSync("which", [program]).status === 0 ? false : `${program} is not installed here`;
+
 describe("foreign clients", () => {
+  test("ab: HTTP/1.0, with a connection for each request and with one for all", {
+    skip: notHere("ab"),
+  }, async () => {
+    for (const [connections, ...args] of [
+      [10, "-n", "10"],
+      [1, "-n", "50", "-k"],
+      [1, "-n", "1", "-i"],
+    ] as const) {
+      await using peer = startPeer("ab", ["-q", "-s", "10", ...args, `${url}/ab`]);
+      const seen = serve(connections, echo);
+      const { stdout, code } = await peer.exit();
+      assert.equal(code, 0);
+      assert.equal(seen.length, Number(args[1]));
+      assert.match(stdout, new RegExp(`^Complete requests: +${args[1]}$`, "m"));
+      assert.match(stdout, /^Failed requests: +0$/m);
+      assert.doesNotMatch(stdout, /^Non-2xx/m);
+      if (args[2] === "-k") assert.match(stdout, /^Keep-Alive requests: +50$/m);
+    }
+  });
+
+  test("wrk: as many requests as it can send, one by one and pipelined", {
+    skip: notHere("wrk"),
+  }, async () => {
+    const directory = mkdtempSync(join(tmpdir(), "std-net-"));
+    const script = join(directory, "pipeline.lua");
+    writeFileSync(
+      script,
+      "init = function(args) r = wrk.format() .. wrk.format() .. wrk.format() end\nrequest = function() return r end\n",
+    );
+    for (const args of [[], ["-s", script]]) {
+      await using peer = startPeer("wrk", ["-t1", "-c1", "-d1s", ...args, `${url}/wrk`]);
+      let count = 0;
+      // It looks first whether anybody listens, and goes at its end without reading what it asked for last.
+      for (let connection = 0; connection < 2; connection++) {
+        const stream = acceptWithin(20_000);
+        for (;;) {
+          const request = net.http.read_request(stream, { timeout_ms: 10_000 });
+          if (request.isErr || net.http.write_response(stream, echo(request.value)).isErr) break;
+          count++;
+        }
+        stream.close();
+      }
+      const { stdout, code } = await peer.exit();
+      assert.equal(code, 0);
+      const told = Number(/^ +(\d+) requests in /m.exec(stdout)?.[1]);
+      assert.ok(told > 100 && told <= count, stdout);
+      assert.doesNotMatch(stdout, /Socket errors|Non-2xx/);
+    }
+    rmSync(directory, { recursive: true });
+  });
+
   test("curl: methods, bodies, chunks, Expect, HTTP/1.0, kept connections", async () => {
     const curl = async (connections: number, ...args: string[]) => {
       await using peer = startPeer("curl", ["-sS", "--max-time", "10", ...args]);
