@@ -92,12 +92,17 @@ describe("usage", () => {
       const about = await run(["help", name]);
       assert.match(about.stdout, new RegExp(`^Usage: std-net ${name}`));
       assert.match(about.stdout, /^Examples:$/m);
-      assert.equal((await run([name, "--help"])).stdout, about.stdout);
+      const itself = await run([name, "--help"]);
+      assert.deepEqual([itself.stdout, itself.code, about.code], [about.stdout, 0, 0]);
     }
     const nothing = await run([]);
     assert.equal(nothing.code, 2);
     assert.equal(nothing.stderr, help.stdout);
-    assert.match((await run(["--version"])).stdout, /^\d+\.\d+\.\d+\n$/);
+    for (const name of ["--version", "-v"]) {
+      const version = await run([name]);
+      assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/);
+      assert.equal(version.code, 0);
+    }
   });
 });
 

@@ -144,6 +144,20 @@ test("an answer whose length is known needs no close_notify; one that ends with 
   assert.match(cut, /^http request failed: .*unexpected eof/);
 });
 
+test("a wrong TLS option is an error result that says so, and nothing is sent", () => {
+  const before = openDescriptors();
+  for (const [tls, text] of [
+    [{ ca: 5 }, "option 'ca' must be PEM text or bytes"],
+    [{ min_version: "TLSv1" }, `option 'min_version' must be "TLSv1.2" or "TLSv1.3"`],
+    [{ server_name: ".server.test" }, "invalid server name"],
+    [{ server_name: "*.test" }, "invalid server name"],
+  ] as const) {
+    const result = net.http.request({ method: "GET", url: `https://127.0.0.1:${port}/`, tls: tls as object });
+    assert.equal(err(result), `http request failed: tls handshake failed: ${text}`);
+  }
+  assert.equal(openDescriptors(), before);
+});
+
 test("a plain-text server, and a silent one", async () => {
   await using plain = python(
     "listener = socket.create_server(('127.0.0.1', 0))\nprint(listener.getsockname()[1])\n" +

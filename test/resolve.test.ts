@@ -96,6 +96,13 @@ for (const each of [first, second]) {
 }
 const all = [net.TcpListener.bind(first).value, net.TcpListener.bind(second).value];
 console.log(net.TcpStream.connect("two.example:" + port).value.peer_addr().value === first);
+for (const each of all) each.close();
+// An address that does not answer leaves the next one its share of the time.
+const full = net.TcpListener.bind(first, { backlog: 0 }).value;
+const waiting = [];
+for (let one; (one = net.TcpStream.connect_timeout(first, 100)).isOk; ) waiting.push(one.value);
+const answering = net.TcpListener.bind(second).value;
+console.log(net.TcpStream.connect_timeout("two.example:" + port, 1000).value.peer_addr().value === second);
 const errors = net.lookup_host("worse.example:9").value.map((each) => net.TcpStream.connect(each).error);
 console.log(errors.length, errors[0] !== errors[1], net.TcpStream.connect("worse.example:9").error === errors[1]);
 for (const address of ["127.0.0.1:0", "[::1]:0"]) {
@@ -115,8 +122,55 @@ for (const address of ["127.0.0.1:0", "[::1]:0"]) {
     process.execPath,
     program,
   ]);
-  for (const line of ["2 true", "true", "true", "true", "2 true true", "1 true", "1 true"]) {
+  for (const line of ["2 true", "true", "true", "true", "true", "2 true true", "1 true", "1 true"]) {
     assert.equal(await peer.line(), line);
   }
+  rmSync(folder, { recursive: true });
+});
+
+test("connect_timeout_ms begins when the name is resolved, timeout_ms before", { skip }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "std-net-"));
+  const configuration = join(folder, "resolv.conf");
+  const address = `127.54.${(process.pid >> 8) & 0xff}.${process.pid & 0xff}`;
+  writeFileSync(configuration, `nameserver ${address}\noptions timeout:5 attempts:2\n`);
+  const program = `
+import * as net from "std-net";
+const listener = net.TcpListener.bind("127.0.0.1:0").value;
+const { port } = new URL("http://" + listener.local_addr().value);
+// The answer waits in the queue: nobody need accept.
+const ask = (times) => net.http.request({ method: "GET", url: "http://late.example:" + port, ...times }).error;
+console.log(ask({ connect_timeout_ms: 300, timeout_ms: 1500 }));
+console.log(listener.accept().isOk);
+listener.set_nonblocking(true);
+console.log(ask({ timeout_ms: 300 }), listener.accept().isOk);
+`;
+  const script = `
+mount --bind "$1" /etc/resolv.conf
+exec python3 -c '
+import socket, subprocess, sys, threading, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("${address}", 53))
+def late(query, peer):
+    has = query[-4:-2] == bytes([0, 1])
+    answer = bytes([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 127, 0, 0, 1]) if has else b""
+    s.sendto(query[:2] + bytes([0x81, 0x80, 0, 1, 0, has, 0, 0, 0, 0]) + query[12:] + answer, peer)
+def serve():
+    while True:
+        threading.Timer(0.7, late, s.recvfrom(512)).start()
+threading.Thread(target=serve, daemon=True).start()
+subprocess.call([sys.argv[1], "--input-type=module", "-e", sys.argv[2]])' "$2" "$3"`;
+  await using peer = startPeer("unshare", [
+    "--mount",
+    "sh",
+    "-c",
+    script,
+    "sh",
+    configuration,
+    process.execPath,
+    program,
+  ]);
+  assert.equal(await peer.line(), "http request failed: timed out");
+  assert.equal(await peer.line(), "true");
+  assert.equal(await peer.line(), "http request failed: timed out false");
   rmSync(folder, { recursive: true });
 });
