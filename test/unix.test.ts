@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import * as net from "std-net";
-import { err, ok, python } from "./support/peer.ts";
+import { err, node, ok, python } from "./support/peer.ts";
 import { timed } from "./support/sockets.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "std-net-"));
@@ -266,4 +266,17 @@ test("UnixDatagram: unbound, connect, pair, order, timeouts, shutdown", () => {
   other.close();
   clone.close();
   assert.equal(err(one.shutdown("both")), "invalid unix datagram");
+});
+
+test("send_to waits for room no longer than the write timeout", async () => {
+  await using child = node(
+    `const server = net.UnixDatagram.bind(process.argv[1]).value;
+    const client = net.UnixDatagram.unbound().value;
+    client.set_write_timeout(50);
+    let result = client.send_to("x", process.argv[1]);
+    while (result.isOk) result = client.send_to("x", process.argv[1]);
+    console.log(result.error);`,
+    newPath(),
+  );
+  assert.equal(await child.line(), "unix send failed: Resource temporarily unavailable (os error 11)");
 });
