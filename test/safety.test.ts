@@ -129,6 +129,10 @@ test("where the permission model denies the network, connect and bind are errors
       net.TcpListener.bind("127.0.0.1:0"),
       net.UdpSocket.bind("127.0.0.1:0"),
       net.http.request({ method: "GET", url: "http://127.0.0.1:1/" }),
+      net.TlsStream.connect("127.0.0.1:1"),
+      net.UnixStream.connect("/nowhere"),
+      net.UnixListener.bind("\\0std-net denied"),
+      net.UnixDatagram.bind("\\0std-net denied"),
     ]) console.log(result.error);
     process.exit();`;
   const program = `import * as net from "std-net"; ${calls}`;
@@ -152,6 +156,10 @@ test("where the permission model denies the network, connect and bind are errors
     "tcp listener bind failed: ",
     "udp bind failed: ",
     "http request failed: ",
+    "tls handshake failed: ",
+    "unix connect failed: ",
+    "unix listener bind failed: ",
+    "unix bind failed: ",
   ]) {
     assert.equal(await child.line(), prefix + denied);
   }
