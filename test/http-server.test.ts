@@ -292,10 +292,14 @@ describe("read_request", () => {
       get.replace("\r\n\r\n", `${"\r\na: b".repeat(count - 1)}\r\n\r\n`);
     assert.equal(request(fields(128)).method, "GET");
     assert.equal(err(received(fields(129))), "http headers too large");
+    // Nor do other options change these.
+    assert.equal(err(received(fields(129), { timeout_ms: 5000 })), "http headers too large");
+    assert.equal(err(received(padded(65537), { timeout_ms: 5000 })), "http headers too large");
     const announced = (length: number): string =>
       `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${length}\r\n\r\n`;
     assert.equal(err(received(announced(2 ** 20))), "connection closed before request body complete");
     assert.equal(err(received(announced(2 ** 20 + 1))), "request body too large");
+    assert.equal(err(received(announced(2 ** 20 + 1), { timeout_ms: 5000 })), "request body too large");
   });
 
   test("has room for a megabyte of body, and with the option for more", () => {
