@@ -87,6 +87,16 @@ for (const kind of kinds) {
   });
 }
 
+test("IPv6 sockets are taken over like others", () => {
+  const { client, server } = tcpPair("[::1]:0");
+  ok(net.TcpStream.from_fd(ok(client.into_fd()))).close();
+  server.close();
+  const listener = ok(net.TcpListener.bind("[::1]:0"));
+  ok(net.TcpListener.from_fd(ok(listener.into_fd()))).close();
+  const udp = ok(net.UdpSocket.bind("[::1]:0"));
+  ok(net.UdpSocket.from_fd(ok(udp.into_fd()))).close();
+});
+
 test("a descriptor that a child process would inherit is closed on exec once it is taken over", () => {
   const { client, server } = tcpPair();
   const fd = ok(client.into_fd());

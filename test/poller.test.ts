@@ -82,6 +82,11 @@ for (const mechanism of ["epoll", "poll"] as const) {
       assert.deepEqual(ok(value), []);
       assert.ok(took >= least && took < most, `${ms} ms took ${took} ms`);
     }
+    ok(server.write("x"));
+    // More milliseconds than the system can count.
+    for (const ms of [2 ** 31, 2 ** 40, Number.MAX_VALUE, Number.POSITIVE_INFINITY]) {
+      assert.equal(ok(poller.wait(ms)).length, 1);
+    }
     for (const wrong of [-1, Number.NaN, "5", undefined, {}, true, 5n]) {
       assert.equal(err(poller.wait(wrong as number)), "timeout must be a positive number");
     }

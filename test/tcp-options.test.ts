@@ -170,6 +170,8 @@ peer.sendall(b"got " + data); peer.close()`);
   const pair = tcpPair();
   ok(pair.client.shutdown("read"));
   assert.equal(ok(pair.client.read(1)).length, 0);
+  ok(pair.client.write("x"));
+  assert.equal(ok(pair.server.read(9)).toString(), "x");
   ok(pair.client.shutdown("both"));
   assert.equal(ok(pair.server.read(1)).length, 0);
   pair.client.close();
