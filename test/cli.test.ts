@@ -5,7 +5,8 @@ import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";
 import { after, before, describe, test } from "node:test";
-import { type Exit, startPeer } from "./support/peer.ts";
+import * as net from "std-net";
+import { type Exit, ok, startPeer } from "./support/peer.ts";
 
 const CLI = "dist/cli.js";
 
@@ -39,6 +40,10 @@ describe("usage", () => {
     [["request", "GET", "http://a/", "--nosuch"], /^std-net: request: Unknown option '--nosuch'/],
     [["request", "GET", "http://a/", "-d", "{a}"], /^std-net: request: --data wants JSON/],
     [["request", "GET", "http://a/", "-H", "no colon"], /^std-net: request: --header wants 'name: value'/],
+    [
+      ["request", "GET", "http://a/", "-d", "1", "--text", "x"],
+      /^std-net: request: --data and --text cannot both be given/,
+    ],
     [["request", "GET", "http://a/", "--timeout=-1"], /^std-net: request: --timeout/],
     [["request", "GET", "http://a/", "--data", "-1"], /: to specify an .* dash use '--data=-XYZ'/],
     [["request", "GET", "http://a/", "--timeout", "soon"], /^std-net: request: --timeout wants a positive/],
@@ -263,6 +268,20 @@ describe("tcp", () => {
     server.close();
     assert.equal(stdout, "enough\n");
     assert.equal(code, 0);
+  });
+
+  test("a peer that does not answer is a failure when the time is over", async () => {
+    const full = ok(net.TcpListener.bind("127.0.0.1:0", { backlog: 0 }));
+    const address = ok(full.local_addr());
+    const waiting: net.TcpStream[] = [];
+    for (let one = net.TcpStream.connect_timeout(address, 100); one.isOk; ) {
+      waiting.push(one.value);
+      one = net.TcpStream.connect_timeout(address, 100);
+    }
+    const { code, stderr } = await run(["tcp", address, "--timeout", "0.3"]);
+    assert.equal(stderr, "std-net: failed to connect: connection timed out\n");
+    assert.equal(code, 1);
+    for (const open of [...waiting, full]) open.close();
   });
 
   test("a connection that breaks is a failure", async () => {

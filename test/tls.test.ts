@@ -303,6 +303,22 @@ print(tls.recv(10))`,
   listener.close();
 });
 
+test("no call raises SIGPIPE, for which a program may listen", async () => {
+  const listener = ok(net.TcpListener.bind(LOOPBACK));
+  await using child = node(
+    `let raised = 0;
+    process.on("SIGPIPE", () => raised++);
+    const plain = net.TcpStream.connect(process.argv[1]).value;
+    plain.shutdown("write");
+    const { error } = net.TlsStream.client(plain, "server.test", { insecure: true });
+    for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
+    console.log(error, raised);`,
+    ok(listener.local_addr()),
+  );
+  assert.equal(await child.line(), "tls handshake failed: Broken pipe (os error 32) 0");
+  listener.close();
+});
+
 test("a handshake that cannot begin closes the connection all the same", () => {
   const listener = ok(net.TcpListener.bind(LOOPBACK));
   const before = openDescriptors();
