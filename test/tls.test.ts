@@ -329,6 +329,7 @@ test("a handshake that cannot begin closes the connection all the same", () => {
   ]) {
     const stream = ok(net.TcpStream.connect(ok(listener.local_addr())));
     const peer = ok(listener.accept());
+    ok(peer.set_read_timeout(5000));
     assert.match(err(handshake(stream)), /^tls handshake failed: (option|invalid)/);
     assert.equal(ok(peer.read(1)).length, 0, "nothing was sent, and the end of the stream was");
     peer.close();
