@@ -6,7 +6,7 @@ import { parseAddress } from "./address.ts";
 import { connectTo, localAddress, peerAddress } from "./endpoint.ts";
 import { failed } from "./error.ts";
 import { inspected } from "./members.ts";
-import type { Socket } from "./socket.ts";
+import { networkPlatform, type Socket } from "./socket.ts";
 import { ByteStream, TRANSPORT, wording } from "./stream.ts";
 import { TcpStream } from "./tcp.ts";
 import {
@@ -99,6 +99,8 @@ export class TlsStream extends ByteStream<TlsSession> {
     const deadline = performance.now() + timeout;
     const parsed = parseAddress(addr);
     if (typeof parsed === "string") return failed(FAILED_TO_CONNECT, parsed);
+    const sys = networkPlatform();
+    if (typeof sys === "string") return failed(FAILED_TO_CONNECT, sys);
     // What is wrong with the options is found before anything is sent.
     const tls = clientTls(options);
     if (typeof tls === "string") return failed(HANDSHAKE_FAILED, tls);
@@ -116,7 +118,7 @@ export class TlsStream extends ByteStream<TlsSession> {
    *
    * Blocks until the handshake is over, in non-blocking mode too; each wait obeys the stream's read timeout.
    *
-   * @param stream the connection; nothing that was read from it may have been given back by a failed call
+   * @param stream the connection; bytes that a failed read gave back to it begin the handshake
    * @param server_name whom the certificate must be for; goes behind `options.server_name`
    * @param options see {@link TlsClientOptions}
    * @returns Errors: `expected tcp stream`, `invalid tcp stream`; `tls handshake failed: ` as for `connect`. Source:
@@ -158,7 +160,7 @@ export class TlsStream extends ByteStream<TlsSession> {
    *
    * Blocks until the handshake is over, in non-blocking mode too; each wait obeys the stream's read timeout.
    *
-   * @param stream the connection; nothing that was read from it may have been given back by a failed call
+   * @param stream the connection; bytes that a failed read gave back to it begin the handshake
    * @param options see {@link TlsServerOptions}: `cert` and `key` are needed
    * @returns Errors: `expected tcp stream`, `invalid tcp stream`; `tls handshake failed: ` with OpenSSL's reason (a
    * client that does not trust the certificate says so: `tlsv1 alert unknown ca`), the system's, or with what is

@@ -156,7 +156,7 @@ test("where the permission model denies the network, connect and bind are errors
     "tcp listener bind failed: ",
     "udp bind failed: ",
     "http request failed: ",
-    "tls handshake failed: ",
+    "failed to connect: ",
     "unix connect failed: ",
     "unix listener bind failed: ",
     "unix bind failed: ",
