@@ -1,5 +1,5 @@
 import { Result } from "true-myth/result";
-import { Unit } from "true-myth/unit";
+import type { Unit } from "true-myth/unit";
 import { addressText } from "./address.ts";
 import { type Bytes, byteLength, copyOut, inPlace, isSize, scratch, toBytes } from "./bytes.ts";
 import { failed } from "./error.ts";
@@ -68,7 +68,7 @@ export abstract class DatagramSocket extends SocketHandle {
     const address = this.#destination(socket, addr);
     if (typeof address === "string") return failed(`${this.#kind.name} connect failed: `, address);
     const failure = socket.connectDatagrams(address);
-    return failure < 0 ? memberFailed(socket, this.#kind, "connect", failure) : Result.ok(Unit);
+    return failure < 0 ? memberFailed(socket, this.#kind, "connect", failure) : Result.ok();
   }
 
   /**

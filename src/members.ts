@@ -1,5 +1,5 @@
 import { Result } from "true-myth/result";
-import { Unit } from "true-myth/unit";
+import type { Unit } from "true-myth/unit";
 import { localAddress, peerAddress, socketFamily } from "./endpoint.ts";
 import { failed } from "./error.ts";
 import { networkPlatform, Socket } from "./socket.ts";
@@ -53,7 +53,7 @@ export function setNonblocking(socket: Socket, kind: Kind, enabled: boolean): Re
   if (!socket.open) return Result.err(kind.invalid);
   if (typeof enabled !== "boolean") return Result.err("expected bool");
   const failure = socket.setNonblocking(enabled);
-  return failure < 0 ? memberFailed(socket, kind, "set_nonblocking", failure) : Result.ok(Unit);
+  return failure < 0 ? memberFailed(socket, kind, "set_nonblocking", failure) : Result.ok();
 }
 
 export function setTimeout(
@@ -66,7 +66,7 @@ export function setTimeout(
   const timeout = timeoutFrom(ms);
   if (timeout === undefined) return Result.err(INVALID_TIMEOUT);
   socket[which] = timeout;
-  return Result.ok(Unit);
+  return Result.ok();
 }
 
 export function getTimeout(
@@ -83,7 +83,7 @@ export function shutdown(socket: Socket, kind: Kind, how: "read" | "write" | "bo
   const number = how === "read" ? SHUT_RD : how === "write" ? SHUT_WR : how === "both" ? SHUT_RDWR : -1;
   if (number < 0) return Result.err("expected 'read', 'write' or 'both'");
   const failure = socket.shutdown(number);
-  return failure < 0 ? memberFailed(socket, kind, "shutdown", failure) : Result.ok(Unit);
+  return failure < 0 ? memberFailed(socket, kind, "shutdown", failure) : Result.ok();
 }
 
 export function takeError(socket: Socket, kind: Kind): Result<string | null, string> {
@@ -106,7 +106,7 @@ export function setFlag(
   if (!socket.open) return Result.err(kind.invalid);
   if (typeof enabled !== "boolean") return Result.err("expected bool");
   const failure = socket.setOption(level, option, enabled ? 1 : 0);
-  return failure < 0 ? memberFailed(socket, kind, member, failure) : Result.ok(Unit);
+  return failure < 0 ? memberFailed(socket, kind, member, failure) : Result.ok();
 }
 
 export function getFlag(
@@ -133,7 +133,7 @@ export function setNumber(
   if (!socket.open) return Result.err(kind.invalid);
   if (!Number.isInteger(value)) return Result.err("expected int");
   const failure = value < least || value > most ? -socket.sys.constants.EINVAL : set(value);
-  return failure < 0 ? memberFailed(socket, kind, member, failure) : Result.ok(Unit);
+  return failure < 0 ? memberFailed(socket, kind, member, failure) : Result.ok();
 }
 
 export function getNumber(

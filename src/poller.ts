@@ -1,5 +1,5 @@
 import { Result } from "true-myth/result";
-import { Unit } from "true-myth/unit";
+import type { Unit } from "true-myth/unit";
 import { failed } from "./error.ts";
 import { SocketHandle } from "./handle.ts";
 import { disown, own } from "./owners.ts";
@@ -242,7 +242,7 @@ export class Poller {
     this.#byToken.set(token, made);
     if (transport.pending() > 0) this.#maybePending.add(made);
     below.watch(this.#watcher);
-    return Result.ok(Unit);
+    return Result.ok();
   }
 
   /**
@@ -278,7 +278,7 @@ export class Poller {
     const failure = selector.modify(below.descriptor, registration.token, wanted, registration.interest);
     if (failure < 0) return this.#failed("modify", below.sys, failure);
     registration.interest = wanted;
-    return Result.ok(Unit);
+    return Result.ok();
   }
 
   /**
@@ -310,7 +310,7 @@ export class Poller {
     if (registration === undefined) return this.#failed("remove", below.sys, -below.sys.constants.ENOENT);
     below.unwatch(this.#watcher);
     this.#forget(below);
-    return Result.ok(Unit);
+    return Result.ok();
   }
 
   /**

@@ -1,6 +1,6 @@
 import { isUint8Array } from "node:util/types";
 import { Result } from "true-myth/result";
-import { Unit } from "true-myth/unit";
+import type { Unit } from "true-myth/unit";
 import {
   type Bytes,
   byteLength,
@@ -509,7 +509,7 @@ export abstract class ByteStream<T extends Transport = Transport> {
     const length = byteLength(bytes);
     const failure = sendAll(transport, inPlace(bytes, length), length, FOREVER);
     if (failure < 0) return failed(this.#wording.write, transport.reason(failure));
-    return Result.ok(Unit);
+    return Result.ok();
   }
 
   /**
@@ -537,7 +537,7 @@ export abstract class ByteStream<T extends Transport = Transport> {
     const timeout = timeoutFrom(ms);
     if (timeout === undefined) return Result.err(INVALID_TIMEOUT);
     transport.readTimeout = timeout;
-    return Result.ok(Unit);
+    return Result.ok();
   }
 
   /**
@@ -588,7 +588,7 @@ export abstract class ByteStream<T extends Transport = Transport> {
     const timeout = timeoutFrom(ms);
     if (timeout === undefined) return Result.err(INVALID_TIMEOUT);
     transport.writeTimeout = timeout;
-    return Result.ok(Unit);
+    return Result.ok();
   }
 
   /**
@@ -684,7 +684,7 @@ export abstract class ByteStream<T extends Transport = Transport> {
     if (typeof enabled !== "boolean") return Result.err("expected bool");
     const failure = transport.setNonblocking(enabled);
     if (failure < 0) return failed(this.#wording.setNonblocking, transport.reason(failure));
-    return Result.ok(Unit);
+    return Result.ok();
   }
 }
 

@@ -1,5 +1,5 @@
 import { Result } from "true-myth/result";
-import { Unit } from "true-myth/unit";
+import type { Unit } from "true-myth/unit";
 import { beforeBind, bindOptions, type TcpBindOptions } from "./bind-options.ts";
 import { bindTo, connectTo } from "./endpoint.ts";
 import { failed } from "./error.ts";
@@ -307,7 +307,7 @@ export class TcpStream extends SocketStream {
     // (The least number there is, divided, would be 0.)
     const seconds = !ms ? 0 : Math.min(Math.max(1, Math.ceil(ms / 1000)), LONGEST_LINGER);
     const failure = socket.setRawOption(SOL_SOCKET, SO_LINGER, Int32Array.of(ms === null ? 0 : 1, seconds));
-    return failure < 0 ? memberFailed(socket, STREAM, "set_linger", failure) : Result.ok(Unit);
+    return failure < 0 ? memberFailed(socket, STREAM, "set_linger", failure) : Result.ok();
   }
 
   /**

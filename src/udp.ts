@@ -1,5 +1,5 @@
 import { Result } from "true-myth/result";
-import { Unit } from "true-myth/unit";
+import type { Unit } from "true-myth/unit";
 import { parseIpv4, parseIpv6 } from "./address.ts";
 import { beforeBind, bindOptions, type UdpBindOptions } from "./bind-options.ts";
 import { DatagramSocket } from "./datagram.ts";
@@ -295,7 +295,7 @@ export class UdpSocket extends DatagramSocket {
     const { constants } = socket.sys;
     const request = Buffer.concat([groupBytes, localBytes]);
     const failure = socket.setRawOption(constants.IPPROTO_IP, constants[option], request);
-    return failure < 0 ? memberFailed(socket, UDP, member, failure) : Result.ok(Unit);
+    return failure < 0 ? memberFailed(socket, UDP, member, failure) : Result.ok();
   }
 
   /**
@@ -361,7 +361,7 @@ export class UdpSocket extends DatagramSocket {
     request.set(groupBytes);
     request.writeUInt32LE(index, 16);
     const failure = socket.setRawOption(constants.IPPROTO_IPV6, constants[option], request);
-    return failure < 0 ? memberFailed(socket, UDP, member, failure) : Result.ok(Unit);
+    return failure < 0 ? memberFailed(socket, UDP, member, failure) : Result.ok();
   }
 
   /**

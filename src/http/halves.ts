@@ -3,7 +3,7 @@
  * it, and no byte more.
  */
 import { Result } from "true-myth/result";
-import { Unit } from "true-myth/unit";
+import type { Unit } from "true-myth/unit";
 import { errorText } from "../error.ts";
 import { type ByteStream, type Transport, transportOf } from "../stream.ts";
 import { traced } from "../trace.ts";
@@ -97,7 +97,7 @@ function writePlain(stream: ByteStream, request: ClientRequest): Result<Unit, st
   return Result.err(`http write failed: ${transport.reason(failure)}`);
 }
 
-const SENT: Result<Unit, string> = Result.ok(Unit);
+const SENT: Result<Unit, string> = Result.ok();
 const STRAIGHT = { absoluteForm: false, proxyAuthorization: null, tunnel: null };
 
 /**

@@ -2,7 +2,7 @@
  * The server's side of HTTP/1.1: one request off a stream, one response onto it.
  */
 import { Result } from "true-myth/result";
-import { Unit } from "true-myth/unit";
+import type { Unit } from "true-myth/unit";
 import { errorText } from "../error.ts";
 import type { Json } from "../json.ts";
 import { type ByteStream, type Transport, transportOf } from "../stream.ts";
@@ -228,7 +228,7 @@ function writePlain(stream: ByteStream, response: ServerResponse): Result<Unit, 
   );
 }
 
-const SENT: Result<Unit, string> = Result.ok(Unit);
+const SENT: Result<Unit, string> = Result.ok();
 
 /** What a request that waits for its answer says about that answer. */
 type Question = Pick<RequestHead, "method" | "version"> & { readonly isLast: boolean };

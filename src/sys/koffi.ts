@@ -1,4 +1,3 @@
-import { closeSync, openSync, readSync } from "node:fs";
 import { createRequire } from "node:module";
 
 export type Koffi = typeof import("koffi");
@@ -43,6 +42,10 @@ export function loadKoffi(): Koffi {
  */
 function usesGlibc(): boolean {
   try {
+    // (Imported at the top it would load node:fs/promises as well, at the start of every program.)
+    const { closeSync, openSync, readSync } = createRequire(import.meta.url)(
+      "node:fs",
+    ) as typeof import("node:fs");
     const file = openSync(process.execPath, "r");
     const beginning = Buffer.alloc(4096);
     readSync(file, beginning);
