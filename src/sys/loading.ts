@@ -28,11 +28,17 @@ export function loadUnstopped<T>(load: () => T): T {
 /** Sees to it that this worker is not stopped while one loads. */
 export function stopWhenLoaded(worker: Worker): void {
   if (!isLibuv) return;
-  const terminate = worker.terminate;
-  worker.terminate = function stopped(...args: []) {
+  const { terminate } = worker;
+  const terminateWhenLoaded = (...args: []): Promise<number> => {
     if (worker.threadId > 0 && enter(-1)) worker.once("exit", () => leave(-1));
     return terminate.apply(worker, args);
   };
+  // Not enumerable, as what it stands in for: nobody is to see it who only looks at a worker.
+  Object.defineProperty(worker, "terminate", {
+    value: terminateWhenLoaded,
+    writable: true,
+    configurable: true,
+  });
 }
 
 if (isMainThread && isLibuv) process.on("exit", () => enter(-1));
