@@ -86,8 +86,8 @@ const SPACE = 0x20;
 const TAB = 0x09;
 const DELETE = 0x7f;
 
-const knownRequest = new KnownHead<RequestHead>();
-const knownResponse = new KnownHead<ResponseHead>();
+const knownRequest = new KnownHead(readRequestHead);
+const knownResponse = new KnownHead(readResponseHead);
 
 /**
  * The request head that begins at `start`. When it gives undefined, call it again with the same `start`, more
@@ -101,12 +101,9 @@ export function parseRequestHead(
   limits: SectionLimits,
   keepFields = false,
 ): RequestHead | MessageError | undefined {
-  if (keepFields) return readRequestHead(view, start, end, search, limits, true);
-  const known = knownRequest.find(view, start, end, limits);
-  if (known !== undefined) return known;
-  const head = readRequestHead(view, start, end, search, limits, false);
-  if (head !== undefined && !(head instanceof MessageError)) knownRequest.keep(view, start, limits, head);
-  return head;
+  return keepFields
+    ? readRequestHead(view, start, end, search, limits, true)
+    : knownRequest.read(view, start, end, search, limits);
 }
 
 function readRequestHead(
@@ -172,12 +169,9 @@ export function parseResponseHead(
   limits: SectionLimits,
   keepFields = false,
 ): ResponseHead | MessageError | undefined {
-  if (keepFields) return readResponseHead(view, start, end, search, limits, true);
-  const known = knownResponse.find(view, start, end, limits);
-  if (known !== undefined) return known;
-  const head = readResponseHead(view, start, end, search, limits, false);
-  if (head !== undefined && !(head instanceof MessageError)) knownResponse.keep(view, start, limits, head);
-  return head;
+  return keepFields
+    ? readResponseHead(view, start, end, search, limits, true)
+    : knownResponse.read(view, start, end, search, limits);
 }
 
 function readResponseHead(

@@ -54,7 +54,6 @@ export interface OpenSsl {
   SSL_get_error(ssl: Pointer, result: number): number;
   SSL_has_pending(ssl: Pointer): number;
   SSL_shutdown(ssl: Pointer): number;
-  SSL_get_shutdown(ssl: Pointer): number;
   SSL_get_verify_result(ssl: Pointer): number;
   SSL_get_version(ssl: Pointer): string;
   SSL_version(ssl: Pointer): number;
@@ -108,9 +107,7 @@ export interface OpenSsl {
 
 // ssl.h, bio.h, x509_vfy.h, x509v3.h of OpenSSL 3: part of its binary interface, which is stable within 3.x.
 export const SSL_ERROR_WANT_READ = 2;
-export const SSL_ERROR_WANT_WRITE = 3;
 export const SSL_ERROR_ZERO_RETURN = 6;
-export const SSL_SENT_SHUTDOWN = 1;
 export const SSL_VERIFY_NONE = 0;
 export const SSL_VERIFY_PEER = 1;
 export const SSL_VERIFY_FAIL_IF_NO_PEER_CERT = 2;
@@ -122,7 +119,6 @@ export const SSL_CTRL_SET_MIN_PROTO_VERSION = 123;
 export const TLSEXT_NAMETYPE_host_name = 0;
 export const TLS1_2_VERSION = 0x0303;
 export const TLS1_3_VERSION = 0x0304;
-export const SSL_MODE_ENABLE_PARTIAL_WRITE = 0x1;
 export const SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER = 0x2;
 export const SSL_OP_CIPHER_SERVER_PREFERENCE = 2 ** 22;
 export const SSL_OP_NO_RENEGOTIATION = 2 ** 30;
@@ -234,7 +230,6 @@ function declare(koffi: Koffi, library: Library): OpenSsl {
     SSL_get_error: f("int SSL_get_error(void *, int)"),
     SSL_has_pending: f("int SSL_has_pending(void *)"),
     SSL_shutdown: f("int SSL_shutdown(void *)"),
-    SSL_get_shutdown: f("int SSL_get_shutdown(void *)"),
     SSL_get_verify_result: f("long SSL_get_verify_result(void *)"),
     SSL_get_version: f("const char *SSL_get_version(void *)"),
     SSL_version: f("int SSL_version(void *)"),
