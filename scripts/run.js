@@ -1,5 +1,5 @@
-// Runs a TypeScript program of this repository: bundled to one plain JavaScript file first, so that it also
-// works on Node 20, where neither node nor tsx can load TypeScript in a worker thread.
+// Runs a TypeScript program of this repository: bundled to one plain JavaScript file first, because Node 20 loads no
+// TypeScript.
 //   node scripts/run.js examples/tour.ts [argument ...]
 //   node scripts/run.js tour [argument ...]
 import { spawn } from "node:child_process";

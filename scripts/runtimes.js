@@ -84,15 +84,11 @@ function install({ name, specifier, binary }) {
 
 /** The test suite, with this binary as the `node` of every child process. */
 async function runTests(binary, { name }) {
-  const options = ["--tsconfig", "test/tsconfig.json", "--test", "--test-reporter=tap"];
-  const files = execFileSync("sh", ["-c", "ls test/*.test.ts"], { encoding: "utf8" }).trim().split("\n");
-  const path = `${dirname(binary)}${delimiter}${process.env.PATH}`;
-  const { output } = await outputOf(
-    binary,
-    ["node_modules/tsx/dist/cli.mjs", ...options, ...files],
-    { PATH: path },
-    900_000,
-  );
+  const environment = {
+    PATH: `${dirname(binary)}${delimiter}${process.env.PATH}`,
+    STD_NET_TEST_REPORTER: "tap",
+  };
+  const { output } = await outputOf(binary, ["scripts/test.js"], environment, 900_000);
   writeFileSync(`build/runtimes/${name.toLowerCase().replaceAll(" ", "-")}.log`, output);
   const count = (what) => Number(new RegExp(`^# ${what} (\\d+)$`, "m").exec(output)?.[1] ?? Number.NaN);
   const failed = [...output.matchAll(/^ *not ok \d+ - (.*)$/gm)].map(([, title]) => title);

@@ -130,15 +130,6 @@ export function openDescriptors(): number {
   return readdirSync("/proc/self/fd").length;
 }
 
-// tsx begins with a connection to a parent of its own, and gives it up some turns of the event loop later, where it has
-// none: before that, nobody who counts descriptors counts only his own.
-for (let turns = 0, quiet = 0, before = -1; quiet < 20 && turns < 2000; turns++) {
-  await new Promise((resolve) => setImmediate(resolve));
-  const now = openDescriptors();
-  quiet = now === before ? quiet + 1 : 0;
-  before = now;
-}
-
 /** The port of "host:port" text. */
 export function portOf(address: string): string {
   return address.slice(address.lastIndexOf(":") + 1);
