@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { isIPv4, isIPv6 } from "node:net";
 import { describe, test } from "node:test";
-import fc from "fast-check";
 import { formatIpv4, formatIpv6, parseAddress, parseIpv4, parseIpv6, parsePort } from "../src/address.ts";
+import fc from "./support/properties.ts";
 
 const mutated = (text: fc.Arbitrary<string>) =>
   fc

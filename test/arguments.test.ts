@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import vm from "node:vm";
-import fc from "fast-check";
 import * as net from "std-net";
 import type { Result } from "true-myth/result";
 import { err, ok } from "./support/peer.ts";
+import fc from "./support/properties.ts";
 
 const throwing = new Proxy([1, 2, 3], {
   get() {

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import fc from "fast-check";
 import {
   ByteCollector,
   ChunkedDecoder,
@@ -11,6 +10,7 @@ import {
 } from "../src/http/body.ts";
 import { HeadSearch, MessageError, parseRequestHead, parseResponseHead } from "../src/http/parser.ts";
 import { judgeRequest } from "./support/llhttp.ts";
+import fc from "./support/properties.ts";
 
 const LIMITS = { bytes: 1000, fields: 10 };
 

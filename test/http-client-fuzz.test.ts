@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import * as zlib from "node:zlib";
-import fc from "fast-check";
 import * as net from "std-net";
 import { ExchangeFailure, Inbox, readBody, readHead, type Source } from "../src/http/exchange.ts";
 import { openDescriptors } from "./support/peer.ts";
+import fc from "./support/properties.ts";
 import { type RawServer, rawServer } from "./support/raw-server.ts";
 
 let raw: RawServer;

@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import * as zlib from "node:zlib";
-import fc from "fast-check";
 import * as net from "std-net";
 import { err, node, ok } from "./support/peer.ts";
+import fc from "./support/properties.ts";
 import { tcpPair, timed } from "./support/sockets.ts";
 
 const URL = "http://server.test/path?q";

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import fc from "fast-check";
 import { isToken } from "../src/http/fields.ts";
 import {
   contentLength,
@@ -12,6 +11,7 @@ import {
   responseHead,
 } from "../src/http/message.ts";
 import { HeadSearch, MessageError, parseRequestHead, parseResponseHead } from "../src/http/parser.ts";
+import fc from "./support/properties.ts";
 
 const LIMITS = { bytes: 1 << 20, fields: 1000 };
 

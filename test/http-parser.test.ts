@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import fc from "fast-check";
 import {
   HeadSearch,
   MessageError,
@@ -10,6 +9,7 @@ import {
   type ResponseHead,
 } from "../src/http/parser.ts";
 import { judgeRequest, methods } from "./support/llhttp.ts";
+import fc from "./support/properties.ts";
 
 const LIMITS = { bytes: 64 * 1024, fields: 128 };
 
@@ -416,10 +416,7 @@ describe("any bytes", () => {
         if (!isKnown) return;
         assert.ok(theirs !== undefined, `llhttp refuses: ${verdict.error}`);
         both++;
-        assert.equal(
-          mine.query === "" ? mine.path : `${mine.path}?${mine.query}`,
-          theirs.url.replace(/\?$/, ""),
-        );
+        assert.equal(theirs.url.includes("?") ? `${mine.path}?${mine.query}` : mine.path, theirs.url);
         assert.equal(mine.version, theirs.version);
         assert.deepEqual(
           mine.fields

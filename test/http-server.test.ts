@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import fc from "fast-check";
 import * as net from "std-net";
 import { err, node, ok, python, startPeer } from "./support/peer.ts";
+import fc from "./support/properties.ts";
 
 type Request = net.http.ServerRequest;
 

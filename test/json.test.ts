@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import fc from "fast-check";
 import { parse, stringify } from "../src/json.ts";
+import fc from "./support/properties.ts";
 
 function text(value: unknown): string {
   const result = stringify(value);

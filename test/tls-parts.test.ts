@@ -1,12 +1,12 @@
 // The parts of TLS that need no connection: server names, ALPN's choice, the keeping of contexts and sessions.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { contextFor } from "../src/tls/context.ts";
 import { clientTls } from "../src/tls/index.ts";
 import { serverName } from "../src/tls/names.ts";
 import { type OpenSsl, openssl, selectProtocol } from "../src/tls/openssl.ts";
 import { type CheckedOptions, checkClientOptions } from "../src/tls/options.ts";
+import fc from "./support/properties.ts";
 
 const refused = "invalid server name";
 
