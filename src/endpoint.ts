@@ -1,6 +1,7 @@
 import { addressText, unixAddress } from "./address.ts";
 import { resolve } from "./resolve.ts";
 import { networkPlatform, Socket } from "./socket.ts";
+import { monotonicTime } from "./sys/clock.ts";
 import { type Platform, systemReason } from "./sys/index.ts";
 import { familyOf, SOCKADDR_ROOM } from "./sys/sockaddr.ts";
 
@@ -24,7 +25,7 @@ export function connectTo(
   if (typeof sys === "string") return sys;
   let end: number | undefined;
   return firstOf(sys, text, sys.constants.SOCK_STREAM, deadline, (socket, address, addressesLeft) => {
-    const now = performance.now();
+    const now = monotonicTime();
     end ??= Math.min(deadline, now + timeout);
     return socket.connect(address, addressesLeft === 1 ? end : now + (end - now) / addressesLeft);
   });

@@ -6,6 +6,7 @@ import { disown, own } from "./owners.ts";
 import { unseenListenerWaits } from "./signals.ts";
 import { networkPlatform, Socket, type Watcher } from "./socket.ts";
 import { ByteStream, TRANSPORT, type Transport } from "./stream.ts";
+import { monotonicTime } from "./sys/clock.ts";
 import { type Platform, systemReason } from "./sys/index.ts";
 import { CLOSED, READABLE, type Selector, WRITABLE } from "./sys/selector.ts";
 import type { TcpListener, TcpStream } from "./tcp.ts";
@@ -348,7 +349,7 @@ export class Poller {
     const events: PollEvent[] = [];
     for (const registration of this.#maybePending) this.#reportPending(registration, events);
     // Whoever has bytes that the kernel does not know of is ready now; the others are only looked at.
-    const limit = events.length > 0 ? 0 : ms === null ? Number.POSITIVE_INFINITY : performance.now() + ms;
+    const limit = events.length > 0 ? 0 : ms === null ? Number.POSITIVE_INFINITY : monotonicTime() + ms;
     const count = waitInSlices(sys, limit, (milliseconds) =>
       selector.wait(milliseconds, (token, flags) => this.#report(token, flags, events)),
     );

@@ -1,6 +1,7 @@
 import { isMainThread } from "node:worker_threads";
 import { parseAddress } from "./address.ts";
 import { longestSlice, signalListenersExist, signalListenerWaits, unseenListenerWaits } from "./signals.ts";
+import { monotonicTime } from "./sys/clock.ts";
 import { type Platform, systemReason } from "./sys/index.ts";
 import { lasting } from "./sys/memory.ts";
 import { encodeAddress } from "./sys/sockaddr.ts";
@@ -75,16 +76,16 @@ function lookUp(
   const handle = sys.lookup.start(host, type);
   if (typeof handle === "number") return handle;
   for (;;) {
-    const remaining = deadline - performance.now();
-    const begun = performance.now();
+    const remaining = deadline - monotonicTime();
+    const begun = monotonicTime();
     const slice = Math.max(1, Math.min(remaining, longestSlice));
     if (sys.lookup.wait(handle, slice)) return sys.lookup.finish(handle, port);
-    if (performance.now() >= deadline) {
+    if (monotonicTime() >= deadline) {
       sys.lookup.abandon(handle);
       return "connection timed out";
     }
     // Back before its time without an answer: a signal.
-    const isInterrupted = performance.now() - begun < slice - 1;
+    const isInterrupted = monotonicTime() - begun < slice - 1;
     if (isInterrupted ? signalListenerWaits() : unseenListenerWaits()) {
       sys.lookup.abandon(handle);
       return systemReason(sys, sys.constants.EINTR);

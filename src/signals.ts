@@ -1,5 +1,6 @@
 import { constants } from "node:os";
 import { isMainThread } from "node:worker_threads";
+import { monotonicTime } from "./sys/clock.ts";
 import { isLibuv, type Platform } from "./sys/index.ts";
 
 /**
@@ -92,7 +93,7 @@ export function signalListenerWaits(): boolean {
  */
 export function unseenListenerWaits(): boolean {
   if (longestSlice !== LISTENER_SLICE) return false;
-  const now = performance.now();
+  const now = monotonicTime();
   if (now - lookedAt < LISTENER_SLICE / 2) return false;
   lookedAt = now;
   const queued = signalListenersExist() ? (heardSignalsQueued() ?? 0) : 0;

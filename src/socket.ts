@@ -10,6 +10,7 @@ import {
   watchSignals,
 } from "./signals.ts";
 import type { Transport } from "./stream.ts";
+import { monotonicTime } from "./sys/clock.ts";
 import { type Constants, linux } from "./sys/constants.ts";
 import { type Platform, platform, systemReason } from "./sys/index.ts";
 import { lastingBuffer } from "./sys/memory.ts";
@@ -270,7 +271,7 @@ export class Socket extends GivenBack implements Transport {
     // once on a Unix socket, which knows no such mark.
     const marked = this.setOption(SOL_SOCKET, SO_RCVLOWAT, Math.min(seen + 1, 0x7fffffff));
     if (marked < 0) return marked;
-    const limit = Math.min(deadline, performance.now() + this.readTimeout);
+    const limit = Math.min(deadline, monotonicTime() + this.readTimeout);
     const result = waitInSlices(this.sys, limit, (milliseconds) => this.#poll(POLLIN, milliseconds));
     this.setOption(SOL_SOCKET, SO_RCVLOWAT, 1);
     return Math.min(0, result);
@@ -332,7 +333,7 @@ export class Socket extends GivenBack implements Transport {
    */
   #noticeSignal(): void {
     if (this.nonblocking) return;
-    const isOver = performance.now() - this.#sending.armedAt >= this.#sending.slice - TICK;
+    const isOver = monotonicTime() - this.#sending.armedAt >= this.#sending.slice - TICK;
     if (!(isOver ? unseenListenerWaits() : signalListenerWaits())) return;
     this.#sendCutShort = true;
     setImmediate(() => {
@@ -419,7 +420,7 @@ export class Socket extends GivenBack implements Transport {
       // It waits for nothing but room among those not yet accepted, SO_SNDTIMEO long; nothing is begun until then.
       if (errno !== EAGAIN && errno !== EINTR) return -errno;
       if (errno === EINTR ? signalListenerWaits() : unseenListenerWaits()) return -EINTR;
-      if (performance.now() >= deadline) return CONNECT_TIMED_OUT;
+      if (monotonicTime() >= deadline) return CONNECT_TIMED_OUT;
       comeBackToJavaScript();
     }
   }
@@ -450,7 +451,7 @@ export class Socket extends GivenBack implements Transport {
       } else if (unseenListenerWaits()) {
         return -EINTR;
       }
-      const remaining = deadline - performance.now();
+      const remaining = deadline - monotonicTime();
       if (remaining <= 0) return CONNECT_TIMED_OUT;
       comeBackToJavaScript();
       // A connection that is being made goes on being made; poll(2) says when connect(2) has an answer.
@@ -538,7 +539,7 @@ export class Socket extends GivenBack implements Transport {
     }
     // (A shared socket's mode can have been changed elsewhere.)
     if (this.#nonblocking && !this.#shared) return deadline;
-    const now = performance.now();
+    const now = monotonicTime();
     direction.armedAt = now;
     const limit = Math.min(deadline, now + direction.timeout);
     const slice = direction.sliceFor(limit - now, this.#longestSlice());
@@ -584,14 +585,14 @@ export class Socket extends GivenBack implements Transport {
    */
   #goOn(direction: Direction, errno: number, limit: number): number {
     if (errno === this.#constants.EAGAIN) {
-      const isOver = limit !== Number.POSITIVE_INFINITY && performance.now() >= limit;
+      const isOver = limit !== Number.POSITIVE_INFINITY && monotonicTime() >= limit;
       // Somebody else can have changed it: a clone, another process.
       if (!isOver && ((this.#nonblocking && !this.#shared) || this.#isNonblockingInKernel())) return -errno;
       if (unseenListenerWaits()) return -this.#constants.EINTR;
       if (isOver) return -errno;
     } else if (errno === this.#constants.EINTR) {
       if (signalListenerWaits()) return -errno;
-      if (limit !== Number.POSITIVE_INFINITY && performance.now() >= limit) return -this.#constants.EAGAIN;
+      if (limit !== Number.POSITIVE_INFINITY && monotonicTime() >= limit) return -this.#constants.EAGAIN;
       // Node's prompt (vm's breakOnSigint) has another thread stop the program, a moment after the signal.
       if (isMainThread) this.sys.poll(Buffer.alloc(8), 0, INTERRUPT_PAUSE);
     } else {

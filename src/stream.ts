@@ -24,7 +24,7 @@ import { INVALID_TIMEOUT, timeoutFrom, timeoutTo } from "./timeout.ts";
  * (socket.ts) is one, a TLS session is another; nothing above this line knows which.
  *
  * A call gives a count of bytes, or a negative number: a failure, whose text `reason` gives. Deadlines are
- * absolute, in the milliseconds of `performance.now()`; `Infinity` waits for ever. A timeout that was set on the
+ * absolute, in the milliseconds of `monotonicTime()`; `Infinity` waits for ever. A timeout that was set on the
  * stream itself (`set_read_timeout`) holds as well, whichever ends first; past either, the failure is EAGAIN, so
  * that a caller with a deadline looks at the clock to know which it was.
  */

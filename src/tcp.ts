@@ -20,6 +20,7 @@ import {
 import type { Socket } from "./socket.ts";
 import { SocketStream } from "./socket-stream.ts";
 import { TRANSPORT } from "./stream.ts";
+import { monotonicTime } from "./sys/clock.ts";
 import { INVALID_TIMEOUT, timeoutFrom } from "./timeout.ts";
 
 const FAILED_TO_CONNECT = "failed to connect: ";
@@ -116,7 +117,7 @@ export class TcpStream extends SocketStream {
     if (typeof addr !== "string") return Result.err("expected string");
     const timeout = timeoutFrom(ms);
     if (timeout === undefined) return Result.err(INVALID_TIMEOUT);
-    const socket = connectTo(addr, performance.now() + timeout);
+    const socket = connectTo(addr, monotonicTime() + timeout);
     if (typeof socket === "string") return failed(FAILED_TO_CONNECT, socket);
     return Result.ok(new TcpStream(socket));
   }

@@ -1,5 +1,4 @@
 import type { X509Certificate } from "node:crypto";
-import { createRequire } from "node:module";
 import { inspect } from "node:util";
 import { Result } from "true-myth/result";
 import { parseAddress } from "./address.ts";
@@ -8,6 +7,7 @@ import { failed } from "./error.ts";
 import { inspected } from "./members.ts";
 import { networkPlatform, type Socket } from "./socket.ts";
 import { ByteStream, TRANSPORT, wording } from "./stream.ts";
+import { monotonicTime } from "./sys/clock.ts";
 import { TcpStream } from "./tcp.ts";
 import {
   clientTls,
@@ -96,7 +96,7 @@ export class TlsStream extends ByteStream<TlsSession> {
     if (typeof addr !== "string") return Result.err("expected string");
     const timeout = timeoutOf(options);
     if (typeof timeout === "string") return Result.err(timeout);
-    const deadline = performance.now() + timeout;
+    const deadline = monotonicTime() + timeout;
     const parsed = parseAddress(addr);
     if (typeof parsed === "string") return failed(FAILED_TO_CONNECT, parsed);
     const sys = networkPlatform();
@@ -253,7 +253,7 @@ export class TlsStream extends ByteStream<TlsSession> {
     if (!session.open) return Result.err(INVALID_STREAM);
     const der = session.peerCertificate;
     if (der === null) return Result.ok(null);
-    const crypto = createRequire(import.meta.url)("node:crypto") as typeof import("node:crypto");
+    const crypto = process.getBuiltinModule("node:crypto");
     return Result.ok(new crypto.X509Certificate(der));
   }
 

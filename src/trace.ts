@@ -1,6 +1,7 @@
 import { debuglog } from "node:util";
 import { Result } from "true-myth/result";
 import { type Around, wrapCall, wrapClass } from "./calls.ts";
+import { monotonicTime } from "./sys/clock.ts";
 
 /**
  * With NODE_DEBUG=std-net, one line on standard error for each call: operation, addresses, sizes, result,
@@ -26,9 +27,9 @@ export function traced<F extends (...args: never[]) => unknown>(name: string, ca
 const trace: Around = (name, self, args, proceed) => {
   // Asked before the call, for the call may be `close`.
   const where = endpoints(self);
-  const begin = performance.now();
+  const begin = monotonicTime();
   const outcome = proceed();
-  const microseconds = ((performance.now() - begin) * 1000).toFixed(0);
+  const microseconds = ((monotonicTime() - begin) * 1000).toFixed(0);
   const addresses = ADDRESS_ARGUMENTS[name.slice(name.indexOf(".") + 1)] ?? [];
   const given = args
     .map((argument, index) =>

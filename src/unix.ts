@@ -10,6 +10,7 @@ import { cloneOf, fromFd, getTimeout, type Kind, type Shape, setTimeout, shutdow
 import { networkPlatform, Socket } from "./socket.ts";
 import { SocketStream } from "./socket-stream.ts";
 import { TRANSPORT } from "./stream.ts";
+import { monotonicTime } from "./sys/clock.ts";
 import { systemReason } from "./sys/index.ts";
 import { INVALID_TIMEOUT, timeoutFrom } from "./timeout.ts";
 
@@ -107,7 +108,7 @@ export class UnixStream extends SocketStream {
     if (typeof path !== "string") return Result.err("expected string");
     const timeout = timeoutFrom(ms);
     if (timeout === undefined) return Result.err(INVALID_TIMEOUT);
-    const socket = connectUnix(path, performance.now() + timeout);
+    const socket = connectUnix(path, monotonicTime() + timeout);
     if (typeof socket === "string") return failed(CONNECT_FAILED, socket);
     return Result.ok(new UnixStream(socket));
   }

@@ -1,4 +1,5 @@
 import { longestSlice, signalListenerWaits, unseenListenerWaits, WORKER_SLICE } from "./signals.ts";
+import { monotonicTime } from "./sys/clock.ts";
 import type { Platform } from "./sys/index.ts";
 
 /**
@@ -21,7 +22,7 @@ export class Direction {
   timeout = Number.POSITIVE_INFINITY;
   /** What the option is set to; Infinity when it was never set. */
   slice = Number.POSITIVE_INFINITY;
-  /** When a limited wait was last made ready, on performance.now()'s clock. */
+  /** When a limited wait was last made ready, on monotonicTime()'s clock. */
   armedAt = 0;
 
   constructor(option: number) {
@@ -58,12 +59,12 @@ export function waitInSlices(
 ): number {
   const { EINTR, EAGAIN } = sys.constants;
   for (;;) {
-    const remaining = limit === Number.POSITIVE_INFINITY ? limit : limit - performance.now();
+    const remaining = limit === Number.POSITIVE_INFINITY ? limit : limit - monotonicTime();
     const result = attempt(pollTimeout(Math.min(remaining, longestSlice)));
     if (result > 0) return result;
     if (result < 0 && (result !== -EINTR || signalListenerWaits())) return result;
     if (result === 0 && unseenListenerWaits()) return -EINTR;
-    if (limit !== Number.POSITIVE_INFINITY && performance.now() >= limit) return -EAGAIN;
+    if (limit !== Number.POSITIVE_INFINITY && monotonicTime() >= limit) return -EAGAIN;
     comeBackToJavaScript();
   }
 }

@@ -1,8 +1,10 @@
 /**
  * The client: one call from the caller's request to the answer, over as many exchanges as it takes.
  */
+
 import { Result } from "true-myth/result";
 import { errorText } from "../error.ts";
+import { monotonicTime } from "../sys/clock.ts";
 import { traced } from "../trace.ts";
 import { answerOf, type ClientResponse } from "./answer.ts";
 import { type Connection, openConnection } from "./connection.ts";
@@ -74,12 +76,12 @@ function requestPlain(req: ClientRequest): Result<ClientResponse, string> {
 }
 
 function perform(settings: Settings, inbox: Inbox): ClientResponse | string {
-  const begin = performance.now();
+  const begin = monotonicTime();
   const deadline = begin + settings.timeout;
   let asked: Asked = settings;
   let { tls } = settings;
   for (let redirects = 0; ; redirects++) {
-    const now = redirects === 0 ? begin : performance.now();
+    const now = redirects === 0 ? begin : monotonicTime();
     if (now >= deadline) return "timed out";
     const received = exchange(settings, asked, tls, inbox, now, deadline);
     if (received instanceof ExchangeFailure) return received.reason;

@@ -6,6 +6,7 @@
 import { connectTo, connectUnix } from "../endpoint.ts";
 import type { Socket } from "../socket.ts";
 import type { Transport } from "../stream.ts";
+import { monotonicTime } from "../sys/clock.ts";
 import { lastingBuffer } from "../sys/memory.ts";
 import { startClient, type TlsSession } from "../tls/index.ts";
 import { ExchangeFailure, type Inbox, type Line, readHead, sendRequest } from "./exchange.ts";
@@ -65,18 +66,18 @@ export function openConnection(
   connectTimeout: number,
 ): Connection | string {
   const socket = route.isUnix
-    ? connectUnix(route.address, Math.min(deadline, performance.now() + connectTimeout))
+    ? connectUnix(route.address, Math.min(deadline, monotonicTime() + connectTimeout))
     : connectTo(route.address, deadline, connectTimeout);
-  if (typeof socket === "string") return performance.now() >= deadline ? "timed out" : socket;
+  if (typeof socket === "string") return monotonicTime() >= deadline ? "timed out" : socket;
   if (route.tls === null) return new Connection(socket);
   const agreed = agree(
     route.tls,
     route.tunnel,
     socket,
     inbox,
-    Math.min(deadline, performance.now() + connectTimeout),
+    Math.min(deadline, monotonicTime() + connectTimeout),
   );
-  return typeof agreed === "string" && performance.now() >= deadline ? "timed out" : agreed;
+  return typeof agreed === "string" && monotonicTime() >= deadline ? "timed out" : agreed;
 }
 
 function agree(

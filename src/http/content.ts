@@ -1,7 +1,6 @@
 /**
  * Content codings undone (RFC 9110, 8.4), by node:zlib, which is loaded with the first answer that needs it. Pure.
  */
-import { createRequire } from "node:module";
 import { listMembers } from "./fields.ts";
 import { isWholeZstd } from "./zstd.ts";
 
@@ -83,7 +82,7 @@ export function decodeContent(bytes: Buffer, codings: readonly string[], maxByte
 const TOO_LARGE = "response body too large";
 
 function undo(bytes: Buffer, coding: string, maxBytes: number): Buffer | string {
-  zlib ??= createRequire(import.meta.url)("node:zlib") as Zlib;
+  zlib ??= process.getBuiltinModule("node:zlib") as Zlib;
   const decoder = decoderOf(zlib, coding);
   if (decoder === undefined) return `unknown content coding '${coding}'`;
   try {

@@ -4,8 +4,10 @@
  * The connection belongs to the exchange alone, so it reads as much as has come, in the usual case the whole answer
  * with one system call, and parses it where it lies.
  */
+
 import { error_code } from "../error.ts";
 import type { Transport } from "../stream.ts";
+import { monotonicTime } from "../sys/clock.ts";
 import { lastingBuffer } from "../sys/memory.ts";
 import { TOO_LATE } from "../timeout.ts";
 import { BODY_TOO_LARGE, ChunkedDecoder, responseFraming } from "./body.ts";
@@ -55,7 +57,7 @@ export class Inbox {
 
   /** As `fill`, for all but the first bytes of an answer. */
   fillOn(source: Source, wanted: number, deadline: number): number {
-    return performance.now() >= deadline ? TOO_LATE : this.fill(source, wanted, deadline);
+    return monotonicTime() >= deadline ? TOO_LATE : this.fill(source, wanted, deadline);
   }
 
   /** Receives at most `wanted` bytes behind those that are there: how many came, 0 at end of stream, or a failure. */
@@ -170,17 +172,17 @@ export class LargeRequest implements Source {
   sendOn(deadline: number): number {
     const { transport } = this.#line;
     while (!this.isWhole && !this.#isBroken) {
-      const patience = Math.min(deadline, performance.now() + PATIENCE);
+      const patience = Math.min(deadline, monotonicTime() + PATIENCE);
       const piece = this.#bytes.subarray(this.#sent, Math.min(this.#length, this.#sent + PIECE));
       const count = transport.send(piece, piece.length, patience);
       if (count >= 0) {
         this.#sent += count;
         if (this.isWhole) return 0;
-        if (performance.now() >= deadline) {
+        if (monotonicTime() >= deadline) {
           this.#isBroken = true;
           return TOO_LATE;
         }
-      } else if (!transport.wouldBlock(count) || performance.now() >= deadline) {
+      } else if (!transport.wouldBlock(count) || monotonicTime() >= deadline) {
         // What the server said before it went can still be received.
         this.#isBroken = true;
         return count;
@@ -347,7 +349,7 @@ function transportFailure(
   retry: ExchangeFailure["retry"],
 ): ExchangeFailure {
   // The connection is in blocking mode and has no timeout of its own: only the deadline ends a wait.
-  if (source.wouldBlock(failure) || performance.now() >= deadline) return TIMED_OUT;
+  if (source.wouldBlock(failure) || monotonicTime() >= deadline) return TIMED_OUT;
   const reason = source.reason(failure);
   return new ExchangeFailure(reason, error_code(reason) === "EINTR" ? "never" : retry);
 }

@@ -2,7 +2,9 @@
  * One request or one answer off a transport, and no byte more. What has been read of a message that is not whole yet
  * stays here, so that a non-blocking program (or one whose read timed out) goes on where it was.
  */
+
 import type { Transport } from "../stream.ts";
+import { monotonicTime } from "../sys/clock.ts";
 import { lastingBuffer } from "../sys/memory.ts";
 import { TOO_LATE } from "../timeout.ts";
 import {
@@ -114,7 +116,7 @@ function receiveBody(
     const failure = take(transport, isMalformed ? count : used, deadline);
     if (isMalformed) return used;
     if (failure !== undefined) return failure;
-    if (!body.done && performance.now() >= deadline) return TOO_LATE;
+    if (!body.done && monotonicTime() >= deadline) return TOO_LATE;
   }
   return body.body.bytes();
 }
@@ -132,7 +134,7 @@ function receiveSized(
     if (count === 0 && length === Number.POSITIVE_INFINITY) break;
     if (count <= 0) return count;
     bytes.length += count;
-    if (bytes.length < end && performance.now() >= deadline) return TOO_LATE;
+    if (bytes.length < end && monotonicTime() >= deadline) return TOO_LATE;
   }
   return bytes.length > most ? BODY_TOO_LARGE : bytes.bytes();
 }
@@ -167,7 +169,7 @@ abstract class MessageReader<Head> {
       return `connection closed before ${this.#kind} ${missing}`;
     }
     this.transport.isReadInPart = this.held !== undefined || this.head !== undefined;
-    const isLate = count === TOO_LATE || (this.transport.wouldBlock(count) && performance.now() >= deadline);
+    const isLate = count === TOO_LATE || (this.transport.wouldBlock(count) && monotonicTime() >= deadline);
     return `http read failed: ${isLate ? "timed out" : this.transport.reason(count)}`;
   }
 
@@ -195,7 +197,7 @@ export class RequestReader extends MessageReader<RequestHead> {
    */
   #expectedSize = 0;
   #lastSize = 0;
-  /** When the first bytes of the present request came, on performance.now()'s clock. */
+  /** When the first bytes of the present request came, on monotonicTime()'s clock. */
   #begunAt = 0;
 
   constructor(transport: Transport) {
@@ -227,7 +229,7 @@ export class RequestReader extends MessageReader<RequestHead> {
 
   #deadline(timeout: number): number {
     if (timeout === Number.POSITIVE_INFINITY) return timeout;
-    return (this.idle ? performance.now() : this.#begunAt) + timeout;
+    return (this.idle ? monotonicTime() : this.#begunAt) + timeout;
   }
 
   #complete(head: RequestHead, body: Buffer): Incoming<RequestHead> {
@@ -269,11 +271,11 @@ export class RequestReader extends MessageReader<RequestHead> {
       if (held === undefined) {
         this.held = new ByteCollector(2 * count);
         this.held.append(scratch, 0, count);
-        this.#begunAt = performance.now();
+        this.#begunAt = monotonicTime();
       }
       const failure = this.#takeOf(piece, count, deadline);
       if (failure !== undefined) return failure;
-      if (performance.now() >= deadline) return TOO_LATE;
+      if (monotonicTime() >= deadline) return TOO_LATE;
     }
   }
 
@@ -302,7 +304,7 @@ export class RequestReader extends MessageReader<RequestHead> {
     }
 
     this.#expectedSize = 0;
-    if (this.held === undefined) this.#begunAt = performance.now();
+    if (this.held === undefined) this.#begunAt = monotonicTime();
     this.head = head;
     this.body = pendingBody(framing, limits.maxBodyBytes, limits.section, false);
     // RFC 9110, 10.1.1: not to an HTTP/1.0 client, and needless once the body has begun to come.
@@ -359,7 +361,7 @@ export class ResponseReader extends MessageReader<ResponseHead> {
    */
   read(limits: ReadLimits, method: string): Incoming<ResponseHead> | string {
     if (this.refusal !== undefined) return this.refusal;
-    const deadline = performance.now() + limits.timeout;
+    const deadline = monotonicTime() + limits.timeout;
     const head = this.head ?? this.#readHead(limits, method, deadline);
     if (typeof head === "number") return this.failure(head, deadline);
     if (head instanceof MessageError) return this.refuse(head);
@@ -396,7 +398,7 @@ export class ResponseReader extends MessageReader<ResponseHead> {
       if (head instanceof MessageError) return head;
       if (failure !== undefined) return failure;
       if (!isWhole) {
-        if (performance.now() >= deadline) return TOO_LATE;
+        if (monotonicTime() >= deadline) return TOO_LATE;
         continue;
       }
       this.held = undefined;

@@ -2,12 +2,13 @@
  * Connections at rest, for the next request to the same place. One for each key: calls block, so a thread never has
  * two under way. They hold no handle of the event loop and keep no process alive.
  */
+import { monotonicTime } from "../sys/clock.ts";
 import type { Connection } from "./connection.ts";
 
 /** The place of a key. It stays when its connection is taken: the next one goes there. */
 interface Place {
   connection: Connection | null;
-  /** When nothing more had come for sure, and how long it may rest, in the milliseconds of `performance.now()`. */
+  /** When nothing more had come for sure, and how long it may rest, in the milliseconds of `monotonicTime()`. */
   quietAt: number;
   expires: number;
 }
@@ -56,7 +57,7 @@ export function keepIdle(key: string, connection: Connection, lifetime: number, 
   // Another one is there when two calls overlapped: one was made from a listener that ran while the other waited.
   place.connection?.close();
   place.connection = connection;
-  const now = performance.now();
+  const now = monotonicTime();
   place.quietAt = isQuiet ? now : Number.NEGATIVE_INFINITY;
   place.expires = now + Math.min(lifetime, LONGEST_REST);
   if (!isWatching) watchExpiry();
@@ -104,7 +105,7 @@ function watchExpiry(): void {
 
 function closeExpired(): void {
   isWatching = false;
-  const now = performance.now();
+  const now = monotonicTime();
   for (const [key, place] of places) {
     if (place.connection === null || place.expires <= now) drop(key);
   }

@@ -43,9 +43,7 @@ export function loadKoffi(): Koffi {
 function usesGlibc(): boolean {
   try {
     // (Imported at the top it would load node:fs/promises as well, at the start of every program.)
-    const { closeSync, openSync, readSync } = createRequire(import.meta.url)(
-      "node:fs",
-    ) as typeof import("node:fs");
+    const { closeSync, openSync, readSync } = process.getBuiltinModule("node:fs");
     const file = openSync(process.execPath, "r");
     const beginning = Buffer.alloc(4096);
     readSync(file, beginning);

@@ -1,4 +1,5 @@
 import { isMainThread, type Worker } from "node:worker_threads";
+import { monotonicTime } from "./clock.ts";
 import { sharedMemory } from "./shared.ts";
 import { isLibuv } from "./signal-queue.ts";
 
@@ -45,13 +46,13 @@ if (isMainThread && isLibuv) process.on("exit", () => enter(-1));
 
 /** Whether this thread is counted on its side (1: loads, -1: stops) now; false when the others did not end in time. */
 function enter(side: 1 | -1): boolean {
-  const until = performance.now() + PATIENCE;
+  const until = monotonicTime() + PATIENCE;
   for (;;) {
     const count = Atomics.load(state, 0);
     if (count * side >= 0) {
       if (Atomics.compareExchange(state, 0, count, count + side) === count) return true;
     } else {
-      const left = until - performance.now();
+      const left = until - monotonicTime();
       if (left <= 0) return false;
       Atomics.wait(state, 0, count, left);
     }

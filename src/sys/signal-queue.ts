@@ -1,4 +1,3 @@
-import { createRequire } from "node:module";
 import type { Koffi } from "./koffi.ts";
 
 type Libc = ReturnType<Koffi["load"]>;
@@ -52,7 +51,7 @@ export function loadSignalQueue(libc: Libc): () => number[] | null {
 
 /** The descriptors of the pipes whose ends are both in this process. */
 function ownPipeEnds(): number[] {
-  const { readdirSync, readlinkSync } = createRequire(import.meta.url)("node:fs") as typeof import("node:fs");
+  const { readdirSync, readlinkSync } = process.getBuiltinModule("node:fs");
   const ends = new Map<string, number[]>();
   try {
     for (const name of readdirSync("/proc/self/fd")) {

@@ -1,4 +1,3 @@
-import { createRequire } from "node:module";
 import type { OpenSsl, Pointer } from "./openssl.ts";
 import * as o from "./openssl.ts";
 import type { CheckedOptions } from "./options.ts";
@@ -131,7 +130,7 @@ function create(ssl: OpenSsl, options: CheckedOptions): Context | string {
 /** Null, or the text of the first thing that failed. */
 function configure(ssl: OpenSsl, context: Pointer, options: CheckedOptions): string | null {
   // Whatever of keys, signatures and ciphers Node takes and refuses, this does too.
-  const { DEFAULT_CIPHERS } = createRequire(import.meta.url)("node:tls") as typeof import("node:tls");
+  const { DEFAULT_CIPHERS } = process.getBuiltinModule("node:tls");
   const ciphers = DEFAULT_CIPHERS.split(":");
   const isTls13 = (name: string) => name.startsWith("TLS_");
   const ciphersuites = ciphers.filter(isTls13).join(":");

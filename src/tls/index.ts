@@ -95,7 +95,7 @@ function isPlain(value: unknown): boolean {
 /**
  * The client's side of a handshake on a connected socket, which is closed when it fails.
  *
- * @param deadline of the handshake, in the milliseconds of `performance.now()`; past it the error is `timed out`
+ * @param deadline of the handshake, in the milliseconds of `monotonicTime()`; past it the error is `timed out`
  */
 export function startClient(
   tls: ClientTls,

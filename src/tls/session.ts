@@ -1,8 +1,8 @@
-import { createRequire } from "node:module";
 import { part, scratch } from "../bytes.ts";
 import { GivenBack } from "../held.ts";
 import type { Socket } from "../socket.ts";
 import type { Transport } from "../stream.ts";
+import { monotonicTime } from "../sys/clock.ts";
 import type { Context } from "./context.ts";
 import type { ServerName } from "./names.ts";
 import type { OpenSsl, Pointer } from "./openssl.ts";
@@ -167,7 +167,7 @@ export class TlsSession extends GivenBack implements Transport {
   #alsoByWildcard(parameters: Pointer, name: string): boolean {
     const [label, ...others] = name.split(".");
     if (!label!.includes("_")) return true;
-    const { randomBytes } = createRequire(import.meta.url)("node:crypto") as typeof import("node:crypto");
+    const { randomBytes } = process.getBuiltinModule("node:crypto");
     const unheardOf = [randomBytes(20).toString("hex"), ...others].join(".");
     return this.#ssl.X509_VERIFY_PARAM_add1_host(parameters, unheardOf, 0) === 1;
   }
@@ -202,7 +202,7 @@ export class TlsSession extends GivenBack implements Transport {
         return null;
       }
       // A peer that never stops sending never makes the socket wait.
-      if (limit !== Number.POSITIVE_INFINITY && performance.now() >= limit) {
+      if (limit !== Number.POSITIVE_INFINITY && monotonicTime() >= limit) {
         return this.#whyNoHandshake(-this.socket.sys.constants.EAGAIN, deadline);
       }
       const received = this.#wire.receive(limit);
@@ -213,12 +213,12 @@ export class TlsSession extends GivenBack implements Transport {
 
   #whyNoHandshake(failure: number, deadline: number): string {
     const { socket } = this;
-    return socket.wouldBlock(failure) && performance.now() >= deadline ? TIMED_OUT : socket.reason(failure);
+    return socket.wouldBlock(failure) && monotonicTime() >= deadline ? TIMED_OUT : socket.reason(failure);
   }
 
   /** When a call ends at the latest. The timeout is for a call, however many parts of a record come one by one. */
   #limit(deadline: number, timeout: number): number {
-    return timeout === Number.POSITIVE_INFINITY ? deadline : Math.min(deadline, performance.now() + timeout);
+    return timeout === Number.POSITIVE_INFINITY ? deadline : Math.min(deadline, monotonicTime() + timeout);
   }
 
   get open(): boolean {
@@ -331,13 +331,12 @@ export class TlsSession extends GivenBack implements Transport {
   /** As `Wire.receive`, while OpenSSL's answers are sent; neither waits for the other, lest both sides wait for ever. */
   #receiveWhileReplying(limit: number): number {
     for (;;) {
-      const failure = this.#sendReplies(performance.now());
+      const failure = this.#sendReplies(monotonicTime());
       if (failure === -this.socket.sys.constants.EINTR) return failure;
       // Where nothing can be sent any more, what the peer said before can still be read.
       if (!this.#replies) return this.#wire.receive(limit);
-      const count = this.#wire.receive(Math.min(limit, performance.now() + PATIENCE));
-      if (!this.socket.wouldBlock(count) || this.socket.nonblocking || performance.now() >= limit)
-        return count;
+      const count = this.#wire.receive(Math.min(limit, monotonicTime() + PATIENCE));
+      if (!this.socket.wouldBlock(count) || this.socket.nonblocking || monotonicTime() >= limit) return count;
     }
   }
 
@@ -366,7 +365,7 @@ export class TlsSession extends GivenBack implements Transport {
         this.#drained = false;
         this.#replies = this.#wire.hasUnsent;
         // A peer that never stops sending, though never a byte of data, never makes the socket wait.
-        return limit !== Number.POSITIVE_INFINITY && performance.now() >= limit
+        return limit !== Number.POSITIVE_INFINITY && monotonicTime() >= limit
           ? -this.socket.sys.constants.EAGAIN
           : GO_ON;
       default:
@@ -443,7 +442,7 @@ export class TlsSession extends GivenBack implements Transport {
   #breakOff(): number {
     const reason = takeReason(this.#ssl, "protocol error");
     // The alert that tells the peer why.
-    this.#wire.flush(performance.now() + LONGEST_ALERT);
+    this.#wire.flush(monotonicTime() + LONGEST_ALERT);
     this.#receiveFailure = reason;
     this.#sendFailure = reason;
     return this.#failAgain(reason);
@@ -519,7 +518,7 @@ export class TlsSession extends GivenBack implements Transport {
   #closeNotify(): void {
     if (this.#receiveFailure !== null || this.#sendFailure !== null || this.#unsent !== null) return;
     this.#ssl.ERR_clear_error();
-    if (this.#ssl.SSL_shutdown(this.#connection) >= 0) this.#wire.flush(performance.now() + LONGEST_FAREWELL);
+    if (this.#ssl.SSL_shutdown(this.#connection) >= 0) this.#wire.flush(monotonicTime() + LONGEST_FAREWELL);
   }
 
   /**

@@ -1,4 +1,3 @@
-import { createRequire } from "node:module";
 import type { OpenSsl, Pointer } from "./openssl.ts";
 import { shared } from "./owned.ts";
 import { takeReason } from "./reasons.ts";
@@ -18,7 +17,7 @@ export function defaultTrust(ssl: OpenSsl): Pointer | string {
 }
 
 function load(ssl: OpenSsl): Pointer | string {
-  const nodeTls: NodeTls = createRequire(import.meta.url)("node:tls");
+  const nodeTls: NodeTls = process.getBuiltinModule("node:tls");
   const store = ssl.X509_STORE_new();
   if (store === null) return "out of memory";
   // With --use-openssl-ca Node takes the system's own directory in place of its list (and SSL_CERT_FILE, SSL_CERT_DIR).
@@ -45,7 +44,7 @@ function extraCertificates(): string {
   const path = process.env.NODE_EXTRA_CA_CERTS;
   if (!path) return "";
   try {
-    const { readFileSync } = createRequire(import.meta.url)("node:fs") as typeof import("node:fs");
+    const { readFileSync } = process.getBuiltinModule("node:fs");
     return readFileSync(path, "latin1");
   } catch {
     return "";
