@@ -5,12 +5,17 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { startPeer } from "./support/peer.ts";
+import { type Peer, startPeer } from "./support/peer.ts";
 
 const mayUnshare = spawnSync("unshare", ["--mount", "true"]).status === 0;
 const skip = mayUnshare
   ? false
   : "needs the right to make a mount namespace (unshare --mount), for a resolv.conf of its own";
+
+/** Runs `program` in a mount namespace of its own, where `script` puts `file` ($1) in the place of the system's. */
+function inOwnMounts(script: string, file: string, program: string): Peer {
+  return startPeer("unshare", ["--mount", "sh", "-c", script, "sh", file, process.execPath, program]);
+}
 
 test("timeout_ms, terminate() and a signal end a lookup that has no answer", { skip }, async () => {
   const folder = mkdtempSync(join(tmpdir(), "std-net-"));
@@ -50,16 +55,7 @@ s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind(("${silent}", 53))
 print("silent", flush=True)
 subprocess.call([sys.argv[1], "--input-type=module", "-e", sys.argv[2]])' "$2" "$3"`;
-  await using peer = startPeer("unshare", [
-    "--mount",
-    "sh",
-    "-c",
-    script,
-    "sh",
-    configuration,
-    process.execPath,
-    program,
-  ]);
+  await using peer = inOwnMounts(script, configuration, program);
   assert.equal(await peer.line(), "silent");
   assert.equal(await peer.line(), "http request failed: timed out soon");
   assert.equal(await peer.line(), "terminated soon");
@@ -115,16 +111,7 @@ for (const address of ["127.0.0.1:0", "[::1]:0"]) {
 }
 `;
   const script = 'mount --bind "$1" /etc/hosts && exec "$2" --input-type=module -e "$3"';
-  await using peer = startPeer("unshare", [
-    "--mount",
-    "sh",
-    "-c",
-    script,
-    "sh",
-    hosts,
-    process.execPath,
-    program,
-  ]);
+  await using peer = inOwnMounts(script, hosts, program);
   for (const line of ["2 true", "true", "true", "true", "true", "half", "2 true true", "1 true", "1 true"]) {
     assert.equal(await peer.line(), line);
   }
@@ -167,16 +154,7 @@ def serve():
         threading.Timer(0.7, late, s.recvfrom(512)).start()
 threading.Thread(target=serve, daemon=True).start()
 subprocess.call([sys.argv[1], "--input-type=module", "-e", sys.argv[2]])' "$2" "$3"`;
-  await using peer = startPeer("unshare", [
-    "--mount",
-    "sh",
-    "-c",
-    script,
-    "sh",
-    configuration,
-    process.execPath,
-    program,
-  ]);
+  await using peer = inOwnMounts(script, configuration, program);
   assert.equal(await peer.line(), "http request failed: connection timed out");
   assert.equal(await peer.line(), "true", "0.7 s for the name, and then 0.4 s");
   assert.equal(await peer.line(), "http request failed: timed out false");

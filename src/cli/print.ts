@@ -1,4 +1,4 @@
-import { type InspectOptions, inspect, styleText } from "node:util";
+import { styleText } from "node:util";
 import type { Json } from "std-net";
 
 type Style = Parameters<typeof styleText>[0];
@@ -45,8 +45,4 @@ export function flush(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => {
     stream.write("", () => resolve());
   });
-}
-
-export function inspectShort(value: unknown, options: InspectOptions): string {
-  return inspect(value, { ...options, depth: options.depth ?? 4 });
 }
