@@ -314,3 +314,48 @@ print("again")
   assert.equal(await child.line(), "http request failed: Interrupted system call (os error 4)");
   assert.equal(await child.line(), "listener");
 });
+
+test("a signal ends a request that waits for the body of a redirect, which nobody will see", async () => {
+  await using server = python(`
+s = socket.create_server(("127.0.0.1", 0))
+print(s.getsockname()[1])
+c, _ = s.accept()
+c.recv(9999)
+c.sendall(b"HTTP/1.1 302 Found\\r\\nLocation: /next\\r\\nContent-Length: 100\\r\\n\\r\\nand no more")
+print("asked")
+s.accept()
+print("followed")
+`);
+  await using child = node(
+    `process.on("SIGINT", () => console.log("listener"));
+    console.log(net.http.request({ method: "GET", url: "http://127.0.0.1:" + process.argv[1], timeout_ms: 3000 }).error);`,
+    await server.line(),
+  );
+  assert.equal(await server.line(), "asked");
+  await new Promise((resolve) => setTimeout(resolve, 150)); // time for the head to be read
+  child.kill("SIGINT");
+  assert.equal(await child.line(), "http request failed: Interrupted system call (os error 4)");
+  assert.equal(await child.line(), "listener");
+});
+
+test("a signal ends a request that waits until the server takes more of a large body", async () => {
+  await using server = python(`
+s = socket.create_server(("127.0.0.1", 0))
+print(s.getsockname()[1])
+c, _ = s.accept()
+c.recv(1)
+print("asked")
+time.sleep(60)
+`);
+  await using child = node(
+    `process.on("SIGINT", () => console.log("listener"));
+    const url = "http://127.0.0.1:" + process.argv[1];
+    const body_text = "x".repeat(32 * 1024 * 1024);
+    console.log(net.http.request({ method: "PUT", url, body_text, timeout_ms: 3000 }).error);`,
+    await server.line(),
+  );
+  assert.equal(await server.line(), "asked");
+  child.kill("SIGINT");
+  assert.equal(await child.line(), "http request failed: Interrupted system call (os error 4)");
+  assert.equal(await child.line(), "listener");
+});

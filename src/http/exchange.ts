@@ -29,6 +29,11 @@ export class ExchangeFailure {
     this.reason = reason;
     this.retry = retry;
   }
+
+  /** Whether a signal ended the exchange: its listener runs when the call comes back, so nothing more is waited for. */
+  get isInterruption(): boolean {
+    return error_code(this.reason) === "EINTR";
+  }
 }
 
 /** The bytes that came on a connection and have not been used up: those from `start` to `end`. */
@@ -128,8 +133,9 @@ export function sendRequest(
   if (length > LARGE) {
     const request = new LargeRequest(line, bytes, length);
     const failure = request.sendOn(deadline);
-    if (failure === 0 || !request.isUnsent) return request;
-    return transportFailure(transport, failure, deadline, "safe");
+    if (failure === 0) return request;
+    const isOver = request.isUnsent || isInterruption(transport, failure);
+    return isOver ? transportFailure(transport, failure, deadline, "safe") : request;
   }
   let sent = transport.send(bytes, length, deadline);
   while (sent < length) {
@@ -195,7 +201,8 @@ export class LargeRequest implements Source {
   receive(target: Uint8Array, length: number, deadline: number): number {
     const { transport } = this.#line;
     const failure = this.sendOn(deadline);
-    if (failure === TOO_LATE || (failure < 0 && transport.wouldBlock(failure))) return failure;
+    if (failure === TOO_LATE) return failure;
+    if (failure < 0 && (transport.wouldBlock(failure) || isInterruption(transport, failure))) return failure;
     return transport.receive(target, length, deadline);
   }
 
@@ -350,8 +357,12 @@ function transportFailure(
 ): ExchangeFailure {
   // The connection is in blocking mode and has no timeout of its own: only the deadline ends a wait.
   if (source.wouldBlock(failure) || monotonicTime() >= deadline) return TIMED_OUT;
-  const reason = source.reason(failure);
-  return new ExchangeFailure(reason, error_code(reason) === "EINTR" ? "never" : retry);
+  return new ExchangeFailure(source.reason(failure), isInterruption(source, failure) ? "never" : retry);
+}
+
+/** Whether a signal ended the wait. */
+function isInterruption(source: Pick<Source, "reason">, failure: number): boolean {
+  return error_code(source.reason(failure)) === "EINTR";
 }
 
 const TIMED_OUT = new ExchangeFailure("timed out");
