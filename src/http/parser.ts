@@ -317,11 +317,16 @@ function versionAt(head: string, at: number): Version | MessageError {
   );
 }
 
-/** request-target (RFC 9112, 3.2): one of its four forms, and nothing in it but visible ASCII. */
+/**
+ * request-target (RFC 9112, 3.2): one of its four forms, and nothing in it but visible ASCII. What clients send without
+ * encoding it (`"`, `|` ...) may be there; not a `#`, which none sends: what comes behind it is the path to one program and
+ * a fragment, which a request does not have, to the next.
+ */
 function isTarget(method: string, target: string): boolean {
   if (method === "CONNECT") return AUTHORITY.test(target);
-  if (!/^[\x21-\x7e]+$/.test(target)) return false;
-  return target[0] === "/" || target === "*" || ABSOLUTE.test(target);
+  if (target === "*") return method === "OPTIONS";
+  if (!/^[\x21\x22\x24-\x7e]+$/.test(target)) return false;
+  return target[0] === "/" || ABSOLUTE.test(target);
 }
 
 /** authority-form = uri-host ":" port */
