@@ -224,8 +224,11 @@ function serializeObject(value: object, ancestors: Set<object>): string {
 /** What was thrown, in words; the thrown thing itself may be anything, and throw again. */
 function reasonOf(thrown: unknown): string {
   try {
-    if (thrown instanceof RangeError) return "nested too deeply";
-    return thrown instanceof Error ? String(thrown.message) : String(thrown);
+    const reason = thrown instanceof Error ? String(thrown.message) : String(thrown);
+    // So say V8 and JavaScriptCore. Another RangeError can be a text beyond the longest string, or a toJSON's own.
+    return thrown instanceof RangeError && reason.startsWith("Maximum call stack")
+      ? "nested too deeply"
+      : reason;
   } catch {
     return "unknown error";
   }

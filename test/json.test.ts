@@ -269,6 +269,8 @@ describe("json.stringify", () => {
     let deep: unknown = 1n;
     for (let i = 0; i < 200_000; i++) deep = [deep];
     assert.equal(refusal(deep), "cannot serialize to JSON: nested too deeply");
+    const when = { toJSON: () => new Date(Number.NaN).toISOString() };
+    assert.equal(refusal({ when }), "cannot serialize to JSON: Invalid time value");
   });
 
   test("round-trips everything with bigints in it", () => {
