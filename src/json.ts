@@ -37,6 +37,7 @@ const RUN = LONGEST_SAFE.length;
 /** Of two bytes this far apart, with this many from one such pair to the next, 16 digits in a row cover one. */
 const APART = 3;
 const STRIDE = RUN - APART;
+const LONG_RUN = 4 * RUN;
 
 /**
  * Whether something stands there that looks like an unsafe integer (within a string it may be prose). Only a few
@@ -48,7 +49,12 @@ function mayHoldUnsafeInteger(bytes: Uint8Array): boolean {
     let start = probe;
     while (isDigit(bytes[start - 1])) start--;
     const before = bytes[start - 1] === MINUS ? bytes[start - 2] : bytes[start - 1];
-    if (!isDelimiter(before)) continue; // digits after a point, or within a string
+    if (!isDelimiter(before)) {
+      // Digits after a point, or within a string. Many of them are left behind at once: to walk back through them from
+      // each probe would take the square of their number.
+      if (probe - start > LONG_RUN) while (isDigit(bytes[probe + 1])) probe++;
+      continue;
+    }
     let end = probe;
     while (isDigit(bytes[end])) end++;
     if (isUnsafeInteger(bytes, start, end)) return true;

@@ -79,6 +79,18 @@ describe("json.parse", () => {
     assert.deepEqual(parse(JSON.stringify(value)), value);
   });
 
+  test("takes no longer for a long run of digits than for any other text", () => {
+    const digits = "1".repeat(400_000);
+    const begun = performance.now();
+    assert.equal(parse(`"${digits}"`), digits);
+    assert.deepEqual(parse(`{"pi":"3.${digits}","n":12345678901234567890}`), {
+      pi: `3.${digits}`,
+      n: 12345678901234567890n,
+    });
+    assert.equal(parse(`0.${digits}`), 1 / 9);
+    assert.ok(performance.now() - begun < 3000); // a hundredth of it; it was half a minute
+  });
+
   test("is undefined for what is not JSON", () => {
     for (const bad of [
       "",
