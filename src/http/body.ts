@@ -66,14 +66,17 @@ export function responseFraming(head: ResponseHead, method: string): Framing | M
   if (length === undefined) return UNTIL_CLOSE;
   if (DIGITS.test(length)) return lengthFraming(length);
   // The same length several times is one length (RFC 9110, 8.6).
-  const [first = "", ...others] = length.split(/[ \t]*,[ \t]*/);
-  return DIGITS.test(first) && others.every((other) => other === first)
+  const lengths = length.split(",").map((member) => LIST_MEMBER.exec(member)?.[1]);
+  const first = lengths[0];
+  return first !== undefined && lengths.every((other) => other === first)
     ? lengthFraming(first)
     : INVALID_CONTENT_LENGTH;
 }
 
 /** Content-Length = 1*DIGIT: no sign, no space, no list (RFC 9110, 8.6). */
 const DIGITS = /^[0-9]+$/;
+/** One of a list of them. It begins at the member's start, so that a long run of blanks is gone through once. */
+const LIST_MEMBER = /^[ \t]*([0-9]+)[ \t]*$/;
 
 /** Without the `u` flag, so that only the ASCII letters match: not U+212A, which lower-cases to a "k". */
 const CHUNKED_CODING = /^chunked$/i;
