@@ -6,6 +6,7 @@ import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";
 import { after, before, describe, test } from "node:test";
 import * as net from "std-net";
+import { oneLine } from "../src/cli/command.ts";
 import { type Exit, ok, startPeer } from "./support/peer.ts";
 
 const CLI = "dist/cli.js";
@@ -88,6 +89,14 @@ describe("usage", () => {
       assert.equal(code, 1);
     });
   }
+
+  test("an error becomes one line, however many blanks a server had put into it", () => {
+    assert.equal(oneLine("\n one \r\n\t two\n \nthree  four"), "one two three  four");
+    const quoted = `unknown content coding 'a${" ".repeat(65_000)}x'`;
+    const begun = performance.now();
+    assert.equal(oneLine(quoted), quoted);
+    assert.ok(performance.now() - begun < 1500); // a thousandth of it; it was four seconds
+  });
 
   test("help is there for everything", async () => {
     const help = await run(["help"]);

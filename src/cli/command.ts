@@ -57,7 +57,16 @@ export function seconds(text: string | undefined, option: string): number | unde
 
 /** One line on standard error. */
 export function complain(text: string): void {
-  process.stderr.write(`std-net: ${printable(text.replaceAll(/\s*[\r\n]+\s*/g, " "))}\n`);
+  process.stderr.write(`std-net: ${printable(oneLine(text))}\n`);
+}
+
+/**
+ * The lines of a text behind each other. A stranger can have put a long run of blanks into it (an error quotes what is
+ * wrong), hence no regular expression that looks for the line's end behind each of them.
+ */
+export function oneLine(text: string): string {
+  const lines = text.split(/[\r\n]/).map((line) => line.trim());
+  return lines.filter((line) => line !== "").join(" ");
 }
 
 /** Without the control characters that a stranger could steer the terminal with. */
