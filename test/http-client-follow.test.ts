@@ -6,6 +6,7 @@ import * as net from "std-net";
 import { proxyFor, readEnvironment } from "../src/http/proxy.ts";
 import { isRedirect, redirected } from "../src/http/redirect.ts";
 import { parseTarget } from "../src/http/url.ts";
+import { framesOf } from "../src/http/zstd.ts";
 import { Certificates, type Identity } from "./support/certificates.ts";
 import { err, node, ok, openDescriptors, type Peer } from "./support/peer.ts";
 import { type RawServer, rawServer } from "./support/raw-server.ts";
@@ -500,6 +501,40 @@ test("a coding is undone: zstd", { skip: zstd === undefined && "this node:zlib k
   }
   assert.match(err(coded("zstd", Buffer.concat([body, Buffer.from("more")]))), /does not decode|goes on/);
   assert.ok(String(ok(coded("zstd", body)).body).length > 1_000_000);
+});
+
+/** Zstd data of one block that is not compressed. */
+function zstdFrame(content: string): Buffer {
+  const head = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x20, content.length, 0, 0, 0]);
+  head.writeUIntLE((content.length << 3) | 1, 6, 3);
+  return Buffer.concat([head, Buffer.from(content)]);
+}
+const zstdSkippable = Buffer.from("5a2a4d1803000000abcdef", "hex");
+
+test("zstd data is any number of frames, skippable ones among them", () => {
+  const [one, two] = [zstdFrame('{"a":'), zstdFrame("1}")];
+  const whole = Buffer.concat([zstdSkippable, one, zstdSkippable, two]);
+  assert.deepEqual(framesOf(one), { frames: [one], end: one.length });
+  assert.deepEqual(framesOf(whole), { frames: [one, two], end: whole.length });
+  const end = whole.length - two.length;
+  assert.deepEqual(framesOf(whole.subarray(0, end)), { frames: [one], end });
+  for (let length = end + 4; length < whole.length; length++) {
+    assert.equal(framesOf(whole.subarray(0, length)), undefined);
+  }
+  assert.deepEqual(framesOf(Buffer.concat([one, Buffer.from("more")])), { frames: [one], end: one.length });
+  assert.equal(framesOf(zstdSkippable.subarray(0, 5)), undefined);
+  assert.deepEqual(framesOf(Buffer.alloc(0)), { frames: [], end: 0 });
+  if (zstd === undefined) return; // this node:zlib knows no zstd
+  assert.deepEqual(ok(coded("zstd", whole)).body, { a: 1 });
+  assert.equal(ok(coded("zstd", whole, { max_body_bytes: 7, decode_body: "text" })).body, '{"a":1}');
+  for (const most of [1, 5, 6]) {
+    assert.match(err(coded("zstd", whole, { max_body_bytes: most })), /response body too large$/);
+  }
+  assert.match(err(coded("zstd", whole.subarray(0, -1))), /does not decode as zstd$/);
+  assert.match(
+    err(coded("zstd", Buffer.concat([whole, Buffer.from("more")]))),
+    /goes on after its zstd data$/,
+  );
 });
 
 test("chunks and a coding", () => {

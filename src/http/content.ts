@@ -2,7 +2,7 @@
  * Content codings undone (RFC 9110, 8.4), by node:zlib, which is loaded with the first answer that needs it. Pure.
  */
 import { listMembers } from "./fields.ts";
-import { isWholeZstd } from "./zstd.ts";
+import { framesOf } from "./zstd.ts";
 
 /** zstdDecompressSync is there since Node 22.15. */
 type Zlib = typeof import("node:zlib") & {
@@ -36,8 +36,20 @@ const DECODERS: { readonly [coding: string]: Decoder } = {
   br: (zlib, bytes, options) => zlib.brotliDecompressSync(bytes, options) as unknown as Decoded,
 };
 const zstd: Decoder = (zlib, bytes, options) => {
-  if (!isWholeZstd(bytes)) throw new Error("unexpected end of file");
-  return zlib.zstdDecompressSync!(bytes, options) as Decoded;
+  const found = framesOf(bytes);
+  if (found === undefined || found.frames.length === 0) throw new Error("unexpected end of file");
+  let room = options.maxOutputLength;
+  const parts = found.frames.map((frame) => {
+    // As with the whole, the limit has to be positive: what is too much by that shows in the end.
+    const { buffer } = zlib.zstdDecompressSync!(frame, {
+      info: true,
+      maxOutputLength: Math.max(1, room),
+    }) as Decoded;
+    room -= buffer.length;
+    return buffer;
+  });
+  const buffer = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+  return { buffer, engine: { bytesWritten: found.end } };
 };
 
 /** The decoders that node:zlib has here. */
