@@ -658,7 +658,7 @@ describe("write_response", () => {
     assert.equal(bytes.headers.get("Content-Type"), "image/x");
   });
 
-  test("sends no body with 1xx, 204 and 304, and no Content-Length with the first two", () => {
+  test("sends no body with 1xx, 204, 205 and 304, and no Content-Length with the first two", () => {
     const early = sent({
       status: 103,
       headers: { Link: "</a>", "Content-Length": "5", "transfer-encoding": "chunked" },
@@ -672,6 +672,9 @@ describe("write_response", () => {
     assert.equal(unmodified.headers.get("Content-Length"), "3");
     assert.equal(unmodified.body, "");
     assert.ok(!sent({ status: 304 }).headers.has("Content-Length"));
+    const reset = sent({ status: 205, body: [1] });
+    assert.equal(reset.headers.get("Content-Length"), "0");
+    assert.equal(reset.body, "");
   });
 
   test("sends no body in answer to a HEAD, but its length", () => {

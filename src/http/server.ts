@@ -176,7 +176,7 @@ function readPlain(
  * headers do not have them, `Content-Type: application/json`, `Connection: close` and `Date` are added; a
  * Content-Length or Transfer-Encoding among them is replaced. With `Connection: keep-alive` the connection can serve the
  * next request; a client that cannot keep it (HTTP/1.0 without keep-alive, or one that said `close`) is told
- * `close`. No body is sent with 1xx, 204 and 304, nor in answer to a HEAD that was read from the same stream;
+ * `close`. No body is sent with 1xx, 204, 205 and 304, nor in answer to a HEAD that was read from the same stream;
  * 1xx is interim: nothing is added to it, the final response follows, and an HTTP/1.0 client, which knows no 1xx, is
  * sent none.
  *
@@ -352,9 +352,12 @@ function checkStatus(status: unknown): number | string {
   return status;
 }
 
+/** Answers without content: RFC 9110, 15.3.5, 15.3.6 and 15.4.5. */
+const NO_CONTENT = new Set([204, 205, 304]);
+
 /** Whether a body follows the head (RFC 9112, 6.3, rules 1 and 2). */
 function hasContent(status: number, question: Question): boolean {
-  if (status < 200 || status === 204 || status === 304) return false;
+  if (status < 200 || NO_CONTENT.has(status)) return false;
   return question.method !== "HEAD" && !opensTunnel(status, question);
 }
 
@@ -405,9 +408,9 @@ function finalLines(
   if (!hasType) lines += fieldLine("Content-Type", sent.contentType);
   if (!hasDate) lines += fieldLine("Date", dateNow());
   if (!hasConnection) lines += fieldLine("Connection", "close");
-  // RFC 9110, 8.6: none with 204 and a tunnel; with 304 only the length that a 200 would have told.
+  // RFC 9110, 8.6: none with 204 and a tunnel; with 304 only the length that a 200 would have told. (205 is framed as others.)
   if (status !== 204 && !opensTunnel(status, question) && (status !== 304 || body !== null)) {
-    lines += fieldLine("Content-Length", String(contentLength(sent)));
+    lines += fieldLine("Content-Length", String(status === 205 ? 0 : contentLength(sent)));
   }
   return lines;
 }
