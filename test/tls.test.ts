@@ -254,6 +254,33 @@ test("NODE_EXTRA_CA_CERTS counts, NODE_TLS_REJECT_UNAUTHORIZED does not", async 
   assert.doesNotMatch(await trusting.line(), /certificate/);
 });
 
+test("Node's own store of certificates, or OpenSSL's, by Node's flags and by how it was built", async () => {
+  const { peer, addr } = await pythonServer(ACCEPT_ALL);
+  await using _ = peer;
+  // Distributions configure Node with --openssl-use-def-ca-store; this is what one sees of it.
+  const built = `Object.defineProperty(process, "config", {
+    value: { target_defaults: { defines: ["NODE_OPENSSL_CERT_STORE"] } },
+  });`;
+  const program = `import { TlsStream } from "std-net";
+    const stream = TlsStream.connect(process.argv[1], { server_name: "server.test", timeout_ms: 10_000 });
+    console.log(stream.isOk ? "trusted" : stream.error);`;
+  const run = async (prelude: string, ...flags: string[]) => {
+    const args = [...flags, "--input-type=module", "-e", prelude + program, addr];
+    await using child = startPeer(process.execPath, args, {
+      SSL_CERT_FILE: certificates.path("root.pem"),
+      SSL_CERT_DIR: certificates.path("none"),
+      NODE_EXTRA_CA_CERTS: "",
+    });
+    return await child.line();
+  };
+  const refused = /certificate verify failed: unable to get local issuer certificate/;
+  assert.match(await run(""), refused);
+  assert.equal(await run("", "--use-openssl-ca"), "trusted");
+  assert.equal(await run("", "--use_openssl_ca"), "trusted");
+  assert.equal(await run(built), "trusted");
+  assert.match(await run(built, "--use-bundled-ca"), refused);
+});
+
 test("a handshake on a stream that is open already obeys its read timeout", async () => {
   await using child = node(
     `

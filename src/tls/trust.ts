@@ -1,11 +1,7 @@
+import { nodeTls } from "./node-tls.ts";
 import type { OpenSsl, Pointer } from "./openssl.ts";
 import { shared } from "./owned.ts";
 import { takeReason } from "./reasons.ts";
-
-type NodeTls = typeof import("node:tls") & {
-  /** Since Node 22.15: what `--use-system-ca` and the like amount to. */
-  getCACertificates?(type: "default"): string[];
-};
 
 /**
  * The certificates that Node trusts in this process, as an X509_STORE that all contexts of all threads share (it has a
@@ -17,26 +13,34 @@ export function defaultTrust(ssl: OpenSsl): Pointer | string {
 }
 
 function load(ssl: OpenSsl): Pointer | string {
-  const nodeTls: NodeTls = process.getBuiltinModule("node:tls");
+  const { getCACertificates, rootCertificates } = nodeTls();
   const store = ssl.X509_STORE_new();
   if (store === null) return "out of memory";
-  // With --use-openssl-ca Node takes the system's own directory in place of its list (and SSL_CERT_FILE, SSL_CERT_DIR).
   if (usesOpensslDirectory()) {
     ssl.X509_STORE_set_default_paths(store);
     ssl.ERR_clear_error();
     addCertificates(ssl, store, extraCertificates());
-  } else if (nodeTls.getCACertificates !== undefined) {
-    addCertificates(ssl, store, nodeTls.getCACertificates("default").join("\n"));
+  } else if (getCACertificates !== undefined) {
+    addCertificates(ssl, store, getCACertificates("default").join("\n"));
   } else {
-    addCertificates(ssl, store, nodeTls.rootCertificates.join("\n"));
+    addCertificates(ssl, store, rootCertificates.join("\n"));
     addCertificates(ssl, store, extraCertificates());
   }
   return store;
 }
 
+/**
+ * Whether Node takes the system's own directory (and SSL_CERT_FILE, SSL_CERT_DIR) in place of its list: with
+ * --use-openssl-ca, or where it was configured with --openssl-use-def-ca-store, as Debian's and other distributions' Node
+ * is. Node reads `_` in an option's name as `-`.
+ */
 function usesOpensslDirectory(): boolean {
-  const flags = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? "").split(/\s+/)];
-  return flags.includes("--use-openssl-ca");
+  const given = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? "").split(/\s+/)];
+  const flags = given.map((flag) => flag.replaceAll("_", "-"));
+  if (flags.includes("--use-openssl-ca")) return true;
+  // Not every runtime says how it was built.
+  const built: readonly string[] = process.config?.target_defaults?.defines ?? [];
+  return built.includes("NODE_OPENSSL_CERT_STORE") && !flags.includes("--use-bundled-ca");
 }
 
 /** The text of NODE_EXTRA_CA_CERTS; Node goes on without a file that it cannot read, and warns about it itself. */
