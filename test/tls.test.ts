@@ -281,6 +281,28 @@ test("Node's own store of certificates, or OpenSSL's, by Node's flags and by how
   assert.match(await run(built, "--use-bundled-ca"), refused);
 });
 
+test("Node's flags for the lowest and the highest version count, where no option says otherwise", async () => {
+  const { peer, addr } = await pythonServer(ACCEPT_ALL);
+  await using _ = peer;
+  const { peer: old, addr: oldAddr } = await pythonServer(
+    ACCEPT_ALL,
+    "context.maximum_version = ssl.TLSVersion.TLSv1_2",
+  );
+  await using __ = old;
+  const program = `import { TlsStream } from "std-net";
+    const [addr, min_version] = process.argv.slice(1);
+    const stream = TlsStream.connect(addr, { insecure: true, min_version, timeout_ms: 10_000 });
+    console.log(stream.isOk ? stream.value.protocol().value : stream.error);`;
+  const run = async (flag: string, ...args: string[]) => {
+    await using child = startPeer(process.execPath, [flag, "--input-type=module", "-e", program, ...args]);
+    return await child.line();
+  };
+  assert.match(await run("--tls-min-v1.3", oldAddr), /^tls handshake failed: .*protocol version/);
+  assert.equal(await run("--tls-min-v1.3", oldAddr, "TLSv1.2"), "TLSv1.2");
+  assert.equal(await run("--tls-min-v1.0", oldAddr), "TLSv1.2");
+  assert.equal(await run("--tls-max-v1.2", addr), "TLSv1.2");
+});
+
 test("a handshake on a stream that is open already obeys its read timeout", async () => {
   await using child = node(
     `

@@ -1,3 +1,4 @@
+import { nodeTls } from "./node-tls.ts";
 import type { OpenSsl, Pointer } from "./openssl.ts";
 import * as o from "./openssl.ts";
 import type { CheckedOptions } from "./options.ts";
@@ -129,8 +130,8 @@ function create(ssl: OpenSsl, options: CheckedOptions): Context | string {
 
 /** Null, or the text of the first thing that failed. */
 function configure(ssl: OpenSsl, context: Pointer, options: CheckedOptions): string | null {
-  // Whatever of keys, signatures and ciphers Node takes and refuses, this does too.
-  const { DEFAULT_CIPHERS } = process.getBuiltinModule("node:tls");
+  // Whatever of keys, signatures, ciphers and versions Node takes and refuses, this does too.
+  const { DEFAULT_CIPHERS, DEFAULT_MAX_VERSION } = nodeTls();
   const ciphers = DEFAULT_CIPHERS.split(":");
   const isTls13 = (name: string) => name.startsWith("TLS_");
   const ciphersuites = ciphers.filter(isTls13).join(":");
@@ -138,6 +139,10 @@ function configure(ssl: OpenSsl, context: Pointer, options: CheckedOptions): str
   ssl.SSL_CTX_set_cipher_list(context, ciphers.filter((name) => !isTls13(name)).join(":"));
 
   ssl.SSL_CTX_ctrl(context, o.SSL_CTRL_SET_MIN_PROTO_VERSION, options.minVersion, null);
+  // What --tls-max-v1.2 sets.
+  if (DEFAULT_MAX_VERSION === "TLSv1.2") {
+    ssl.SSL_CTX_ctrl(context, o.SSL_CTRL_SET_MAX_PROTO_VERSION, o.TLS1_2_VERSION, null);
+  }
   ssl.SSL_CTX_ctrl(context, o.SSL_CTRL_MODE, o.SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER, null);
   // One recv(2) for header and body of a record, or for many small records, in place of two for each.
   ssl.SSL_CTX_ctrl(context, o.SSL_CTRL_SET_READ_AHEAD, 1, null);

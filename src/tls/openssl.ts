@@ -116,6 +116,7 @@ export const SSL_CTRL_SET_READ_AHEAD = 41;
 export const SSL_CTRL_SET_TLSEXT_HOSTNAME = 55;
 export const SSL_CTRL_CHAIN_CERT = 89;
 export const SSL_CTRL_SET_MIN_PROTO_VERSION = 123;
+export const SSL_CTRL_SET_MAX_PROTO_VERSION = 124;
 export const TLSEXT_NAMETYPE_host_name = 0;
 export const TLS1_2_VERSION = 0x0303;
 export const TLS1_3_VERSION = 0x0304;

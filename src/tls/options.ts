@@ -1,4 +1,5 @@
 import { isUint8Array } from "node:util/types";
+import { nodeTls } from "./node-tls.ts";
 import { TLS1_2_VERSION, TLS1_3_VERSION } from "./openssl.ts";
 
 /** PEM, as text or as bytes. */
@@ -30,7 +31,7 @@ export interface TlsClientOptions {
   readonly passphrase?: string;
   /** The protocols to offer by ALPN (RFC 7301), the preferred one first. Default: none is offered. */
   readonly alpn?: readonly string[];
-  /** The lowest version to accept: `"TLSv1.2"` (the default) or `"TLSv1.3"`. */
+  /** The lowest version to accept: `"TLSv1.2"` (the default, unless Node runs with `--tls-min-v1.3`) or `"TLSv1.3"`. */
   readonly min_version?: "TLSv1.2" | "TLSv1.3";
   /** True: any certificate is accepted, so anybody can be at the other end. Default false. */
   readonly insecure?: boolean;
@@ -67,7 +68,7 @@ export interface TlsServerOptions {
    * is agreed on.
    */
   readonly alpn?: readonly string[];
-  /** The lowest version to accept: `"TLSv1.2"` (the default) or `"TLSv1.3"`. */
+  /** The lowest version to accept: `"TLSv1.2"` (the default, unless Node runs with `--tls-min-v1.3`) or `"TLSv1.3"`. */
   readonly min_version?: "TLSv1.2" | "TLSv1.3";
 }
 
@@ -165,8 +166,10 @@ function flag(name: string, value: unknown): boolean {
 }
 
 function version(value: unknown): number {
-  if (value === null || value === "TLSv1.2") return TLS1_2_VERSION;
-  if (value === "TLSv1.3") return TLS1_3_VERSION;
+  // --tls-min-v1.3 raises Node's default; what lowers it does nothing here.
+  const wanted = value ?? (nodeTls().DEFAULT_MIN_VERSION === "TLSv1.3" ? "TLSv1.3" : "TLSv1.2");
+  if (wanted === "TLSv1.2") return TLS1_2_VERSION;
+  if (wanted === "TLSv1.3") return TLS1_3_VERSION;
   throw new Refusal(`option 'min_version' must be "TLSv1.2" or "TLSv1.3"`);
 }
 
