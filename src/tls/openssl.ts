@@ -19,6 +19,8 @@ export interface OpenSsl {
   ERR_clear_error(): void;
   /** The oldest error in this thread's queue, taken out of it; 0 when there is none. */
   ERR_get_error(): number | bigint;
+  /** The newest one, which stays there; 0 when there is none. */
+  ERR_peek_last_error(): number | bigint;
   ERR_reason_error_string(error: number | bigint): string | null;
   ERR_lib_error_string(error: number | bigint): string | null;
 
@@ -198,6 +200,7 @@ function declare(koffi: Koffi, library: Library): OpenSsl {
       if (ERR_peek_error() !== 0) ERR_clear_error();
     },
     ERR_get_error: f("unsigned long ERR_get_error()"),
+    ERR_peek_last_error: f("unsigned long ERR_peek_last_error()"),
     ERR_reason_error_string: f("const char *ERR_reason_error_string(unsigned long)"),
     ERR_lib_error_string: f("const char *ERR_lib_error_string(unsigned long)"),
     TLS_client_method: f("void *TLS_client_method()"),

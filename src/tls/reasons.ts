@@ -17,10 +17,16 @@ export function takeReason(ssl: OpenSsl, otherwise: string): string {
 /** The end of the connection without the close_notify alert (RFC 8446, 6.1): somebody could have cut it. */
 export const UNEXPECTED_EOF = "unexpected eof";
 
-/** Why a handshake failed. A refused certificate says what is wrong with it: X509_verify_cert_error_string(3). */
+/**
+ * Why a handshake failed. A refused certificate says what is wrong with it: X509_verify_cert_error_string(3). That it was
+ * refused is the newest error then; a signature that does not fit, or an extension that cannot be read, leaves others before.
+ */
 export function handshakeReason(ssl: OpenSsl, connection: Pointer, otherwise: string): string {
+  const newest = ssl.ERR_reason_error_string(ssl.ERR_peek_last_error());
   const reason = takeReason(ssl, otherwise);
-  if (reason !== "certificate verify failed") return reason;
+  if (newest !== REFUSED) return reason;
   const verdict = ssl.SSL_get_verify_result(connection);
-  return verdict === X509_V_OK ? reason : `${reason}: ${ssl.X509_verify_cert_error_string(verdict)}`;
+  return verdict === X509_V_OK ? reason : `${REFUSED}: ${ssl.X509_verify_cert_error_string(verdict)}`;
 }
+
+const REFUSED = "certificate verify failed";

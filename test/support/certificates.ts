@@ -179,6 +179,12 @@ export function serverCases(certificates: Certificates): { root: Identity; cases
       {},
       "impostor",
     ),
+    {
+      name: "tampered",
+      error: /^tls handshake failed: certificate verify failed: certificate signature failure$/,
+      cert: tampered(good.cert),
+      key: good.key,
+    },
     bad("wrong-host", /hostname mismatch/, named("DNS:other.test")),
     bad("wrong-purpose", /certificate purpose/, { extensions: `extendedKeyUsage=clientAuth\n${NAMES}` }),
     { nodeDiffers: true, ...bad("cn-only", /hostname mismatch/, { extensions: SERVER }) },
@@ -230,4 +236,11 @@ export function serverCases(certificates: Certificates): { root: Identity; cases
     key: notAuthority.key,
   });
   return { root, cases };
+}
+
+/** The certificate with another last byte, which is its signature's. */
+function tampered(pem: string): string {
+  const der = Buffer.from(pem.replace(/-----.*?-----/g, ""), "base64");
+  der[der.length - 1]! ^= 1;
+  return `-----BEGIN CERTIFICATE-----\n${der.toString("base64").replace(/.{64}/g, "$&\n")}\n-----END CERTIFICATE-----\n`;
 }
