@@ -281,7 +281,7 @@ test("Node's own store of certificates, or OpenSSL's, by Node's flags and by how
   assert.match(await run(built, "--use-bundled-ca"), refused);
 });
 
-test("Node's flags for the lowest and the highest version count, where no option says otherwise", async () => {
+test("Node's flags for versions and ciphers count, where no option says otherwise", async () => {
   const { peer, addr } = await pythonServer(ACCEPT_ALL);
   await using _ = peer;
   const { peer: old, addr: oldAddr } = await pythonServer(
@@ -301,6 +301,12 @@ test("Node's flags for the lowest and the highest version count, where no option
   assert.equal(await run("--tls-min-v1.3", oldAddr, "TLSv1.2"), "TLSv1.2");
   assert.equal(await run("--tls-min-v1.0", oldAddr), "TLSv1.2");
   assert.equal(await run("--tls-max-v1.2", addr), "TLSv1.2");
+  assert.equal(await run("--tls-cipher-list=TLS_AES_128_GCM_SHA256", addr), "TLSv1.3");
+  assert.match(await run("--tls-cipher-list=TLS_AES_128_GCM_SHA256", oldAddr), /protocol version/);
+  for (const list of ["nothing", "TLS_NOTHING:HIGH", "HIGH:!TLS_AES_128_GCM_SHA256"]) {
+    const error = "tls handshake failed: Node's list of ciphers cannot be used: no cipher match";
+    assert.equal(await run(`--tls-cipher-list=${list}`, addr), error);
+  }
 });
 
 test("a handshake on a stream that is open already obeys its read timeout", async () => {

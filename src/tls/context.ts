@@ -133,12 +133,22 @@ function configure(ssl: OpenSsl, context: Pointer, options: CheckedOptions): str
   // Whatever of keys, signatures, ciphers and versions Node takes and refuses, this does too.
   const { DEFAULT_CIPHERS, DEFAULT_MAX_VERSION } = nodeTls();
   const ciphers = DEFAULT_CIPHERS.split(":");
-  const isTls13 = (name: string) => name.startsWith("TLS_");
-  const ciphersuites = ciphers.filter(isTls13).join(":");
-  if (ciphersuites !== "") ssl.SSL_CTX_set_ciphersuites(context, ciphersuites);
-  ssl.SSL_CTX_set_cipher_list(context, ciphers.filter((name) => !isTls13(name)).join(":"));
+  // As Node divides them: the names of TLS 1.3 have a list of their own.
+  const isTls13 = (name: string) => /^!?TLS_/.test(name);
+  const suites = ciphers.filter(isTls13).join(":");
+  const others = ciphers.filter((name) => !isTls13(name)).join(":");
+  // What --tls-cipher-list gives may be wrong: then OpenSSL would go on with a list of its own. It calls an empty one wrong
+  // too, and takes it.
+  if (
+    (suites !== "" && ssl.SSL_CTX_set_ciphersuites(context, suites) !== 1) ||
+    (ssl.SSL_CTX_set_cipher_list(context, others) !== 1 && others !== "")
+  ) {
+    return `Node's list of ciphers cannot be used: ${takeReason(ssl, "not accepted")}`;
+  }
+  ssl.ERR_clear_error();
 
-  ssl.SSL_CTX_ctrl(context, o.SSL_CTRL_SET_MIN_PROTO_VERSION, options.minVersion, null);
+  const minVersion = others === "" ? o.TLS1_3_VERSION : options.minVersion;
+  ssl.SSL_CTX_ctrl(context, o.SSL_CTRL_SET_MIN_PROTO_VERSION, minVersion, null);
   // What --tls-max-v1.2 sets.
   if (DEFAULT_MAX_VERSION === "TLSv1.2") {
     ssl.SSL_CTX_ctrl(context, o.SSL_CTRL_SET_MAX_PROTO_VERSION, o.TLS1_2_VERSION, null);
