@@ -196,6 +196,11 @@ test("a plain-text server, a server that hangs up, one that sends rubbish", asyn
       "raw.recv(10000)\nraw.sendall(b'\\x15\\x03\\x03\\x00\\x02\\x02\\x28')\ntime.sleep(9)",
       /handshake failure/,
     ],
+    // An alert that nobody has defined.
+    [
+      "raw.recv(10000)\nraw.sendall(b'\\x15\\x03\\x03\\x00\\x02\\x02\\x7b')\ntime.sleep(9)",
+      /SSL routines: reason\(1123\)/,
+    ],
   ];
   for (const [program, expected] of answers) {
     const { peer, addr } = await pythonServer(program);

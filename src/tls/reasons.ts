@@ -10,9 +10,16 @@ export function takeReason(ssl: OpenSsl, otherwise: string): string {
   ssl.ERR_clear_error();
   if (Number(error) === 0) return otherwise;
   const reason = ssl.ERR_reason_error_string(error);
-  if (reason === null) return ssl.ERR_lib_error_string(error) ?? `${otherwise} (OpenSSL error ${error})`;
+  if (reason === null) {
+    // As OpenSSL itself prints it: 1000 and more is an alert whose number it does not know (RFC 8446, 6).
+    const number = Number(BigInt(error) & REASON_MASK);
+    return `${ssl.ERR_lib_error_string(error) ?? otherwise}: reason(${number})`;
+  }
   return reason === "unexpected eof while reading" ? UNEXPECTED_EOF : reason;
 }
+
+/** ERR_GET_REASON(3). */
+const REASON_MASK = 0x7f_ffffn;
 
 /** The end of the connection without the close_notify alert (RFC 8446, 6.1): somebody could have cut it. */
 export const UNEXPECTED_EOF = "unexpected eof";
