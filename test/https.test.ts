@@ -198,6 +198,45 @@ test("a server that sends a byte of its handshake every millisecond does not hol
   assert.ok(performance.now() - began < 4000);
 });
 
+/** Asks for new keys (RFC 8446, 4.6.3) without end and reads no answer; says how often, once it cannot any more. */
+const FLOOD = `
+  import koffi from "koffi";
+  const [directory, path] = process.argv.slice(1);
+  const library = koffi.load(null);
+  const f = (prototype) => library.func(prototype);
+  const context = f("void *SSL_CTX_new(void *)")(f("void *TLS_server_method()")());
+  f("int SSL_CTX_use_certificate_file(void *, const char *, int)")(context, directory + "/server.pem", 1);
+  f("int SSL_CTX_use_PrivateKey_file(void *, const char *, int)")(context, directory + "/server.key", 1);
+  const listener = net.UnixListener.bind(path).value;
+  console.log("listening");
+  const ssl = f("void *SSL_new(void *)")(context);
+  f("int SSL_set_fd(void *, int)")(ssl, listener.accept().value.into_fd().value);
+  if (f("int SSL_accept(void *)")(ssl) !== 1) throw new Error("no handshake");
+  process.on("SIGPIPE", () => {});
+  const update = f("int SSL_key_update(void *, int)");
+  const handshake = f("int SSL_do_handshake(void *)");
+  let count = 0;
+  while (update(ssl, 1) === 1 && handshake(ssl) === 1) count++;
+  console.log(count);
+`;
+
+test("a server that asks for new keys without end, and takes no answer, is not heard for ever", async () => {
+  const path = certificates.path("flood.sock");
+  await using flood = node(FLOOD, certificates.directory, path);
+  assert.equal(await flood.line(), "listening");
+  const request = {
+    method: "GET",
+    url: "https://server.test/",
+    socket_path: path,
+    tls: { ca },
+    timeout_ms: 1500,
+  };
+  assert.equal(err(net.http.request(request)), "http request failed: timed out");
+  // Each answer is 27 bytes long, and 256 KiB of them are kept.
+  const count = Number(await flood.line());
+  assert.ok(count > 1000 && count < 25_000, `${count} were heard`);
+});
+
 test("failed and closed connections leave no descriptor", () => {
   const request = (name: string) =>
     net.http.request({

@@ -23,6 +23,8 @@ const LONGEST_FAREWELL = 5000;
 const LONGEST_TICKET_WAIT = 100;
 /** How long a receive waits before it tries again to send an answer that found no room, in milliseconds. */
 const PATIENCE = 100;
+/** How many bytes of answers without room are kept before nothing more is received: see `#receiveWhileReplying`. */
+const MOST_UNSENT = 256 * 1024;
 /** How long a failure waits for room for its alert, in milliseconds. */
 const LONGEST_ALERT = 100;
 
@@ -328,11 +330,15 @@ export class TlsSession extends GivenBack implements Transport {
     return this.#failAgain(this.#receiveFailure);
   }
 
-  /** As `Wire.receive`, while OpenSSL's answers are sent; neither waits for the other, lest both sides wait for ever. */
+  /**
+   * As `Wire.receive`, while OpenSSL's answers are sent; neither waits for the other, lest both sides wait for ever. But
+   * a peer that asks for new keys again and again, and takes none of the answers, must not fill the memory with them.
+   */
   #receiveWhileReplying(limit: number): number {
     for (;;) {
-      const failure = this.#sendReplies(monotonicTime());
-      if (failure === -this.socket.sys.constants.EINTR) return failure;
+      const tooMany = this.#wire.unsent > MOST_UNSENT;
+      const failure = this.#sendReplies(tooMany ? limit : monotonicTime());
+      if (failure === -this.socket.sys.constants.EINTR || (tooMany && this.#replies)) return failure;
       // Where nothing can be sent any more, what the peer said before can still be read.
       if (!this.#replies) return this.#wire.receive(limit);
       const count = this.#wire.receive(Math.min(limit, monotonicTime() + PATIENCE));

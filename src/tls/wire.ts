@@ -73,6 +73,11 @@ export class Wire {
     return this.#rest !== null || this.#ssl.BIO_pending(this.#fromOpenSsl) > 0;
   }
 
+  /** How many bytes OpenSSL has to say. */
+  get unsent(): number {
+    return (this.#rest?.length ?? 0) + this.#ssl.BIO_pending(this.#fromOpenSsl);
+  }
+
   /** Sends all that OpenSSL has to say: 0, or a failure of the socket's; then it can be called again for the rest. */
   flush(limit: number): number {
     if (this.#rest !== null) {
