@@ -158,20 +158,20 @@ function exchangeOn(
   const request = encodeRequest(asked, route, settings.keepAlive);
   const source = sendRequest(connection, request, deadline);
   if (source instanceof ExchangeFailure) {
-    connection.close();
+    connection.abandon();
     return source;
   }
   const head = readHead(source, inbox, settings.keepFields, deadline);
   if (head instanceof ExchangeFailure) {
-    connection.close();
+    connection.abandon();
     return head;
   }
   const isFollowed = settings.maxRedirects > 0 && isRedirect(head.status, head.headers.location);
   const maxBytes = isFollowed ? REDIRECT_BODY : mostBytes(settings.maxBodyBytes, head);
   const received = readBody(source, inbox, head, method, maxBytes, deadline);
   if (received instanceof ExchangeFailure) {
-    connection.close();
-    return isFollowed && !received.isInterruption ? { head, body: NO_BYTES } : received;
+    connection.abandon();
+    return isFollowed ? { head, body: NO_BYTES } : received;
   }
   const isWhole = !(source instanceof LargeRequest) || source.isWhole;
   const isTunnel = method === "CONNECT" && head.status < 300;

@@ -51,6 +51,15 @@ export class Connection implements Line {
   close(): void {
     this.transport.close();
   }
+
+  /**
+   * Closes it after a failure. TLS's farewell would wait for room in the send buffer, and for what comes of a server that
+   * has not answered: here the time may be over, and nothing is left that would have to arrive.
+   */
+  abandon(): void {
+    if (this.#session !== null) this.#session.setNonblocking(true);
+    this.transport.close();
+  }
 }
 
 const lookScratch = lastingBuffer(128);
