@@ -44,14 +44,23 @@ if (declarations) {
   const tsc = join(dirname(require.resolve("typescript/package.json")), "bin", "tsc");
   execFileSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { stdio: "inherit" });
   for (const file of readdirSync("dist/types", { recursive: true, encoding: "utf8" })) {
-    if (file.endsWith(".d.ts")) nameJavaScript(join("dist/types", file));
+    if (file.endsWith(".d.ts")) nameWhatAllFind(join("dist/types", file));
   }
 }
 
-/** The compiler leaves `./x.ts` in declarations, where not every resolver finds `./x.d.ts`; `./x.js` is found by all. */
-function nameJavaScript(file) {
+/**
+ * The compiler leaves `./x.ts` in declarations, where not every resolver finds `./x.d.ts`; `./x.js` is found by all. And
+ * `true-myth/result`, which the code imports for the sake of its start, stands only in that package's "exports": resolution by
+ * node10 rules, the default beside `"module": "commonjs"` before TypeScript 6, knows none, and every Result would be an `any`.
+ */
+function nameWhatAllFind(file) {
   const text = readFileSync(file, "utf8");
-  writeFileSync(file, text.replace(/((?:from |import\()"\.[^"]*)\.ts"/g, '$1.js"'));
+  writeFileSync(
+    file,
+    text
+      .replace(/((?:from |import\()"\.[^"]*)\.ts"/g, '$1.js"')
+      .replace(/((?:from |import\()"true-myth)\/\w+"/g, '$1"'),
+  );
 }
 
 /**

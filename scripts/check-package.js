@@ -8,7 +8,7 @@ import { connect, createServer } from "node:net";
 import { join, resolve } from "node:path";
 
 // Kept out of package.json: they bring a hundred packages that nothing else needs.
-const TOOLS = { publint: "0.3.25", "@arethetypeswrong/cli": "0.18.5" };
+const TOOLS = { publint: "0.3.25", "@arethetypeswrong/cli": "0.18.5", typescript: "5.9.3" };
 
 const tools = resolve("build/tools");
 const project = resolve("build/package");
@@ -46,8 +46,8 @@ if (!installed) {
   run("npm", ["install", ...npmOptions, "--prefix", tools, ...specifiers]);
 }
 run(join(tools, "node_modules/.bin/publint"), ["run", tarball, "--strict"]);
-// cjs-resolves-to-esm does not know that Node.js requires ES modules since 20.19; resolution by node10 rules, which know no
-// "exports", works here because "main" and "types" say the same.
+// cjs-resolves-to-esm does not know that Node.js requires ES modules since 20.19. (Resolution by node10 rules, which know no
+// "exports", works here because "main" and "types" say the same; what the declarations import themselves is tried below.)
 run(join(tools, "node_modules/.bin/attw"), [tarball, "--ignore-rules", "cjs-resolves-to-esm"]);
 
 step("install with scripts off");
@@ -71,10 +71,13 @@ for (const [name, code] of examples) {
     code.replace(/^import (\{.*\}) from ("std-net");$/m, "const $1 = require($2);"),
   );
 }
-for (const [resolution, module] of [
-  ["node16", "node16"],
-  ["nodenext", "nodenext"],
-  ["bundler", "esnext"],
+const newest = resolve("node_modules/typescript");
+for (const [resolution, module, typescript] of [
+  ["node16", "node16", newest],
+  ["nodenext", "nodenext", newest],
+  ["bundler", "esnext", newest],
+  // What `"module": "commonjs"` means by itself up to TypeScript 5; later ones do not know it any more.
+  ["node10", "commonjs", join(tools, "node_modules/typescript")],
 ]) {
   // exactOptionalPropertyTypes and skipLibCheck off: the declarations must stand on their own, in the strictest setting.
   const options = [
@@ -83,12 +86,12 @@ for (const [resolution, module] of [
     "--skipLibCheck",
     "false",
     "--noEmit",
-    "--ignoreConfig",
+    ...(typescript === newest ? ["--ignoreConfig"] : []),
   ];
   run(
     process.execPath,
     [
-      resolve("node_modules/typescript/bin/tsc"),
+      join(typescript, "bin/tsc"),
       ...options,
       ...[
         "--target",
