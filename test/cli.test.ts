@@ -319,6 +319,22 @@ test("tcp: what cannot be printed is a failure, and not lost without a word", as
   assert.equal(code, 1);
 });
 
+test("tcp: a reader that goes away ends it, also when the peer takes nothing more", async () => {
+  // Long before the second line, which nobody reads, everything between the two is full.
+  const server = createTcpServer({ pauseOnConnect: true }, (socket) => {
+    const lines = setInterval(() => socket.write("line\n"), 250);
+    socket.on("error", () => {}).on("close", () => clearInterval(lines));
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address() as AddressInfo;
+  const pipeline = `yes | node ${CLI} tcp 127.0.0.1:${port} | head -1; echo "\${PIPESTATUS[1]}"`;
+  await using shell = startPeer("bash", ["-c", pipeline]);
+  const { stdout, stderr } = await shell.exit();
+  server.close();
+  assert.equal(stderr, "");
+  assert.equal(stdout, "line\n0\n");
+});
+
 describe("udp", () => {
   test("datagrams go out and answers are printed", async () => {
     const socket = createSocket("udp4");

@@ -49,7 +49,7 @@ Exit status: 0 when the peer closed the connection, 1 when it broke or could not
     const [end] = (await once(receiver, "message")) as [Report];
     process.stdin.destroy();
     stream.close();
-    const error = end.error ?? sendError;
+    const error = end.nobodyReads ? null : (end.error ?? sendError);
     return error === null ? SUCCESS : failure(error);
   },
 };
@@ -128,6 +128,8 @@ interface Task {
 /** What the receiver tells the main thread: a datagram was printed, or it has come to its end. */
 interface Report {
   error: string | null;
+  /** Standard output was closed by its reader. */
+  nobodyReads?: true;
 }
 
 function startReceiver(task: Task): Worker {
@@ -137,30 +139,32 @@ function startReceiver(task: Task): Worker {
 /** The worker thread's part. */
 export function receive(): void {
   const { kind, descriptor } = workerData as Task;
-  const error = kind === "tcp" ? receiveStream(descriptor) : receiveDatagrams(descriptor);
-  parentPort!.postMessage({ error } satisfies Report);
+  parentPort!.postMessage(kind === "tcp" ? receiveStream(descriptor) : receiveDatagrams(descriptor));
 }
 
-function receiveStream(descriptor: number): string | null {
+function receiveStream(descriptor: number): Report {
   const stream = TcpStream.from_fd(descriptor);
-  if (stream.isErr) return stream.error;
+  if (stream.isErr) return { error: stream.error };
   for (;;) {
     const bytes = stream.value.read(64 * 1024);
-    if (bytes.isErr) return bytes.error;
-    if (bytes.value.length === 0) return null;
+    if (bytes.isErr) return { error: bytes.error };
+    if (bytes.value.length === 0) return { error: null };
     const end = print(bytes.value);
-    if (end !== undefined) return end.error;
+    if (end === undefined) continue;
+    // The main thread may be blocked in a write to a peer that waits, in its turn, for somebody to read.
+    stream.value.shutdown("both");
+    return end;
   }
 }
 
-function receiveDatagrams(descriptor: number): string | null {
+function receiveDatagrams(descriptor: number): Report {
   const socket = UdpSocket.from_fd(descriptor);
-  if (socket.isErr) return socket.error;
+  if (socket.isErr) return { error: socket.error };
   for (;;) {
     const bytes = socket.value.recv(64 * 1024);
-    if (bytes.isErr) return bytes.error;
+    if (bytes.isErr) return { error: bytes.error };
     const end = print(bytes.value);
-    if (end !== undefined) return end.error;
+    if (end !== undefined) return end;
     parentPort!.postMessage({ error: null } satisfies Report);
   }
 }
@@ -173,7 +177,7 @@ function print(bytes: Buffer): Report | undefined {
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       // Nobody reads it any more: `std-net tcp ... | head -1`.
-      if (code === "EPIPE") return { error: null };
+      if (code === "EPIPE") return { error: null, nobodyReads: true };
       if (code !== "EAGAIN") return { error: message };
       // A pipe that somebody put into non-blocking mode is full: give its reader a moment.
       Atomics.wait(moment, 0, 0, 5);
