@@ -469,6 +469,7 @@ describe("repl", () => {
         'http.request({ method: "GET", url: "http://127.0.0.1:1/" })',
         "error_code('Interrupted system call (os error 4)')",
         "UdpSocket === net.UdpSocket",
+        "net.http.request(1)",
         "1 +* 1",
       ].join("\n"),
     );
@@ -483,6 +484,7 @@ describe("repl", () => {
       "Uncaught http request failed: Connection refused \\(os error 111\\)",
       "'EINTR'",
       "true",
+      "Uncaught request must be a JSON object",
     ];
     assert.match(stdout, new RegExp(`^${shown.join("\n")}\n`));
   });

@@ -39,7 +39,8 @@ Exit status: 0, or 2 for wrong usage.
       ignoreUndefined: true,
       writer: (value) => show(value, colours),
     });
-    Object.assign(prompt.context, unwrapping(net), { net });
+    const scope = unwrapping(net);
+    Object.assign(prompt.context, scope, { net: scope });
     await new Promise((resolve) => prompt.on("exit", resolve));
     return SUCCESS;
   },
