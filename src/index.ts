@@ -30,4 +30,16 @@ export { type TlsConnectOptions, TlsStream } from "./tls.ts";
 export { UdpSocket } from "./udp.ts";
 export { UnixDatagram, UnixListener, UnixStream } from "./unix.ts";
 
-traceClasses(Poller, TcpListener, TcpStream, TlsStream, UdpSocket, UnixDatagram, UnixListener, UnixStream);
+const classes = {
+  Poller,
+  TcpListener,
+  TcpStream,
+  TlsStream,
+  UdpSocket,
+  UnixDatagram,
+  UnixListener,
+  UnixStream,
+};
+// A program's bundler may call a class as it likes; in the trace and where one is printed it keeps its name.
+for (const [value, each] of Object.entries(classes)) Object.defineProperty(each, "name", { value });
+traceClasses(...Object.values(classes));

@@ -1,7 +1,8 @@
 // NODE_DEBUG=std-net: a line for each call, and nothing secret in any of them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { startPeer } from "./support/peer.ts";
+import { buildSync } from "esbuild";
+import { root, startPeer } from "./support/peer.ts";
 
 /** A conversation over TCP, UDP and HTTP in which every secret is the word "hush". */
 const program = `
@@ -131,6 +132,32 @@ console.log(http.request({ get method() { throw 1; } }).error);`;
     /^expected list of ints\nexpected Uint8Array\nexpected bool\nrequest cannot be read: 1\n$/,
   );
   assert.match(stderr, /TcpStream\.write\(what cannot be looked at\) on/);
+});
+
+test("in a bundle whose names were made short, the classes keep theirs", async () => {
+  const contents = `
+    import { TcpListener } from "std-net";
+    const listener = TcpListener.bind("127.0.0.1:0").value;
+    listener.close();
+    console.log(listener);`;
+  const [bundle] = buildSync({
+    stdin: { contents, resolveDir: root },
+    bundle: true,
+    minify: true,
+    write: false,
+    platform: "node",
+    format: "esm",
+    external: ["koffi"],
+    tsconfigRaw: {},
+  }).outputFiles;
+  await using peer = startPeer("node", ["--input-type=module", "-"], { NODE_DEBUG: "std-net" });
+  peer.process.stdin?.end(bundle!.text);
+  const { stdout, stderr } = await peer.exit();
+  assert.equal(stdout, "TcpListener (closed)\n");
+  assert.match(
+    stderr,
+    /^STD-NET \d+: TcpListener\.bind\(.*: TcpListener 127.*\nSTD-NET \d+: TcpListener\.close\(\)/,
+  );
 });
 
 test("without NODE_DEBUG=std-net nothing is printed", async () => {
