@@ -3,9 +3,9 @@
 // scripts off into an empty project, where the README's examples run as ES modules, CommonJS and TypeScript.
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 
 // Kept out of package.json: they bring a hundred packages that nothing else needs.
 const TOOLS = { publint: "0.3.25", "@arethetypeswrong/cli": "0.18.5", typescript: "5.9.3" };
@@ -53,6 +53,17 @@ run(join(tools, "node_modules/.bin/attw"), [tarball, "--ignore-rules", "cjs-reso
 step("install with scripts off");
 writeFileSync(join(project, "package.json"), '{ "private": true, "type": "module" }\n');
 run("npm", ["install", ...npmOptions, tarball], { cwd: project });
+
+// Whoever has the package has these pages with it, whether or not the registry's site finds the repository.
+step("the links of its pages");
+const home = join(project, "node_modules/std-net");
+for (const page of readdirSync(home, { recursive: true, encoding: "utf8" })) {
+  if (!page.endsWith(".md")) continue;
+  for (const [, link] of readFileSync(join(home, page), "utf8").matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)) {
+    if (!existsSync(join(home, dirname(page), link))) throw new Error(`${page} names ${link}: not packed`);
+  }
+}
+console.log("each leads to a file of the package");
 
 step("the README's examples");
 // Port 8080 may be somebody else's here.
