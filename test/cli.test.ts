@@ -173,6 +173,14 @@ describe("request", () => {
     assert.deepEqual([code, stderr], [0, ""]);
   });
 
+  test("JSON on standard input that is not UTF-8 is refused, not sent as something else", async () => {
+    const input = Buffer.from(`{"method":"POST","url":"http://127.0.0.1:1/","body_text":"\xe9"}`, "latin1");
+    const { code, stdout, stderr } = await run(["request"], input);
+    assert.equal(stdout, "");
+    assert.equal(stderr, "std-net: request: the request is not UTF-8 (std-net help request)\n");
+    assert.equal(code, 2);
+  });
+
   test("headers: several of one name, names that every object has, and beside those of the JSON", async () => {
     const echo = createHttpServer((request, response) => response.end(JSON.stringify(request.rawHeaders)));
     await once(echo.listen(0, "127.0.0.1"), "listening");

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { http, type Json } from "std-net";
 import { parse as parseJson, stringify } from "../json.ts";
 import { type Command, complain, FAILURE, parse, SUCCESS, seconds, UsageError } from "./command.ts";
@@ -105,10 +106,12 @@ function wholeRequest(text: string): Fields {
 
 async function standardInput(): Promise<string> {
   if (process.stdin.isTTY) return "";
-  let text = "";
-  process.stdin.setEncoding("utf8");
-  for await (const chunk of process.stdin) text += chunk;
-  return text;
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk);
+  const bytes = Buffer.concat(chunks);
+  // What decodes to U+FFFD would be sent as that, without a word.
+  if (!isUtf8(bytes)) throw new UsageError("the request is not UTF-8");
+  return bytes.toString();
 }
 
 /** The headers that the JSON has, with those of the command line; several of one name make a list (RFC 9110, 5.3). */
