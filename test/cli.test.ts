@@ -98,6 +98,20 @@ describe("usage", () => {
     assert.ok(performance.now() - begun < 1500); // a thousandth of it; it was four seconds
   });
 
+  test("the status is the same when nobody reads standard error", async () => {
+    const program = `import os, subprocess, sys
+reader, writer = os.pipe()
+os.close(reader)
+print(subprocess.run(sys.argv[1:], stderr=writer).returncode)`;
+    for (const [args, status] of [
+      [["nosuch"], "2\n"],
+      [["request", "GET", "http://127.0.0.1:1/"], "1\n"],
+    ] as const) {
+      await using command = startPeer("python3", ["-c", program, process.execPath, CLI, ...args]);
+      assert.equal((await command.exit()).stdout, status);
+    }
+  });
+
   test("help is there for everything", async () => {
     const help = await run(["help"]);
     assert.equal(help.code, 0);

@@ -69,6 +69,8 @@ function run(): void {
     if (error.code !== "EPIPE") complain(error.message);
     process.exit(error.code === "EPIPE" ? SUCCESS : FAILURE);
   });
+  // Whoever does not read what went wrong has the status.
+  process.stderr.on("error", () => {});
   main(process.argv.slice(2)).then(
     (status) => {
       process.exitCode = status;
