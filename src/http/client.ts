@@ -171,7 +171,7 @@ function exchangeOn(
   const received = readBody(source, inbox, head, method, maxBytes, deadline);
   if (received instanceof ExchangeFailure) {
     connection.abandon();
-    return isFollowed ? { head, body: NO_BYTES } : received;
+    return isFollowed && !received.isInterruption ? { head, body: NO_BYTES } : received;
   }
   const isWhole = !(source instanceof LargeRequest) || source.isWhole;
   const isTunnel = method === "CONNECT" && head.status < 300;
