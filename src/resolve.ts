@@ -1,6 +1,12 @@
 import { isMainThread } from "node:worker_threads";
 import { parseAddress } from "./address.ts";
-import { longestSlice, signalListenersExist, signalListenerWaits, unseenListenerWaits } from "./signals.ts";
+import {
+  hurryAtTheEnd,
+  longestSlice,
+  signalListenersExist,
+  signalListenerWaits,
+  unseenListenerWaits,
+} from "./signals.ts";
 import { monotonicTime } from "./sys/clock.ts";
 import { type Platform, systemReason } from "./sys/index.ts";
 import { lasting } from "./sys/memory.ts";
@@ -84,6 +90,7 @@ function lookUp(
       sys.lookup.abandon(handle);
       return "connection timed out";
     }
+    hurryAtTheEnd();
     // Back before its time without an answer: a signal.
     const isInterrupted = monotonicTime() - begun < slice - 1;
     if (isInterrupted ? signalListenerWaits() : unseenListenerWaits()) {

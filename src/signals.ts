@@ -2,6 +2,7 @@ import { constants } from "node:os";
 import { isMainThread } from "node:worker_threads";
 import { monotonicTime } from "./sys/clock.ts";
 import { isLibuv, type Platform } from "./sys/index.ts";
+import { sharedMemory } from "./sys/shared.ts";
 
 /**
  * Signals while a call is blocked in the main thread.
@@ -28,6 +29,8 @@ const NODES_OWN = ["SIGCHLD", "SIGWINCH"] as const;
 /** How long a worker waits at a time, in milliseconds. Node stops its workers one after the other, so that they add up. */
 export const WORKER_SLICE = 50;
 const LISTENER_SLICE = 250;
+/** The same once the process is about to end, so that it takes hardly longer with many workers than with one. */
+const LAST_SLICE = 1;
 
 /**
  * The longest single wait inside the kernel, in milliseconds. The main thread may wait for ever, until a signal has a
@@ -35,6 +38,15 @@ const LISTENER_SLICE = 250;
  * stop it there.
  */
 export let longestSlice = isMainThread ? Number.POSITIVE_INFINITY : WORKER_SLICE;
+
+/** Not 0 once the main thread is at its end: a number that all threads share. */
+const ending = new Int32Array(sharedMemory("ending", Int32Array.BYTES_PER_ELEMENT));
+if (isMainThread) process.on("exit", () => Atomics.store(ending, 0, 1));
+
+/** Called between two waits. */
+export function hurryAtTheEnd(): void {
+  if (!isMainThread && Atomics.load(ending, 0) !== 0) longestSlice = LAST_SLICE;
+}
 
 let watching = false;
 let queuedSignals = (): number[] | null => null;

@@ -567,7 +567,7 @@ export class Socket extends GivenBack implements Transport {
   }
 
   #longestSlice(): number {
-    if (this.#shared) return WORKER_SLICE;
+    if (this.#shared) return Math.min(longestSlice, WORKER_SLICE);
     return this.#mayDeadlock ? Math.min(longestSlice, SUSPICION) : longestSlice;
   }
 

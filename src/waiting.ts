@@ -1,4 +1,10 @@
-import { longestSlice, signalListenerWaits, unseenListenerWaits, WORKER_SLICE } from "./signals.ts";
+import {
+  hurryAtTheEnd,
+  longestSlice,
+  signalListenerWaits,
+  unseenListenerWaits,
+  WORKER_SLICE,
+} from "./signals.ts";
 import { monotonicTime } from "./sys/clock.ts";
 import type { Platform } from "./sys/index.ts";
 
@@ -75,5 +81,6 @@ export function waitInSlices(
  */
 export function comeBackToJavaScript(): void {
   calls = (calls + 1) | 0;
+  hurryAtTheEnd();
 }
 let calls = 0;

@@ -102,6 +102,34 @@ test("process.exit() in the main thread ends the process while workers are block
   assert.ok(performance.now() - begun < 700, `took ${performance.now() - begun} ms`);
 });
 
+test("process.exit() in the main thread ends the process as soon while there are many workers", async () => {
+  const calls = [
+    "net.TcpListener.bind('127.0.0.1:0').value.accept()",
+    "net.UnixStream.pair().value[0].read(1)",
+    "net.Poller.create().value.wait(null)",
+    // Others may wait on the same socket.
+    "net.UdpSocket.bind('127.0.0.1:0').map((socket) => [socket, socket.try_clone()]).value[0].recv_from(1)",
+  ].map(
+    (call) =>
+      `import("std-net").then((net) => { require("node:worker_threads").parentPort.postMessage(0); ${call}; })`,
+  );
+  await using child = node(
+    `const { Worker } = await import("node:worker_threads");
+    const calls = JSON.parse(process.argv[1]);
+    for (let number = 0; number < 32; number++) {
+      const thread = new Worker(calls[number % calls.length], { eval: true, execArgv: [] });
+      await new Promise((resolve) => thread.once("message", resolve));
+    }
+    setTimeout(() => { console.log("exiting"); process.exit(7); }, 300);`,
+    JSON.stringify(calls),
+  );
+  assert.equal(await child.line(), "exiting");
+  const begun = performance.now();
+  const end = await child.exit();
+  assert.equal(end.code, 7);
+  assert.ok(performance.now() - begun < 700, `took ${performance.now() - begun} ms`);
+});
+
 test("a call in a worker waits for as long as it takes, over many slices", async () => {
   await using child = node(
     `const { Worker } = await import("node:worker_threads");
