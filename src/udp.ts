@@ -3,7 +3,7 @@ import type { Unit } from "true-myth/unit";
 import { parseIpv4, parseIpv6 } from "./address.ts";
 import { beforeBind, bindOptions, type UdpBindOptions } from "./bind-options.ts";
 import { DatagramSocket } from "./datagram.ts";
-import { bindTo, socketFamily } from "./endpoint.ts";
+import { bindTo, localAddress, socketFamily } from "./endpoint.ts";
 import { failed } from "./error.ts";
 import {
   cloneOf,
@@ -468,7 +468,20 @@ function destination(socket: Socket, text: string): Buffer | string {
   const addresses = resolve(socket.sys, text, socket.sys.constants.SOCK_DGRAM);
   if (typeof addresses === "string") return addresses;
   if (addresses.length === 1) return addresses[0]!;
-  // "localhost" can be both ::1 and 127.0.0.1: take the one that this socket can reach.
-  const family = socketFamily(socket);
-  return addresses.find((address) => familyOf(socket.sys.constants, address) === family) ?? addresses[0]!;
+  return addresses.find((address) => isWithinReach(socket, address)) ?? addresses[0]!;
+}
+
+/**
+ * Whether a socket can send to this address at all: "localhost" can be both ::1 and 127.0.0.1. Of those that it can, the first
+ * counts: the resolver puts last what the system has no way to (RFC 6724, 6, rule 1).
+ */
+function isWithinReach(socket: Socket, address: Buffer): boolean {
+  const { AF_INET, IPPROTO_IPV6, IPV6_V6ONLY } = socket.sys.constants;
+  const isIpv4 = familyOf(socket.sys.constants, address) === AF_INET;
+  if (socketFamily(socket) === AF_INET) return isIpv4;
+  const local = localAddress(socket);
+  if (typeof local !== "string") return !isIpv4;
+  // An IPv6 socket that is bound to an IPv4 address (ipv6(7)), or to none, with IPv4 beside it.
+  if (/^\[::ffff:[0-9]+\./.test(local)) return isIpv4;
+  return !isIpv4 || (local.startsWith("[::]:") && socket.getOption(IPPROTO_IPV6, IPV6_V6ONLY) === 0);
 }

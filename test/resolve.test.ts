@@ -74,7 +74,7 @@ test("each address of a name is tried in order, the last error is reported, and 
   // TCP to a group fails at once, and otherwise than where nobody listens.
   writeFileSync(
     hosts,
-    "::1 both.example\n127.0.0.1 both.example\n127.0.0.3 two.example\n127.0.0.2 two.example\n127.0.0.1 worse.example\n224.0.0.1 worse.example\n",
+    "::1 both.example\n127.0.0.1 both.example\n127.0.0.3 two.example\n127.0.0.2 two.example\n127.0.0.1 worse.example\n224.0.0.1 worse.example\nfe80::1 away.example\n127.0.0.1 away.example\n",
   );
   const program = `
 import * as net from "std-net";
@@ -109,10 +109,21 @@ for (const address of ["127.0.0.1:0", "[::1]:0"]) {
   const { port } = new URL("http://" + socket.local_addr().value);
   console.log(socket.send_to("x", "both.example:" + port).unwrapOr(0), socket.recv_from(9).value[1] === socket.local_addr().value);
 }
+// Without a scope there is no way to fe80::1, so the resolver puts it last. A dual-stack socket can send to either.
+const receiver = net.UdpSocket.bind("127.0.0.1:0").value;
+receiver.set_read_timeout(2000);
+const away = "away.example:" + new URL("http://" + receiver.local_addr().value).port;
+for (const [address, options] of [["[::]:0", {}], ["[::ffff:127.0.0.1]:0", {}], ["[::]:0", { ipv6_only: true }], ["[::1]:0", {}]]) {
+  const socket = net.UdpSocket.bind(address, options).value;
+  console.log(socket.send_to("x", away).isOk && receiver.recv_from(9).isOk, socket.connect(away).isOk, socket.peer_addr().unwrapOr("").startsWith("[::ffff:127.0.0.1]"));
+}
 `;
   const script = 'mount --bind "$1" /etc/hosts && exec "$2" --input-type=module -e "$3"';
   await using peer = inOwnMounts(script, hosts, program);
   for (const line of ["2 true", "true", "true", "true", "true", "half", "2 true true", "1 true", "1 true"]) {
+    assert.equal(await peer.line(), line);
+  }
+  for (const line of ["true true true", "true true true", "false false false", "false false false"]) {
     assert.equal(await peer.line(), line);
   }
   rmSync(folder, { recursive: true });
