@@ -15,6 +15,8 @@ import { encodeAddress } from "./sys/sockaddr.ts";
 /** The longest name that getnameinfo(3) can give (NI_MAXHOST); nothing longer can resolve, nor is the resolver asked. */
 const LONGEST_NAME = 1025;
 
+const LOOKUP_FAILED = "failed to lookup address information: ";
+
 // The last numeric address: programs use one again and again, and to parse it takes longer than to send to it.
 let known: { text: string; addresses: Buffer[] } | undefined;
 
@@ -46,11 +48,8 @@ export function resolve(
       ? sys.constants.EAI_NONAME
       : lookUp(sys, parsed.host, parsed.port, type, deadline);
   if (typeof found === "string") return found;
-  if (typeof found === "number") {
-    const why = found === sys.constants.EAI_SYSTEM ? sys.strerror(sys.errno()) : sys.gaiStrerror(found);
-    return `failed to lookup address information: ${why}`;
-  }
-  return found.length > 0 ? found : "failed to lookup address information: no address of a known family";
+  if (typeof found === "number") return LOOKUP_FAILED + sys.gaiStrerror(found);
+  return found.length > 0 ? found : `${LOOKUP_FAILED}no address of a known family`;
 }
 
 /** The number of an IPv6 scope that was given as an interface's name or number; or the text of the error. */
@@ -68,7 +67,7 @@ function isScopeNumber(scope: string): boolean {
   return /^[0-9]{1,10}$/.test(scope);
 }
 
-/** getaddrinfo's answer; or a text when the wait for it was ended. */
+/** getaddrinfo's answer; or a text when the wait for it was ended, or errno says why it failed. */
 function lookUp(
   sys: Platform,
   host: string,
@@ -78,7 +77,11 @@ function lookUp(
 ): Buffer[] | number | string {
   // A thread for the lookup is only worth its while where something could end the wait.
   const mayEnd = !isMainThread || deadline !== Number.POSITIVE_INFINITY || signalListenersExist();
-  if (sys.lookup === null || !mayEnd) return sys.getaddrinfo(host, port, type);
+  if (sys.lookup === null || !mayEnd) {
+    const found = sys.getaddrinfo(host, port, type);
+    // (The other way's errno is that of the thread that has asked, and gone with it.)
+    return found === sys.constants.EAI_SYSTEM ? LOOKUP_FAILED + sys.strerror(sys.errno()) : found;
+  }
   const handle = sys.lookup.start(host, type);
   if (typeof handle === "number") return handle;
   for (;;) {

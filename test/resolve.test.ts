@@ -171,3 +171,34 @@ subprocess.call([sys.argv[1], "--input-type=module", "-e", sys.argv[2]])' "$2" "
   assert.equal(await peer.line(), "http request failed: timed out false");
   rmSync(folder, { recursive: true });
 });
+
+test("a lookup that the system fails does not report an earlier call's error", async () => {
+  const program = `
+import * as net from "std-net";
+import { closeSync, openSync } from "node:fs";
+net.lookup_host("localhost:1");
+const open = [];
+try {
+  for (;;) open.push(openSync("/dev/null"));
+} catch {}
+closeSync(open.pop());
+const first = net.TcpStream.connect("127.0.0.1:1").error;
+open.push(openSync("/dev/null"));
+// With a limit, or in a worker, another thread asks: errno is its own.
+const { error } = net.TcpStream.connect_timeout("localhost:1", 1000);
+for (const each of open) closeSync(each);
+console.log(first);
+console.log(error);
+`;
+  await using peer = startPeer("sh", [
+    "-c",
+    'ulimit -n 64 && exec "$0" --input-type=module -e "$1"',
+    process.execPath,
+    program,
+  ]);
+  const { stdout } = await peer.exit();
+  assert.match(
+    stdout,
+    /^failed to connect: Connection refused \(os error 111\)\nfailed to connect: failed to lookup address information: (System error|Name or service not known)\n$/,
+  );
+});
