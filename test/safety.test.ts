@@ -217,3 +217,42 @@ test("where native addons are disabled, the first call is an error that names th
     assert.match(line, /--allow-addons/);
   }
 });
+
+test("where no descriptor was free for the native part, a later call loads it, and OpenSSL needs none", async () => {
+  const program = `const { closeSync, openSync } = await import("node:fs");
+    const net = await import("std-net");
+    const open = [];
+    const fill = () => {
+      try {
+        for (;;) open.push(openSync("/dev/null"));
+      } catch {}
+    };
+    const empty = () => {
+      for (const each of open.splice(0)) closeSync(each);
+    };
+    const lines = [];
+    fill();
+    lines.push(net.TcpStream.connect("127.0.0.1:1").error.split(",", 1)[0]);
+    empty();
+    lines.push(net.TcpStream.connect("127.0.0.1:1").error);
+    fill();
+    lines.push(net.http.request({ method: "GET", url: "https://127.0.0.1:1/" }).error);
+    empty();
+    lines.push(net.http.request({ method: "GET", url: "https://127.0.0.1:1/" }).error);
+    for (const line of lines) console.log(line);`;
+  await using child = startPeer("sh", [
+    "-c",
+    'ulimit -n 64 && exec "$0" --input-type=module -e "$1"',
+    process.execPath,
+    program,
+  ]);
+  const { stdout, stderr } = await child.exit();
+  assert.equal(stderr, "");
+  assert.deepEqual(stdout.split("\n"), [
+    "failed to connect: std-net's native part (the npm package koffi) could not be loaded: EMFILE: too many open files",
+    "failed to connect: Connection refused (os error 111)",
+    "http request failed: Too many open files (os error 24)",
+    "http request failed: Connection refused (os error 111)",
+    "",
+  ]);
+});

@@ -104,8 +104,13 @@ export function platform(): Platform | string {
     try {
       loaded = loadUnstopped(loadPosix);
     } catch (error) {
+      const code = (error as { code?: unknown } | null)?.code;
+      // Not for good: the next call may find a descriptor free.
+      if (code === "EMFILE" || code === "ENFILE") {
+        return `std-net's native part (the npm package koffi) could not be loaded: ${(error as Error).message}`;
+      }
       loaded =
-        (error as { code?: unknown } | null)?.code === "ERR_DLOPEN_DISABLED"
+        code === "ERR_DLOPEN_DISABLED"
           ? "std-net's native part (the npm package koffi) may not be loaded: native addons are disabled, by Node's " +
             "permission model (--allow-addons) or by --no-addons"
           : `std-net's native part (the npm package koffi) could not be loaded on ${process.platform}-${process.arch}; ` +

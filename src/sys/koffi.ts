@@ -11,6 +11,13 @@ export type Koffi = typeof import("koffi");
  * longer (5 ms) than all else that a program's first connection does.
  */
 export function loadKoffi(): Koffi {
+  // Once is enough for OpenSSL too: to look for it again takes descriptors, of which there may be none then.
+  koffi ??= findKoffi();
+  return koffi;
+}
+let koffi: Koffi | undefined;
+
+function findKoffi(): Koffi {
   const here = createRequire(import.meta.url);
   const platformPackage = `@koromix/koffi-${process.platform}-${process.arch}`;
   const attempts: (() => unknown)[] = [
