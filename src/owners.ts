@@ -1,21 +1,12 @@
-import { isMainThread, threadId, type Worker } from "node:worker_threads";
+import { isMainThread, type Worker } from "node:worker_threads";
+import { thisWorker, workerOf } from "./sys/descriptors.ts";
 import { platform, stopWhenLoaded } from "./sys/index.ts";
-import { sharedMemory } from "./sys/shared.ts";
 
 /**
  * Which descriptors this library's objects own: lest one of them be taken over a second time, and to close what a
  * worker thread leaves open. Descriptors belong to the process, and nothing of a worker's is finalized when it ends.
  */
 const owned = new Set<number>();
-
-/** As many descriptors as the table knows; what a worker has beyond them stays open when it is terminated. */
-const TABLE_LENGTH = 65_536;
-
-/**
- * For each descriptor the worker thread that owns it; 0 is none. It is memory that all threads share: a worker that is
- * terminated runs nothing more, so that its parent must do it.
- */
-const workerOf = new Int32Array(sharedMemory("descriptors", TABLE_LENGTH * Int32Array.BYTES_PER_ELEMENT));
 
 process.on("worker", (worker: Worker) => {
   const thread = worker.threadId;
@@ -25,12 +16,12 @@ process.on("worker", (worker: Worker) => {
 });
 
 // Should this thread's parent not know the library.
-if (!isMainThread) process.once("exit", () => closeAllOf(threadId));
+if (!isMainThread) process.once("exit", () => closeAllOf(thisWorker));
 
 /** An object of this thread owns the descriptor from now on. */
 export function own(descriptor: number): void {
   owned.add(descriptor);
-  if (!isMainThread && descriptor < workerOf.length) Atomics.store(workerOf, descriptor, threadId);
+  if (!isMainThread && descriptor < workerOf.length) Atomics.store(workerOf, descriptor, thisWorker);
 }
 
 /** None does any more. To be said before the descriptor is closed: afterwards its number can be somebody else's. */

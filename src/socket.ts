@@ -12,6 +12,7 @@ import {
 import type { Transport } from "./stream.ts";
 import { monotonicTime } from "./sys/clock.ts";
 import { type Constants, linux } from "./sys/constants.ts";
+import { thisWorker, workerOf } from "./sys/descriptors.ts";
 import { type Platform, platform, systemReason } from "./sys/index.ts";
 import { lastingBuffer } from "./sys/memory.ts";
 import { comeBackToJavaScript, Direction, pollTimeout, waitInSlices } from "./waiting.ts";
@@ -94,13 +95,16 @@ export class Socket extends GivenBack implements Transport {
   /** socket(2): the socket, or minus an errno. */
   static create(sys: Platform, family: number, type: number): Socket | number {
     const descriptor = sys.socket(family, type, 0);
-    return descriptor < 0 ? -sys.errno() : new Socket(sys, descriptor);
+    if (descriptor < 0) return -sys.errno();
+    workerOf[descriptor] = thisWorker;
+    return new Socket(sys, descriptor);
   }
 
   /** socketpair(2): two connected Unix sockets, or minus an errno. */
   static pair(sys: Platform, type: number): [Socket, Socket] | number {
     const pair = new Int32Array(2);
     if (sys.socketpair(sys.constants.AF_UNIX, type, 0, pair) < 0) return -sys.errno();
+    workerOf[pair[0]!] = workerOf[pair[1]!] = thisWorker;
     return [new Socket(sys, pair[0]!), new Socket(sys, pair[1]!)];
   }
 
@@ -130,6 +134,7 @@ export class Socket extends GivenBack implements Transport {
   clone(): Socket | number {
     const descriptor = this.sys.fcntl(this.#descriptor, this.#constants.F_DUPFD_CLOEXEC, 0);
     if (descriptor < 0) return -this.sys.errno();
+    workerOf[descriptor] = thisWorker;
     const socket = new Socket(this.sys, descriptor);
     socket.readTimeout = this.readTimeout;
     socket.writeTimeout = this.writeTimeout;
@@ -401,6 +406,7 @@ export class Socket extends GivenBack implements Transport {
     for (;;) {
       const descriptor = this.sys.accept(this.#descriptor);
       if (descriptor >= 0) {
+        workerOf[descriptor] = thisWorker;
         // Linux copies the listener's timeouts to a connection, but those it had when the connection was made, which
         // may be before they were set: nothing is assumed about the new socket's.
         return new Socket(this.sys, descriptor);

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
-import { node, python, root } from "./support/peer.ts";
+import { TcpListener, TcpStream } from "std-net";
+import { node, ok, openDescriptors, python, root } from "./support/peer.ts";
 
 /** What a worker can be blocked in: JavaScript with `net` and some sockets at hand. */
 const blocked: Record<string, string> = {
@@ -79,6 +80,29 @@ for (const [name, call] of Object.entries(blocked)) {
     assert.ok(performance.now() - begun < 500, `took ${performance.now() - begun} ms`);
   });
 }
+
+test("a connection that a worker accepts after it was told to stop is closed with it", async () => {
+  process.chdir(root);
+  const listener = ok(TcpListener.bind("127.0.0.1:0"));
+  const code = `import("std-net").then((net) => {
+    const { parentPort, workerData } = require("node:worker_threads");
+    const listener = net.TcpListener.from_fd(workerData).value;
+    parentPort.postMessage(0);
+    listener.accept();
+  })`;
+  for (let round = 0; round < 3; round++) {
+    const before = openDescriptors();
+    const descriptor = ok(ok(listener.try_clone()).into_fd());
+    const thread = new Worker(code, { eval: true, execArgv: [], workerData: descriptor });
+    await new Promise((resolve) => thread.once("message", resolve));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const stopped = thread.terminate();
+    ok(TcpStream.connect(ok(listener.local_addr()))).close();
+    await stopped;
+    assert.equal(openDescriptors(), before);
+  }
+  listener.close();
+});
 
 test("process.exit() in the main thread ends the process while workers are blocked", async () => {
   await using backlog = await fullBacklog();

@@ -1,3 +1,4 @@
+import { thisWorker, workerOf } from "./descriptors.ts";
 import { CLOSED, type Libc, MOST_EVENTS, READABLE, type Selector, WRITABLE } from "./selector.ts";
 
 // epoll_ctl(2), and the kernel's eventpoll.h.
@@ -26,9 +27,10 @@ export function openEpoll({ koffi, library, close }: Libc): () => Selector | num
   const data = isPacked ? 1 : 2;
 
   return () => {
+    const events = new Uint32Array(MOST_EVENTS * size);
     const queue: number = epoll_create1(EPOLL_CLOEXEC);
     if (queue < 0) return -koffi.errno();
-    const events = new Uint32Array(MOST_EVENTS * size);
+    workerOf[queue] = thisWorker;
 
     function control(operation: number, descriptor: number, token: number, interest: number): number {
       events[0] =
@@ -60,9 +62,8 @@ export function openEpoll({ koffi, library, close }: Libc): () => Selector | num
         }
         return count;
       },
-      close: () => {
-        close(queue);
-      },
+      // (No function of JavaScript's, on entering which a worker could be stopped: the owner has crossed it out already.)
+      close: close.bind(null, queue),
     };
   };
 }

@@ -1,3 +1,4 @@
+import { thisWorker, workerOf } from "./descriptors.ts";
 import { CLOSED, type Libc, MOST_EVENTS, READABLE, type Selector, WRITABLE } from "./selector.ts";
 
 // kqueue(2), and sys/event.h of the XNU sources.
@@ -22,6 +23,7 @@ export function openKqueue({ koffi, library, constants, close }: Libc): () => Se
   return () => {
     const queue: number = kqueue();
     if (queue < 0) return -koffi.errno();
+    workerOf[queue] = thisWorker;
     fcntl(queue, constants.F_SETFD, "int", constants.FD_CLOEXEC);
     const change = Buffer.alloc(SIZE);
     // Both filters of a descriptor can fire, and one is not to be taken without the other.
@@ -77,9 +79,8 @@ export function openKqueue({ koffi, library, constants, close }: Libc): () => Se
         for (const [token, flags] of ready) report(token, flags);
         return ready.size;
       },
-      close: () => {
-        close(queue);
-      },
+      // (As in epoll.ts.)
+      close: close.bind(null, queue),
     };
   };
 }
