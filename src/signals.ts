@@ -1,4 +1,5 @@
 import { constants } from "node:os";
+import { setImmediate } from "node:timers";
 import { isMainThread } from "node:worker_threads";
 import { monotonicTime } from "./sys/clock.ts";
 import { isLibuv, type Platform } from "./sys/index.ts";

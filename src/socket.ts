@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import { isMainThread } from "node:worker_threads";
 import { listensHere, mayBeOwn, SUSPICION, warnIfDeadlocked } from "./deadlock.ts";
 import { GivenBack } from "./held.ts";

@@ -1,11 +1,21 @@
 // http.request: which connection a request goes over, how long it may take, and what is left behind.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import * as net from "std-net";
 import { lifetimeOf } from "../src/http/pool.ts";
 import { err, node, ok, openDescriptors, python } from "./support/peer.ts";
 import { type RawServer, rawServer, type Step } from "./support/raw-server.ts";
-import { timed } from "./support/sockets.ts";
+
+// The library takes its clock when it is loaded: it shall be one that a test can put forward.
+const { hrtime } = process;
+let secondsAhead = (): number => 0;
+const movable = (): [number, number] => {
+  const time = hrtime();
+  time[0] += secondsAhead();
+  return time;
+};
+process.hrtime = Object.assign(movable, { bigint: hrtime.bigint });
+const net = await import("std-net");
+const { timed } = await import("./support/sockets.ts");
 
 let raw: RawServer;
 
@@ -180,19 +190,13 @@ test("how long a connection may rest", () => {
 
 /** As `call`, but 100 ms after its begin the library's clock goes forward by so many seconds. */
 function withJump<T>(seconds: number, call: () => T): { took: number; value: T } {
-  const { hrtime } = process;
   const begun = performance.now();
-  const jumping = (): [number, number] => {
-    const time = hrtime();
-    if (performance.now() - begun >= 100) time[0] += seconds;
-    return time;
-  };
-  process.hrtime = Object.assign(jumping, { bigint: hrtime.bigint });
+  secondsAhead = () => (performance.now() - begun < 100 ? 0 : seconds);
   try {
     const value = call();
     return { took: performance.now() - begun, value };
   } finally {
-    process.hrtime = hrtime;
+    secondsAhead = () => 0;
   }
 }
 

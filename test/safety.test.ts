@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } fr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { node, root, startPeer } from "./support/peer.ts";
+import { node, python, root, startPeer } from "./support/peer.ts";
 
 test("a request to a server on this thread's own event loop gives one warning that names the cause", async () => {
   await using child = node(
@@ -255,4 +255,48 @@ test("where no descriptor was free for the native part, a later call loads it, a
     "http request failed: Connection refused (os error 111)",
     "",
   ]);
+});
+
+test("waits end and nothing throws where a program has put other timers in place of Node's", async () => {
+  // A window's (jsdom, Electron) gives a number; fake timers stand still.
+  const program = `const { setTimeout } = globalThis;
+    globalThis.setTimeout = (...args) => Number(setTimeout(...args));
+    delete globalThis.setImmediate;
+    const net = await import("std-net");
+    performance.now = () => 0;
+    process.hrtime = () => [0, 0];
+    const [near, far] = net.UnixStream.pair().value;
+    near.set_read_timeout(50);
+    console.log(net.error_code(near.read(1).error));
+    const listener = net.TcpListener.bind("127.0.0.1:0").value;
+    listener.set_accept_timeout(50);
+    console.log(net.error_code(listener.accept().error));
+    const poller = net.Poller.create().value;
+    console.log(poller.wait(50).value.length);
+    const url = "http://" + listener.local_addr().value + "/";
+    console.log(net.http.request({ method: "GET", url, timeout_ms: 50 }).error);
+    listener.accept().value.close();
+    console.log(net.http.request({ method: "GET", url: process.argv[1] }).unwrapOr({}).status);`;
+  await using server = python(`
+import http.server
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+    def log_message(self, *rest): pass
+s = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+print("http://127.0.0.1:%d/" % s.server_address[1])
+s.serve_forever()
+`);
+  await using child = startPeer(process.execPath, [
+    "--input-type=module",
+    "-e",
+    program,
+    await server.line(),
+  ]);
+  for (const line of ["EAGAIN", "EAGAIN", "0", "http request failed: timed out", "200"]) {
+    assert.equal(await child.line(), line);
+  }
 });

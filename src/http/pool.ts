@@ -2,6 +2,7 @@
  * Connections at rest, for the next request to the same place. One for each key: calls block, so a thread never has
  * two under way. They hold no handle of the event loop and keep no process alive.
  */
+import { setTimeout } from "node:timers";
 import { monotonicTime } from "../sys/clock.ts";
 import type { Connection } from "./connection.ts";
 
