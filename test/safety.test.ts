@@ -232,7 +232,7 @@ test("where no descriptor was free for the native part, a later call loads it, a
     };
     const lines = [];
     fill();
-    lines.push(net.TcpStream.connect("127.0.0.1:1").error.split(",", 1)[0]);
+    lines.push(net.TcpStream.connect("127.0.0.1:1").error);
     empty();
     lines.push(net.TcpStream.connect("127.0.0.1:1").error);
     fill();
@@ -242,14 +242,20 @@ test("where no descriptor was free for the native part, a later call loads it, a
     for (const line of lines) console.log(line);`;
   await using child = startPeer("sh", [
     "-c",
-    'ulimit -n 64 && exec "$0" --input-type=module -e "$1"',
+    // (Whatever Node warns of where it cannot read a file of certificates is not of interest here.)
+    'unset NODE_EXTRA_CA_CERTS; ulimit -n 64 && exec "$0" --input-type=module -e "$1"',
     process.execPath,
     program,
   ]);
   const { stdout, stderr } = await child.exit();
   assert.equal(stderr, "");
-  assert.deepEqual(stdout.split("\n"), [
-    "failed to connect: std-net's native part (the npm package koffi) could not be loaded: EMFILE: too many open files",
+  const [first, ...others] = stdout.split("\n");
+  // (Since 24 Node finds no descriptor for some package.json before it comes to koffi itself.)
+  assert.match(
+    first!,
+    /^failed to connect: std-net's native part \(the npm package koffi\) could not be loaded: .*too many open files/,
+  );
+  assert.deepEqual(others, [
     "failed to connect: Connection refused (os error 111)",
     "http request failed: Too many open files (os error 24)",
     "http request failed: Connection refused (os error 111)",

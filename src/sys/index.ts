@@ -95,6 +95,9 @@ export interface Platform {
 
 let loaded: Platform | string | undefined;
 
+/** EMFILE and ENFILE, in the words of libuv and strerror(3): Node since 24 says them under a code of another meaning. */
+const DESCRIPTORS_USED_UP = /too many open files|file table overflow/i;
+
 /**
  * The platform this process runs on, loaded on the first call; or a text that says why there is none and what to
  * do about it.
@@ -104,13 +107,12 @@ export function platform(): Platform | string {
     try {
       loaded = loadUnstopped(loadPosix);
     } catch (error) {
-      const code = (error as { code?: unknown } | null)?.code;
       // Not for good: the next call may find a descriptor free.
-      if (code === "EMFILE" || code === "ENFILE") {
-        return `std-net's native part (the npm package koffi) could not be loaded: ${(error as Error).message}`;
+      if (error instanceof Error && DESCRIPTORS_USED_UP.test(error.message)) {
+        return `std-net's native part (the npm package koffi) could not be loaded: ${error.message}`;
       }
       loaded =
-        code === "ERR_DLOPEN_DISABLED"
+        (error as { code?: unknown } | null)?.code === "ERR_DLOPEN_DISABLED"
           ? "std-net's native part (the npm package koffi) may not be loaded: native addons are disabled, by Node's " +
             "permission model (--allow-addons) or by --no-addons"
           : `std-net's native part (the npm package koffi) could not be loaded on ${process.platform}-${process.arch}; ` +
