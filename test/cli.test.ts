@@ -2,12 +2,14 @@
 import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import * as net from "std-net";
 import { oneLine } from "../src/cli/command.ts";
-import { type Exit, ok, startPeer } from "./support/peer.ts";
+import { type Exit, ok, type Peer, startPeer } from "./support/peer.ts";
 
 const CLI = "dist/cli.js";
 
@@ -397,7 +399,10 @@ describe("udp", () => {
 
 describe("serve", () => {
   async function startServer(...args: string[]) {
-    const server = start("serve", "127.0.0.1:0", ...args);
+    return await listening(start("serve", "127.0.0.1:0", ...args));
+  }
+
+  async function listening(server: Peer) {
     const stderr = server.process.stderr!;
     const notice = String((await once(stderr, "data"))[0]);
     const port = Number(/^listening on http:\/\/127\.0\.0\.1:(\d+) /.exec(notice)?.[1]);
@@ -463,6 +468,28 @@ describe("serve", () => {
     assert.equal(code, 0);
     assert.match(stdout, /^ {2}"body": \{$/m, "--verbose prints the JSON");
     assert.match(stdout, / refused invalid http request: .* from 127/);
+  });
+
+  test("with descriptors used up it rests, and goes on when there are some", async () => {
+    const program = `ulimit -n 40; exec "$0" ${CLI} serve 127.0.0.1:0`;
+    const { server, port, url } = await listening(startPeer("sh", ["-c", program, process.execPath]));
+    await using _ = server;
+    const crowd = Array.from({ length: 40 }, () => connect(port, "127.0.0.1"));
+    await Promise.all(crowd.map((client) => once(client, "connect")));
+    const descriptors = () => readdirSync(`/proc/${server.process.pid}/fd`).length;
+    while (descriptors() < 40) await sleep(10);
+    // proc(5): utime and stime, in hundredths of a second.
+    const used = () => {
+      const [, utime, stime] = /(?:\S+ ){11}(\d+) (\d+) /.exec(
+        readFileSync(`/proc/${server.process.pid}/stat`, "utf8").split(") ")[1]!,
+      )!;
+      return Number(utime) + Number(stime);
+    };
+    const before = used();
+    await sleep(1000);
+    assert.ok(used() - before < 15, `${used() - before} % of a second`);
+    for (const client of crowd) client.destroy();
+    assert.equal((await fetch(url)).status, 200);
   });
 
   test("an address that is taken is an error", async () => {

@@ -67,6 +67,8 @@ class Server {
   readonly #verbose: boolean;
   #answered = 0;
   #stopping = false;
+  /** Whether a connection could not be accepted, and the listener is not waited for. */
+  #resting = false;
 
   constructor(listener: TcpListener, poller: Poller, status: number, verbose: boolean) {
     this.#listener = listener;
@@ -82,13 +84,15 @@ class Server {
     process.on("SIGINT", stop);
     process.on("SIGTERM", stop);
     this.#listener.set_nonblocking(true);
-    this.#poller.add(this.#listener, { readable: true });
+    this.#listen();
     process.stderr.write(
       `listening on http://${this.#listener.local_addr().unwrapOr("?")} (Ctrl-C stops it)\n`,
     );
     while (!this.#stopping) {
       // A signal ends the wait; one that came just before it is seen a moment later.
-      for (const { socket } of this.#poller.wait(250).unwrapOr([])) {
+      const events = this.#poller.wait(250).unwrapOr([]);
+      if (this.#resting) this.#listen();
+      for (const { socket } of events) {
         if (socket === this.#listener) this.#accept();
         else if (socket instanceof TcpStream) this.#answer(socket);
       }
@@ -100,9 +104,20 @@ class Server {
     process.stderr.write(`stopped after ${this.#answered} request${this.#answered === 1 ? "" : "s"}\n`);
   }
 
+  #listen(): void {
+    this.#resting = this.#poller.add(this.#listener, { readable: true }).isErr;
+  }
+
   #accept(): void {
     const stream = this.#listener.accept();
-    if (stream.isErr) return;
+    if (stream.isErr) {
+      if (error_code(stream.error) === "EAGAIN") return;
+      // With descriptors used up the connection stays in the queue (accept(2)), and each wait would end at once: so the next
+      // one is without the listener. It ends when one of the others has something, such as its end, or a moment has passed.
+      this.#poller.remove(this.#listener);
+      this.#resting = true;
+      return;
+    }
     stream.value.set_nonblocking(true);
     this.#poller.add(stream.value, { readable: true });
   }
