@@ -77,13 +77,14 @@ function lookUp(
 ): Buffer[] | number | string {
   // A thread for the lookup is only worth its while where something could end the wait.
   const mayEnd = !isMainThread || deadline !== Number.POSITIVE_INFINITY || signalListenersExist();
-  if (sys.lookup === null || !mayEnd) {
+  const handle = mayEnd && sys.lookup !== null ? sys.lookup.start(host, type) : null;
+  if (sys.lookup === null || handle === null) {
+    // Where no thread can be had (RLIMIT_NPROC of getrlimit(2), a container's limit) a lookup that nothing ends is better
+    // than none.
     const found = sys.getaddrinfo(host, port, type);
     // (The other way's errno is that of the thread that has asked, and gone with it.)
     return found === sys.constants.EAI_SYSTEM ? LOOKUP_FAILED + sys.strerror(sys.errno()) : found;
   }
-  const handle = sys.lookup.start(host, type);
-  if (typeof handle === "number") return handle;
   for (;;) {
     const remaining = deadline - monotonicTime();
     const begun = monotonicTime();

@@ -202,3 +202,21 @@ console.log(error);
     /^failed to connect: Connection refused \(os error 111\)\nfailed to connect: failed to lookup address information: (System error|Name or service not known)\n$/,
   );
 });
+
+test("where no thread can be created, a lookup that could be ended is made without one", async () => {
+  const program = `
+import * as net from "std-net";
+import { execFileSync } from "node:child_process";
+net.lookup_host("127.0.0.1:1");
+execFileSync("prlimit", ["--pid", String(process.pid), "--nproc=1"]);
+// The limit is not for root.
+if (process.getuid() === 0) process.setuid(65534);
+process.on("SIGUSR2", () => {});
+console.log(net.lookup_host("localhost:80").isOk, net.lookup_host("no.such.name.invalid:80").error);
+`;
+  await using peer = startPeer(process.execPath, ["--input-type=module", "-e", program]);
+  assert.match(
+    await peer.line(),
+    /^true lookup_host failed: failed to lookup address information: (Name or service not known|Temporary failure in name resolution)$/,
+  );
+});

@@ -82,7 +82,7 @@ export interface Platform {
   keepFreedMemory(): void;
   /** The same in slices, where the system can (see lookup.ts); else null. */
   readonly lookup: {
-    start(host: string, type: number): bigint | number;
+    start(host: string, type: number): bigint | null;
     wait(handle: bigint, milliseconds: number): boolean;
     finish(handle: bigint, port: number): Buffer[] | number;
     abandon(handle: bigint): void;

@@ -9,8 +9,8 @@ type Koffi = typeof import("koffi");
  * and neither a deadline nor a signal nor the end of a worker thread gets through to it.
  */
 export interface Lookup {
-  /** Begins; gives a handle, or a getaddrinfo error. `hints` is a struct addrinfo. */
-  start(host: string, hints: Buffer): bigint | number;
+  /** Begins; gives a handle, or null where there is no thread or memory for it. `hints` is a struct addrinfo. */
+  start(host: string, hints: Buffer): bigint | null;
   /** gai_suspend(3): waits until the answer is there (true), or for so long, or until a signal (false). */
   wait(handle: bigint, milliseconds: number): boolean;
   /** Ends it: the error (0 for none) and the list of addresses, which the caller frees. */
@@ -28,7 +28,6 @@ const LIST = SIZE;
 const HINTS = LIST + 8;
 
 const GAI_NOWAIT = 1;
-const EAI_MEMORY = -10;
 const EAI_INPROGRESS = -100;
 
 /** The lookup of this libc; null where it has none (musl, macOS), or where its structures are not known here. */
@@ -76,17 +75,17 @@ function declare(libc: LibraryHandle): Lookup {
       const name = Buffer.from(`${host}\0`);
       const block = Buffer.alloc(HINTS + hints.length + name.length);
       const handle: bigint | null = malloc(block.length);
-      if (!handle) return EAI_MEMORY;
+      if (!handle) return null;
       block.writeBigUInt64LE(handle + BigInt(HINTS + hints.length), NAME);
       block.writeBigUInt64LE(handle + BigInt(HINTS), REQUEST);
       block.writeBigUInt64LE(handle, LIST);
       hints.copy(block, HINTS);
       name.copy(block, HINTS + hints.length);
       toC(handle, block, block.length);
-      const code: number = getaddrinfoA(GAI_NOWAIT, handle + BigInt(LIST), 1, null);
-      if (code === 0) return handle;
+      if (getaddrinfoA(GAI_NOWAIT, handle + BigInt(LIST), 1, null) === 0) return handle;
+      // (EAI_SYSTEM, where the manual page has EAI_AGAIN: glibc's gai_misc.c has not put it into its queue.)
       free(handle);
-      return code;
+      return null;
     },
     wait(handle, milliseconds) {
       const time = Buffer.alloc(16);
