@@ -4,6 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } fr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { buildSync } from "esbuild";
 import { node, python, root, startPeer } from "./support/peer.ts";
 
 test("a request to a server on this thread's own event loop gives one warning that names the cause", async () => {
@@ -304,5 +305,33 @@ s.serve_forever()
   ]);
   for (const line of ["EAGAIN", "EAGAIN", "0", "http request failed: timed out", "200"]) {
     assert.equal(await child.line(), line);
+  }
+});
+
+test("a bundle in CommonJS finds koffi beside itself, wherever it is started", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "std-net-"));
+  try {
+    const outfile = join(folder, "program.cjs");
+    const contents =
+      'import { lookup_host } from "std-net"; console.log(String(lookup_host("127.0.0.1:1")));';
+    buildSync({
+      stdin: { contents, resolveDir: root },
+      outfile,
+      bundle: true,
+      platform: "node",
+      format: "cjs",
+      external: ["koffi"],
+      tsconfigRaw: {},
+      // import.meta: a package in node_modules is not warned of, and this one lies beside its own sources.
+      logLevel: "error",
+    });
+    mkdirSync(join(folder, "node_modules"));
+    for (const name of ["koffi", "@koromix"]) {
+      symlinkSync(join(root, "node_modules", name), join(folder, "node_modules", name));
+    }
+    await using child = startPeer("sh", ["-c", 'cd / && exec "$0" "$1"', process.execPath, outfile]);
+    assert.equal(await child.line(), "Ok(127.0.0.1:1)");
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 });

@@ -18,7 +18,8 @@ export function loadKoffi(): Koffi {
 let koffi: Koffi | undefined;
 
 function findKoffi(): Koffi {
-  const here = createRequire(import.meta.url);
+  // (webpack understands this only where it is written as an argument.)
+  const here = createRequire(import.meta.url ?? bundle());
   const platformPackage = `@koromix/koffi-${process.platform}-${process.arch}`;
   const attempts: (() => unknown)[] = [
     () => here(platformPackage),
@@ -41,6 +42,14 @@ function findKoffi(): Koffi {
     }
   }
   throw failure;
+}
+
+/**
+ * The file that this became a part of. A bundle in CommonJS has no import.meta.url (esbuild leaves it undefined) but a
+ * __filename, a single executable too.
+ */
+function bundle(): string {
+  return typeof __filename === "string" ? __filename : `${process.cwd()}/`;
 }
 
 /**
