@@ -72,6 +72,8 @@ async function shorten(file) {
     module: true,
     compress: false,
     mangle: { keep_fnames: true, keep_classnames: true },
+    // Node prints the whole line that an exception comes out of, as that of a method torn off its object does.
+    format: { max_line_len: 500 },
     sourceMap: { content: readFileSync(`${file}.map`, "utf8"), url: basename(`${file}.map`) },
   });
   writeFileSync(file, code);

@@ -335,3 +335,13 @@ test("a bundle in CommonJS finds koffi beside itself, wherever it is started", a
     rmSync(folder, { recursive: true });
   }
 });
+
+test("an exception that comes out of the library, as of a torn-off method, prints no more of it than a line's worth", async () => {
+  const program = `import { TcpStream } from "std-net";
+    const { read } = TcpStream.prototype;
+    read.call({}, 1);`;
+  await using child = startPeer(process.execPath, ["--input-type=module", "-e", program]);
+  const { stderr } = await child.exit();
+  assert.match(stderr, /TypeError/);
+  assert.ok(stderr.length < 10_000, `${stderr.length} characters`);
+});
