@@ -198,25 +198,41 @@ test("a server that sends a byte of its handshake every millisecond does not hol
   assert.ok(performance.now() - began < 4000);
 });
 
-/** Asks for new keys (RFC 8446, 4.6.3) without end and reads no answer; says how often, once it cannot any more. */
-const FLOOD = `
+/** Gives a socket's buffer (of SOL_SOCKET) so little room that it is soon full. */
+const LITTLE_ROOM = `
   import koffi from "koffi";
-  const [directory, path] = process.argv.slice(1);
+  const setsockopt = koffi.load(null).func("int setsockopt(int, int, int, void *, unsigned int)");
+  const little = (socket, option) => setsockopt(socket.as_fd().value, 1, option, Int32Array.of(4096), 4);
+`;
+
+/**
+ * Asks for new keys (RFC 8446, 4.6.3) without end, and reads no answer unless it is told to; says how often, once it cannot
+ * any more.
+ */
+const FLOOD = `
+  ${LITTLE_ROOM}
+  const [directory, path, reads] = process.argv.slice(1);
   const library = koffi.load(null);
   const f = (prototype) => library.func(prototype);
   const context = f("void *SSL_CTX_new(void *)")(f("void *TLS_server_method()")());
   f("int SSL_CTX_use_certificate_file(void *, const char *, int)")(context, directory + "/server.pem", 1);
   f("int SSL_CTX_use_PrivateKey_file(void *, const char *, int)")(context, directory + "/server.key", 1);
-  const listener = net.UnixListener.bind(path).value;
-  console.log("listening");
+  const listener = path ? net.UnixListener.bind(path).value : net.TcpListener.bind("127.0.0.1:0").value;
+  little(listener, 8); // SO_RCVBUF
+  console.log(path ? "listening" : listener.local_addr().value);
   const ssl = f("void *SSL_new(void *)")(context);
-  f("int SSL_set_fd(void *, int)")(ssl, listener.accept().value.into_fd().value);
+  const descriptor = listener.accept().value.into_fd().value;
+  f("int SSL_set_fd(void *, int)")(ssl, descriptor);
   if (f("int SSL_accept(void *)")(ssl) !== 1) throw new Error("no handshake");
   process.on("SIGPIPE", () => {});
   const update = f("int SSL_key_update(void *, int)");
   const handshake = f("int SSL_do_handshake(void *)");
+  const recv = f("long recv(int, void *, size_t, int)");
+  const bin = Buffer.alloc(65536);
   let count = 0;
-  while (update(ssl, 1) === 1 && handshake(ssl) === 1) count++;
+  while (update(ssl, 1) === 1 && handshake(ssl) === 1) {
+    if (++count % 64 === 0 && reads) recv(descriptor, bin, bin.length, 0x40 /* MSG_DONTWAIT */);
+  }
   console.log(count);
 `;
 
@@ -238,6 +254,34 @@ test("a server that asks for new keys without end, and takes no answer, is not h
   // Each answer is 27 bytes long, and 256 KiB of them are kept.
   const count = Number(await flood.line());
   assert.ok(count > 1000 && count < 25_000, `${count} were heard`);
+});
+
+test("nor does it hold up a program that does not wait, whether it takes the answers or not", async () => {
+  for (const reads of ["", "reads"]) {
+    await using flood = node(FLOOD, certificates.directory, "", reads);
+    await using child = node(
+      `${LITTLE_ROOM}
+      const [addr, ca, reads] = process.argv.slice(1);
+      const connection = net.TcpStream.connect(addr).value;
+      little(connection, 7); // SO_SNDBUF
+      const stream = net.TlsStream.client(connection, "server.test", { ca }).value;
+      stream.set_nonblocking(true);
+      const poller = net.Poller.create().value;
+      poller.add(stream, { readable: true });
+      for (let code = "EAGAIN"; code === "EAGAIN"; ) {
+        poller.wait(null);
+        code = net.error_code(stream.read(1).error);
+        console.log(code);
+        if (reads) break;
+      }`,
+      await flood.line(),
+      ca,
+      reads,
+    );
+    let line = await child.line();
+    for (let calls = 0; line === "EAGAIN" && !reads && calls < 500; calls++) line = await child.line();
+    assert.equal(line, reads ? "EAGAIN" : "ENOBUFS");
+  }
 });
 
 test("failed and closed connections leave no descriptor", () => {

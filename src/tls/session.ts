@@ -1,3 +1,4 @@
+import { constants } from "node:os";
 import { part, scratch } from "../bytes.ts";
 import { GivenBack } from "../held.ts";
 import type { Socket } from "../socket.ts";
@@ -25,6 +26,11 @@ const LONGEST_TICKET_WAIT = 100;
 const PATIENCE = 100;
 /** How many bytes of answers without room are kept before nothing more is received: see `#receiveWhileReplying`. */
 const MOST_UNSENT = 256 * 1024;
+/**
+ * How often a call that does not wait receives, without a byte of data to give: after the second time there was a whole
+ * record in any case (a record is half as long as what is received at once).
+ */
+const MOST_FILLS = 2;
 /** How long a failure waits for room for its alert, in milliseconds. */
 const LONGEST_ALERT = 100;
 
@@ -268,7 +274,7 @@ export class TlsSession extends GivenBack implements Transport {
     if (this.#receiveFailure !== null) return this.#failAgain(this.#receiveFailure);
     const ssl = this.#ssl;
     const limit = this.#limit(deadline, this.socket.readTimeout);
-    for (;;) {
+    for (let fills = 0; ; fills++) {
       if (this.#buffered) {
         ssl.ERR_clear_error();
         const count = ssl.SSL_read(this.#connection, target, Math.min(length, LARGEST_INT));
@@ -279,7 +285,7 @@ export class TlsSession extends GivenBack implements Transport {
           this.socket.notePending();
           return count;
         }
-        const failure = this.#afterReceiving(count, limit);
+        const failure = this.#afterReceiving(count, limit, fills);
         if (failure <= 0) return failure;
       }
       const failure = this.#fill(limit);
@@ -291,11 +297,11 @@ export class TlsSession extends GivenBack implements Transport {
     if (this.held !== null) return this.held.copyTo(target, length);
     if (this.#receiveFailure !== null) return this.#failAgain(this.#receiveFailure);
     const limit = this.#limit(deadline, this.socket.readTimeout);
-    for (;;) {
+    for (let fills = 0; ; fills++) {
       if (this.#buffered) {
         const count = this.#peekBuffered(target, length);
         if (count > 0) return count;
-        const failure = this.#afterReceiving(count, limit);
+        const failure = this.#afterReceiving(count, limit, fills);
         if (failure <= 0) return failure;
       }
       const failure = this.#fill(limit);
@@ -338,7 +344,9 @@ export class TlsSession extends GivenBack implements Transport {
     for (;;) {
       const tooMany = this.#wire.unsent > MOST_UNSENT;
       const failure = this.#sendReplies(tooMany ? limit : monotonicTime());
-      if (failure === -this.socket.sys.constants.EINTR || (tooMany && this.#replies)) return failure;
+      if (failure === -this.socket.sys.constants.EINTR) return failure;
+      // (Where nobody waits here, a Poller would go on to call the socket readable, and that without end.)
+      if (tooMany && this.#replies) return this.nonblocking ? -constants.errno.ENOBUFS : failure;
       // Where nothing can be sent any more, what the peer said before can still be read.
       if (!this.#replies) return this.#wire.receive(limit);
       const count = this.#wire.receive(Math.min(limit, monotonicTime() + PATIENCE));
@@ -362,7 +370,7 @@ export class TlsSession extends GivenBack implements Transport {
   }
 
   /** What SSL_read's or SSL_peek's result means: GO_ON, 0 for the end of the stream, or a failure. */
-  #afterReceiving(count: number, limit: number): number {
+  #afterReceiving(count: number, limit: number, fills: number): number {
     switch (this.#ssl.SSL_get_error(this.#connection, count)) {
       case o.SSL_ERROR_ZERO_RETURN:
         return 0;
@@ -371,7 +379,8 @@ export class TlsSession extends GivenBack implements Transport {
         this.#drained = false;
         this.#replies = this.#wire.hasUnsent;
         // A peer that never stops sending, though never a byte of data, never makes the socket wait.
-        return limit !== Number.POSITIVE_INFINITY && monotonicTime() >= limit
+        return (fills >= MOST_FILLS && this.nonblocking) ||
+          (limit !== Number.POSITIVE_INFINITY && monotonicTime() >= limit)
           ? -this.socket.sys.constants.EAGAIN
           : GO_ON;
       default:
@@ -467,7 +476,9 @@ export class TlsSession extends GivenBack implements Transport {
     // OpenSSL may hold the next record, whole or in part; only trying tells which.
     const found = this.#peekBuffered(lookScratch, 1);
     // The end of the stream, or a failure, is to be had as well.
-    return found > 0 || this.#afterReceiving(found, Number.POSITIVE_INFINITY) <= 0 ? Math.max(1, found) : 0;
+    return found > 0 || this.#afterReceiving(found, Number.POSITIVE_INFINITY, 0) <= 0
+      ? Math.max(1, found)
+      : 0;
   }
 
   /** `TLSv1.3`, `TLSv1.2`. */
