@@ -577,6 +577,37 @@ test("asking clients for a certificate", async () => {
   assert.match(purpose.error!, /^tls handshake failed: certificate verify failed: .*purpose/);
 });
 
+test("showing a certificate to a server that asks for it when it has read the request", async () => {
+  const { peer, addr } = await pythonServer(
+    `
+import select
+${ACCEPT}
+print(tls.version(), tls.recv(10000)[:10], tls.getpeercert())
+tls.verify_client_post_handshake()
+tls.do_handshake()
+tls.setblocking(False)
+while tls.getpeercert() is None:
+    select.select([tls], [], [])
+    try: print("unexpected", tls.recv(1))
+    except ssl.SSLWantReadError: pass
+tls.setblocking(True)
+name = tls.getpeercert()["subject"][0][0][1]
+tls.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n%s" % (len(name), name.encode()))
+print(tls.recv(1))
+`,
+    "context.load_verify_locations(sys.argv[1] + '/root.pem')\n" +
+      "context.verify_mode = ssl.CERT_REQUIRED\ncontext.post_handshake_auth = True",
+  );
+  await using _ = peer;
+  const { cert, key } = client;
+  const tls = { ca, cert, key, server_name: "server.test" };
+  const url = `https://${addr}/secret`;
+  const answer = net.http.request({ method: "GET", url, tls, timeout_ms: 10_000, keep_alive: false });
+  assert.equal(ok(answer).body, "client");
+  const { stdout } = await peer.exit();
+  assert.equal(stdout.split("\n").slice(1).join("\n"), "TLSv1.3 b'GET /secre' None\nb''\n");
+});
+
 test("serving openssl s_client and node:tls, which resume their sessions", async () => {
   const client = (port: string) =>
     startPeer("openssl", [

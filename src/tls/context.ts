@@ -157,12 +157,15 @@ function configure(ssl: OpenSsl, context: Pointer, options: CheckedOptions): str
   // One recv(2) for header and body of a record, or for many small records, in place of two for each.
   ssl.SSL_CTX_ctrl(context, o.SSL_CTRL_SET_READ_AHEAD, 1, null);
 
+  const isClient = options.role === "client";
   if (options.cert !== null && options.key !== null) {
     const failure = useIdentity(ssl, context, options.cert, options.key, options.passphrase);
     if (failure !== null) return failure;
+    // For a server that asks only when it has seen which path is wanted (Apache's SSLVerifyClient in a <Location>): TLS 1.3
+    // lets it only where the client has offered so in its hello (RFC 8446, 4.2.6).
+    if (isClient) ssl.SSL_CTX_set_post_handshake_auth(context, 1);
   }
 
-  const isClient = options.role === "client";
   if (isClient ? !options.insecure : options.requestCert) {
     const failure = useTrust(ssl, context, options);
     if (failure !== null) return failure;

@@ -33,6 +33,7 @@ export interface OpenSsl {
   SSL_CTX_set_cipher_list(context: Pointer, ciphers: string): number;
   SSL_CTX_set_ciphersuites(context: Pointer, ciphers: string): number;
   SSL_CTX_set_verify(context: Pointer, mode: number, callback: null): void;
+  SSL_CTX_set_post_handshake_auth(context: Pointer, enabled: number): void;
   SSL_CTX_set1_cert_store(context: Pointer, store: Pointer): void;
   SSL_CTX_use_certificate(context: Pointer, certificate: Pointer): number;
   SSL_CTX_use_PrivateKey(context: Pointer, key: Pointer): number;
@@ -212,6 +213,7 @@ function declare(koffi: Koffi, library: Library): OpenSsl {
     SSL_CTX_set_cipher_list: f("int SSL_CTX_set_cipher_list(void *, const char *)"),
     SSL_CTX_set_ciphersuites: f("int SSL_CTX_set_ciphersuites(void *, const char *)"),
     SSL_CTX_set_verify: f("void SSL_CTX_set_verify(void *, int, void *)"),
+    SSL_CTX_set_post_handshake_auth: f("void SSL_CTX_set_post_handshake_auth(void *, int)"),
     SSL_CTX_set1_cert_store: f("void SSL_CTX_set1_cert_store(void *, void *)"),
     SSL_CTX_use_certificate: f("int SSL_CTX_use_certificate(void *, void *)"),
     SSL_CTX_use_PrivateKey: f("int SSL_CTX_use_PrivateKey(void *, void *)"),

@@ -23,7 +23,10 @@ export interface TlsClientOptions {
   readonly server_name?: string;
   /** The certificates to trust, and no others. Default: those that Node trusts. */
   readonly ca?: Pem | readonly Pem[];
-  /** The client's own certificate, followed by the intermediate ones. Default: none is shown. */
+  /**
+   * The client's own certificate, followed by the intermediate ones, for a server that asks for one, be it after the handshake
+   * (RFC 8446, 4.6.2). Default: none is shown.
+   */
   readonly cert?: Pem;
   /** The private key of `cert`, needed with it. */
   readonly key?: Pem;
