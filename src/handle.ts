@@ -171,6 +171,27 @@ export abstract class SocketHandle {
     this.close();
   }
 
+  /**
+   * What `console.log` shows of it: its class and its addresses, or that it is closed. So does `String(result)` of a result that
+   * holds it. Never fails. Does not block. Source: getsockname(2), getpeername(2).
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const bound = UdpSocket.bind("127.0.0.1:0");
+   * console.log(String(bound)); // such as Ok(UdpSocket 127.0.0.1:54321)
+   * const socket = bound.unwrapOrElse(fail);
+   * socket.close();
+   * console.log(`${socket}`); // UdpSocket (closed)
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  toString(): string {
+    return inspected(this, this[TRANSPORT]);
+  }
+
   /** @internal */
   [inspect.custom](): string {
     return inspected(this, this[TRANSPORT]);

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { Result } from "true-myth/result";
 import type { Unit } from "true-myth/unit";
 import { failed } from "./error.ts";
@@ -427,6 +428,43 @@ export class Poller {
    */
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /**
+   * What `console.log` shows of it: how many sockets are registered, or that it is closed. So does `String(result)` of a result
+   * that holds it. Never fails. Does not block. Source: ECMAScript's
+   * conversion to a string.
+   *
+   * @example
+   * ```ts
+   * import { Poller, UdpSocket } from "std-net";
+   *
+   * const created = Poller.create();
+   * console.log(String(created)); // Ok(Poller of 0 sockets)
+   * const poller = created.unwrapOrElse(fail);
+   * poller.add(UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail), { readable: true });
+   * console.log(`${poller}`); // Poller of 1 socket
+   * poller.close();
+   * console.log(`${poller}`); // Poller (closed)
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  toString(): string {
+    return this.#shown();
+  }
+
+  /** @internal */
+  [inspect.custom](): string {
+    return this.#shown();
+  }
+
+  // (One of its own: the trace prints a line for each public call, and what is looked at is not called.)
+  #shown(): string {
+    const { name } = this.constructor;
+    if (this.#opened === null) return `${name} (closed)`;
+    const { size } = this.#registrations;
+    return `${name} of ${size} socket${size === 1 ? "" : "s"}`;
   }
 
   /** What a call is about, or the text of the error. */

@@ -159,6 +159,28 @@ export abstract class SocketStream extends ByteStream<Socket> {
     return intoFd(this[TRANSPORT], this.#kind);
   }
 
+  /**
+   * What `console.log` shows of it: its class and its addresses, or that it is closed. So does `String(result)` of a result that
+   * holds it. Never fails. Does not block. Source: getsockname(2), getpeername(2).
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const connected = TcpStream.connect(listener.local_addr().unwrapOrElse(fail));
+   * console.log(String(connected)); // such as Ok(TcpStream 127.0.0.1:54321 -> 127.0.0.1:34567)
+   * const stream = connected.unwrapOrElse(fail);
+   * stream.close();
+   * console.log(`${stream}`); // TcpStream (closed)
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  override toString(): string {
+    return inspected(this, this[TRANSPORT]);
+  }
+
   /** @internal */
   [inspect.custom](): string {
     return inspected(this, this[TRANSPORT]);

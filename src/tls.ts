@@ -301,6 +301,23 @@ export class TlsStream extends ByteStream<TlsSession> {
     return typeof address === "string" ? Result.ok(address) : failed(words.localAddr, socket.reason(address));
   }
 
+  /**
+   * What `console.log` shows of it: its class and its addresses, or that it is closed. So does `String(result)` of a result that
+   * holds it. Never fails. Does not block. Source: getsockname(2), getpeername(2).
+   *
+   * @example
+   * ```ts
+   * import { readFileSync } from "node:fs";
+   * import { TlsStream } from "std-net";
+   *
+   * const connected = TlsStream.connect("127.0.0.1:8443", { ca: readFileSync("ca.pem") });
+   * console.log(String(connected)); // such as Ok(TlsStream 127.0.0.1:54321 -> 127.0.0.1:8443)
+   * ```
+   */
+  override toString(): string {
+    return inspected(this, this[TRANSPORT].socket);
+  }
+
   /** @internal */
   [inspect.custom](): string {
     return inspected(this, this[TRANSPORT].socket);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
 import * as net from "std-net";
+import { Result } from "true-myth/result";
 import { err, node, ok, portOf, python } from "./support/peer.ts";
 
 /** A stream and the other end of it, both in this process. */
@@ -409,14 +410,22 @@ describe("connecting", () => {
     listener.close();
   });
 
-  test("console.log shows a socket's class and addresses, and not what it is made of", () => {
+  test("console.log and String() show a socket's class and addresses, and not what it is made of", () => {
     const { listener, client, server } = pair();
     const [here, there] = [ok(client.local_addr()), ok(client.peer_addr())];
     const udp = ok(net.UdpSocket.bind("127.0.0.1:0"));
     assert.equal(inspect(client), `TcpStream ${here} -> ${there}`);
     assert.equal(inspect({ listener }), `{ listener: TcpListener ${there} }`);
     assert.equal(inspect(udp), `UdpSocket ${ok(udp.local_addr())}`);
-    for (const each of [listener, client, server, udp]) each.close();
+    const [near] = ok(net.UnixStream.pair());
+    const poller = ok(net.Poller.create());
+    for (const each of [listener, client, udp, near, poller]) {
+      assert.equal(String(Result.ok(each)), `Ok(${inspect(each)})`);
+    }
+    ok(poller.add(near, { readable: true }));
+    assert.equal(`${poller}`, "Poller of 1 socket");
+    for (const each of [listener, client, server, udp, near, poller]) each.close();
+    assert.equal(`${poller}`, "Poller (closed)");
     assert.equal(inspect([client, udp]), "[ TcpStream (closed), UdpSocket (closed) ]");
   });
 
