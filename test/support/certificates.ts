@@ -193,6 +193,7 @@ export function serverCases(certificates: Certificates): { root: Identity; cases
       ...bad("partial-wildcard", /hostname mismatch/, named("DNS:ser*.test,DNS:s*.sub.test")),
       asks: "server.sub.test",
     },
+    { nodeDiffers: true, ...bad("dot-behind-name", /hostname mismatch/, named("DNS:server.test.")) },
     { ...bad("address-as-name", /IP address mismatch/, named("DNS:127.0.0.1")), asks: "127.0.0.1" },
     { ...bad("wildcard-top-level", /hostname mismatch/, named("DNS:*.test")), asks: "server.test" },
     bad(
