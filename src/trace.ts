@@ -71,7 +71,7 @@ const NOTHING: unknown = Result.ok().unwrapOr(null);
 function outcomeText(outcome: unknown): string {
   if (outcome === undefined) return "done";
   const result = outcome as { isOk?: boolean; isErr?: boolean; value: unknown; error: unknown };
-  if (result.isErr === true) return `error: ${String(result.error)}`;
+  if (result.isErr === true) return `error: ${withoutValues(String(result.error))}`;
   if (result.isOk !== true) return describe(outcome);
   const { value } = result;
   if (value === NOTHING) return "ok";
@@ -79,6 +79,11 @@ function outcomeText(outcome: unknown): string {
   if (typeof value === "string") return value;
   if (Array.isArray(value)) return typeof value[0] === "string" ? value.join(" ") : elements(value);
   return describe(value);
+}
+
+/** The one error that quotes the value of a header, which may be anything. */
+function withoutValues(error: string): string {
+  return error.replace(/(unknown content coding) '.*'$/s, "$1");
 }
 
 /** A datagram with its sender, or the events of a Poller. */

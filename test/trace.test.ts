@@ -8,7 +8,7 @@ import { root, startPeer } from "./support/peer.ts";
 const program = `
 import { Worker } from "node:worker_threads";
 import { once } from "node:events";
-import { error_code, http, TcpListener, TcpStream, UdpSocket } from "std-net";
+import { error_code, http, TcpListener, TcpStream, UdpSocket, UnixStream } from "std-net";
 
 const listener = TcpListener.bind("127.0.0.1:0").value;
 const client = TcpStream.connect(listener.local_addr().value).value;
@@ -33,6 +33,9 @@ http.request({
   body: { hush: "hush" },
 });
 http.request({ method: "GET", url: "hush" });
+const [near, far] = UnixStream.pair().value;
+far.write("HTTP/1.1 200 OK\\r\\nContent-Encoding: hush\\r\\nContent-Length: 1\\r\\n\\r\\nx");
+http.read_response(near);
 `;
 
 function run(debug: string) {
@@ -67,6 +70,9 @@ test("each call prints its operation, addresses, sizes, result and microseconds"
     "UdpSocket\\.recv_from\\(2\\): error: invalid udp socket",
     "http\\.request\\(PUT http://127\\.0\\.0\\.1:1/path\\): error: http request failed: .* \\(os error \\d+\\)",
     "http\\.request\\(GET an invalid URL\\): error: 'url' is not a valid http or https URL",
+    "UnixStream\\.pair\\(\\): 2 elements",
+    "UnixStream\\.write\\(\\d+ bytes\\): \\d+",
+    "http\\.read_response\\(UnixStream\\): error: unknown content coding",
   ];
   expected.forEach((pattern, index) => {
     assert.match(lines[index] ?? "", new RegExp(`^STD-NET \\d+: ${pattern}, \\d+ us$`));
