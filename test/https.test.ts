@@ -73,6 +73,21 @@ function get(request: Partial<net.http.ClientRequest> & { path?: string; host?: 
   return answer.body as unknown as Seen;
 }
 
+test("nothing of TLS is loaded before the first https request", async () => {
+  await using child = node(
+    `const loaded = () => process.moduleLoadList.filter((name) => /^NativeModule (?:tls|crypto|net|http|zlib)$/.test(name));
+    const [url, ca] = process.argv.slice(1);
+    const { readFileSync } = await import("node:fs");
+    console.log(net.http.request({ method: "GET", url: "http://127.0.0.1:1/" }).isErr, ...loaded());
+    const tls = { ca: readFileSync(ca) };
+    console.log(net.http.request({ method: "GET", url, tls }).value.status, loaded().includes("NativeModule tls"));`,
+    `https://127.0.0.1:${port}/`,
+    certificates.path("root.pem"),
+  );
+  assert.equal(await child.line(), "true");
+  assert.equal(await child.line(), "200 true");
+});
+
 test("connections are kept, and by name or address they are others", () => {
   const first = get();
   for (let round = 0; round < 5; round++) assert.equal(get().connections, first.connections);

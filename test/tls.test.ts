@@ -408,6 +408,27 @@ test("a server that never answers costs its time and no more", async () => {
   listener.close();
 });
 
+test("timeout_ms is for connection and handshake together", async () => {
+  // The queue is full when the first SYN comes; the kernel repeats it after a second, and then there is room.
+  await using server = python(`
+s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(0)
+fill = []
+for _ in range(4):
+    c = socket.socket(); c.setblocking(False); fill.append(c)
+    c.connect_ex(s.getsockname())
+time.sleep(0.2)
+print("%s:%d" % s.getsockname())
+time.sleep(0.5)
+while True: fill.append(s.accept()[0])
+`);
+  const addr = await server.line();
+  const began = performance.now();
+  const error = err(net.TlsStream.connect(addr, { ...options(), timeout_ms: 1500 }));
+  const took = performance.now() - began;
+  assert.match(error, / timed out$/);
+  assert.ok(took >= 1490 && took < 2400, `${took} ms`);
+});
+
 test("ALPN", async () => {
   const { peer, addr } = await pythonServer(
     `${ACCEPT}print(tls.selected_alpn_protocol())\n`,
