@@ -103,6 +103,39 @@ test("a new connection resumes the session of the one before", () => {
   for (let round = 0; round < 5; round++) assert.equal(get({ keep_alive: false }).reused, true);
 });
 
+test("a session of TLS 1.2 is resumed too, by its ticket or by its id", async () => {
+  await using server = python(
+    `
+import ssl
+s = socket.create_server(("127.0.0.1", 0))
+print(s.getsockname()[1])
+for options in 0, ssl.OP_NO_TICKET:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= options
+    context.load_cert_chain(sys.argv[1], sys.argv[2])
+    for _ in range(3):
+        c = context.wrap_socket(s.accept()[0], server_side=True)
+        c.recv(65536)
+        body = b'["%s", %s]' % (c.version().encode(), b"true" if c.session_reused else b"false")
+        c.sendall(b"HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nContent-Length: %d\\r\\n\\r\\n%s" % (len(body), body))
+        c.unwrap().close() # without close_notify the server would forget the session
+`,
+    certificates.path("server.pem"),
+    certificates.path("server.key"),
+  );
+  const url = `https://127.0.0.1:${await server.line()}/`;
+  const seen = Array.from(
+    { length: 6 },
+    () => ok(net.http.request({ method: "GET", url, tls: { ca } })).body,
+  );
+  const [first, resumed] = [
+    ["TLSv1.2", false],
+    ["TLSv1.2", true],
+  ];
+  assert.deepEqual(seen, [first, resumed, resumed, first, resumed, resumed]);
+});
+
 test("connections and sessions of different tls options are never shared", () => {
   const options: net.TlsClientOptions[] = [
     { ca },
