@@ -259,6 +259,50 @@ test("NODE_EXTRA_CA_CERTS counts, NODE_TLS_REJECT_UNAUTHORIZED does not", async 
   assert.doesNotMatch(await trusting.line(), /certificate/);
 });
 
+test("the trusted certificates are loaded once per process, on the first use", async () => {
+  // Where they come from: tls.getCACertificates, or in an older Node a file beside the list.
+  const uses = `
+    const { readFileSync } = fs, { getCACertificates } = tls;
+    let loads = 0;
+    fs.readFileSync = (path, ...rest) => {
+      if (path === process.env.NODE_EXTRA_CA_CERTS) loads++;
+      return readFileSync(path, ...rest);
+    };
+    if (getCACertificates !== undefined) {
+      tls.getCACertificates = (type) => {
+        loads++;
+        return getCACertificates(type);
+      };
+    }
+    const counts = [loads];
+    for (const alpn of [["one"], ["two"]]) {
+      net.TlsStream.connect("127.0.0.1:1", { alpn });
+      counts.push(loads);
+    }`;
+  const worker = `const fs = require("node:fs"), tls = require("node:tls"), net = require("std-net");
+    ${uses} require("node:worker_threads").parentPort.postMessage(counts);`;
+  await using child = startPeer(
+    process.execPath,
+    [
+      "--input-type=module",
+      "-e",
+      `import fs from "node:fs";
+      import tls from "node:tls";
+      import { once } from "node:events";
+      import { Worker } from "node:worker_threads";
+      import * as net from "std-net";
+      ${uses}
+      console.log(...counts);
+      const [others] = await once(new Worker(process.argv[1], { eval: true, execArgv: [] }), "message");
+      console.log(...others);`,
+      worker,
+    ],
+    { NODE_EXTRA_CA_CERTS: certificates.path("root.pem") },
+  );
+  assert.equal(await child.line(), "0 1 1");
+  assert.equal(await child.line(), "0 0 0");
+});
+
 test("Node's own store of certificates, or OpenSSL's, by Node's flags and by how it was built", async () => {
   const { peer, addr } = await pythonServer(ACCEPT_ALL);
   await using _ = peer;
