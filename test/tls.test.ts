@@ -241,13 +241,17 @@ test("SNI names the server where it has a name, and is left out for an address",
 test("NODE_EXTRA_CA_CERTS counts, NODE_TLS_REJECT_UNAUTHORIZED does not", async () => {
   const { peer, addr } = await pythonServer(ACCEPT_ALL);
   await using _ = peer;
-  const program = `import { http, TlsStream } from "std-net";
+  const program = `import { readFileSync } from "node:fs";
+    import { http, TlsStream } from "std-net";
     const tls = { server_name: "server.test" };
     const stream = TlsStream.connect(process.argv[1], { ...tls, timeout_ms: 10_000 });
     console.log(stream.isOk ? "trusted" : stream.error);
-    console.log(http.request({ method: "GET", url: "https://" + process.argv[1], tls, timeout_ms: 10_000 }).error);`;
+    console.log(http.request({ method: "GET", url: "https://" + process.argv[1], tls, timeout_ms: 10_000 }).error);
+    const ca = readFileSync(process.argv[2]);
+    console.log(TlsStream.connect(process.argv[1], { ...tls, ca, timeout_ms: 10_000 }).error);`;
+  const other = certificates.path("client.pem");
   const run = (environment: NodeJS.ProcessEnv) =>
-    startPeer(process.execPath, ["--input-type=module", "-e", program, addr], environment);
+    startPeer(process.execPath, ["--input-type=module", "-e", program, addr, other], environment);
   await using refusing = run({ NODE_TLS_REJECT_UNAUTHORIZED: "0", NODE_EXTRA_CA_CERTS: "" });
   assert.match(await refusing.line(), /^tls handshake failed: certificate verify failed: /);
   assert.match(
@@ -257,6 +261,8 @@ test("NODE_EXTRA_CA_CERTS counts, NODE_TLS_REJECT_UNAUTHORIZED does not", async 
   await using trusting = run({ NODE_EXTRA_CA_CERTS: certificates.path("root.pem") });
   assert.equal(await trusting.line(), "trusted");
   assert.doesNotMatch(await trusting.line(), /certificate/);
+  // The option `ca` is in place of all that, as in Node.
+  assert.match(await trusting.line(), /^tls handshake failed: certificate verify failed: /);
 });
 
 test("the trusted certificates are loaded once per process, on the first use", async () => {
