@@ -9,7 +9,8 @@ import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as net from "std-net";
 import { oneLine } from "../src/cli/command.ts";
-import { type Exit, ok, type Peer, startPeer } from "./support/peer.ts";
+import { Certificates } from "./support/certificates.ts";
+import { type Exit, node, ok, type Peer, startPeer } from "./support/peer.ts";
 
 const CLI = "dist/cli.js";
 
@@ -173,6 +174,37 @@ describe("request", () => {
         '"body":{"method":"POST","url":"/a?b","key":"some: value","body":{"id":9007199254740993}}',
       ),
     );
+  });
+
+  test("--timeout ends the call, and --insecure takes any certificate", async () => {
+    const certificates = new Certificates();
+    certificates.authority("root");
+    certificates.make("server", "root");
+    await using server = node(
+      `import { createServer } from "node:https";
+      import { readFileSync } from "node:fs";
+      const options = { cert: readFileSync(process.argv[1]), key: readFileSync(process.argv[2]) };
+      const server = createServer(options, (request, response) => {
+        if (request.url !== "/silent") response.end('"' + request.method + '"');
+      });
+      server.listen(0, "127.0.0.1", () => console.log(server.address().port));`,
+      certificates.path("server.pem"),
+      certificates.path("server.key"),
+    );
+    const secure = `https://127.0.0.1:${await server.line()}`;
+    certificates.remove();
+    const refused = await run(["request", "GET", `${secure}/`]);
+    assert.match(
+      refused.stderr,
+      /^std-net: http request failed: tls handshake failed: certificate verify failed/,
+    );
+    assert.equal(refused.code, 1);
+    const taken = await run(["request", "GET", `${secure}/`, "--insecure"]);
+    assert.match(taken.stdout, /^\{"status":200,.*"body":"GET"\}\n$/);
+    assert.equal(taken.code, 0);
+    const silent = await run(["request", "GET", `${secure}/silent`, "--insecure", "--timeout", "0.3"]);
+    assert.equal(silent.stderr, "std-net: http request failed: timed out\n");
+    assert.equal(silent.code, 1);
   });
 
   test("the request as JSON, as an argument and on standard input", async () => {
