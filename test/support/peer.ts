@@ -1,7 +1,7 @@
 // The other side of a conversation: a foreign program in a child process, or this library in another process.
 // A blocking call stops this process's event loop, so the peer's output is awaited before the call, never during it.
 import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { readdirSync, readlinkSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Result } from "true-myth/result";
 
@@ -125,9 +125,18 @@ export function err<T>(result: Result<T, string>): string {
   return result.error;
 }
 
-/** How many descriptors this process has open. */
+/** How many descriptors of sockets, pipes and the like this process has open. */
 export function openDescriptors(): number {
-  return readdirSync("/proc/self/fd").length;
+  // Files do not count: Node opens and closes them in its own time, and the library has none open between its calls.
+  return readdirSync("/proc/self/fd").filter((descriptor) => !isFile(descriptor)).length;
+}
+
+function isFile(descriptor: string): boolean {
+  try {
+    return readlinkSync(`/proc/self/fd/${descriptor}`).startsWith("/");
+  } catch {
+    return true; // the one that read the folder
+  }
 }
 
 /** The port of "host:port" text. */
