@@ -9,8 +9,6 @@ export function run(effort: Effort) {
         "std-net": "http-post.std-net.js",
         "stringify and parse alone": "http-post.json-alone.js",
         "undici (warm)": "http-post.undici.js",
-        // What the bytes cost without any JSON: the two together are what no client can be faster than.
-        "C, the bytes alone": "http-post",
       },
       targets: { "stringify and parse alone": { at_most: 1.1 }, "undici (warm)": { at_most: 1 } },
       warmUp: 50,
