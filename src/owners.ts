@@ -1,4 +1,5 @@
 import { isMainThread, type Worker } from "node:worker_threads";
+import { onlyOnce } from "./sys/copies.ts";
 import { thisWorker, workerOf } from "./sys/descriptors.ts";
 import { platform, stopWhenLoaded } from "./sys/index.ts";
 
@@ -8,15 +9,16 @@ import { platform, stopWhenLoaded } from "./sys/index.ts";
  */
 const owned = new Set<number>();
 
-process.on("worker", (worker: Worker) => {
-  const thread = worker.threadId;
-  // Before the program's own listeners, which may want to bind the same port again.
-  worker.prependOnceListener("exit", () => closeAllOf(thread));
-  stopWhenLoaded(worker);
+onlyOnce("descriptors", () => {
+  process.on("worker", (worker: Worker) => {
+    const thread = worker.threadId;
+    // Before the program's own listeners, which may want to bind the same port again.
+    worker.prependOnceListener("exit", () => closeAllOf(thread));
+    stopWhenLoaded(worker);
+  });
+  // Should this thread's parent not know the library.
+  if (!isMainThread) process.once("exit", () => closeAllOf(thisWorker));
 });
-
-// Should this thread's parent not know the library.
-if (!isMainThread) process.once("exit", () => closeAllOf(thisWorker));
 
 /** An object of this thread owns the descriptor from now on. */
 export function own(descriptor: number): void {

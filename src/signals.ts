@@ -2,6 +2,7 @@ import { constants } from "node:os";
 import { setImmediate } from "node:timers";
 import { isMainThread } from "node:worker_threads";
 import { monotonicTime } from "./sys/clock.ts";
+import { onlyOnce, onNewListener } from "./sys/copies.ts";
 import { isLibuv, type Platform } from "./sys/index.ts";
 import { sharedMemory } from "./sys/shared.ts";
 
@@ -42,7 +43,9 @@ export let longestSlice = isMainThread ? Number.POSITIVE_INFINITY : WORKER_SLICE
 
 /** Not 0 once the main thread is at its end: a number that all threads share. */
 const ending = new Int32Array(sharedMemory("ending", Int32Array.BYTES_PER_ELEMENT));
-if (isMainThread) process.on("exit", () => Atomics.store(ending, 0, 1));
+if (isMainThread) {
+  onlyOnce("end", () => process.on("exit", () => Atomics.store(ending, 0, 1)));
+}
 
 /** Called between two waits. */
 export function hurryAtTheEnd(): void {
@@ -75,7 +78,7 @@ export function watchSignals(sys: Platform): void {
     if (userListeners(event) > 0) interrupt(event);
   }
   // Node installs the handler in a "newListener" listener of its own, which was there first and so has run by now.
-  process.on("newListener", (event: string | symbol, listener: unknown) => {
+  onNewListener((event, listener) => {
     if (!isNodesOwn(listener)) interrupt(event);
   });
 }

@@ -345,3 +345,24 @@ test("an exception that comes out of the library, as of a torn-off method, print
   assert.match(stderr, /TypeError/);
   assert.ok(stderr.length < 10_000, `${stderr.length} characters`);
 });
+
+test("many copies in one process, as a test runner loads them, warn of nothing and all work", async () => {
+  const program = `
+    const { Worker } = await import("node:worker_threads");
+    const copies = [];
+    for (let number = 0; number < 12; number++) copies.push(await import(import.meta.resolve("std-net") + "?" + number));
+    for (const { UnixStream } of copies) UnixStream.pair().value.forEach((end) => end.close());
+    process.on("SIGUSR2", () => {}); // each copy hears of it
+    const listener = copies[5].TcpListener.bind("127.0.0.1:0").value;
+    // What a worker leaves open is closed, whichever copy it has.
+    const code = 'import("std-net").then(({ TcpStream }) => { globalThis.left = TcpStream.connect(process.argv[2]).value; require("node:worker_threads").parentPort.postMessage(0) })';
+    const worker = new Worker(code, { eval: true, execArgv: [], argv: [listener.local_addr().value] });
+    await new Promise((resolve) => worker.once("message", resolve));
+    const accepted = listener.accept().value;
+    await worker.terminate();
+    accepted.set_read_timeout(5000);
+    console.log(accepted.read(1).value.length, process.listenerCount("exit") < 5, process.listenerCount("worker") < 5);`;
+  await using child = startPeer(process.execPath, ["--input-type=module", "-e", program]);
+  assert.equal(await child.line(), "0 true true");
+  assert.equal((await child.exit()).stderr, "");
+});

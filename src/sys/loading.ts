@@ -1,5 +1,6 @@
 import { isMainThread, type Worker } from "node:worker_threads";
 import { monotonicTime } from "./clock.ts";
+import { onlyOnce } from "./copies.ts";
 import { sharedMemory } from "./shared.ts";
 import { isLibuv } from "./signal-queue.ts";
 
@@ -42,7 +43,7 @@ export function stopWhenLoaded(worker: Worker): void {
   });
 }
 
-if (isMainThread && isLibuv) process.on("exit", () => enter(-1));
+if (isMainThread && isLibuv) onlyOnce("loading", () => process.on("exit", () => enter(-1)));
 
 /** Whether this thread is counted on its side (1: loads, -1: stops) now; false when the others did not end in time. */
 function enter(side: 1 | -1): boolean {

@@ -1,4 +1,5 @@
 import { isMainThread, threadId, type Worker } from "node:worker_threads";
+import { onlyOnce } from "../sys/copies.ts";
 import { sharedMemory } from "../sys/shared.ts";
 import { type OpenSsl, openssl, type Pointer } from "./openssl.ts";
 
@@ -29,9 +30,11 @@ const objects = new BigUint64Array(memory, 0, PLACES);
 /** For each place the worker thread that owns it; 0 is none. */
 const owners = new Int32Array(memory, objects.byteLength, PLACES);
 
-process.on("worker", (worker: Worker) => {
-  const thread = worker.threadId;
-  worker.prependOnceListener("exit", () => freeAllOf(thread));
+onlyOnce("tls-objects", () => {
+  process.on("worker", (worker: Worker) => {
+    const thread = worker.threadId;
+    worker.prependOnceListener("exit", () => freeAllOf(thread));
+  });
 });
 
 /** Where this worker's objects are. */
