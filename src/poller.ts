@@ -432,8 +432,7 @@ export class Poller {
 
   /**
    * What `console.log` shows of it: how many sockets are registered, or that it is closed. So does `String(result)` of a result
-   * that holds it. Never fails. Does not block. Source: ECMAScript's
-   * conversion to a string.
+   * that holds it. Never fails. Does not block. Source: ECMA-262, 7.1.17 (ToString).
    *
    * @example
    * ```ts

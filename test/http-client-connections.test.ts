@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { lifetimeOf } from "../src/http/pool.ts";
-import { err, node, ok, openDescriptors, python } from "./support/peer.ts";
+import { err, FULL_QUEUE, node, ok, openDescriptors, python } from "./support/peer.ts";
 import { type RawServer, rawServer, type Step } from "./support/raw-server.ts";
 
 // The library takes its clock when it is loaded: it shall be one that a test can put forward.
@@ -429,15 +429,7 @@ test("null is no timeout", () => {
 });
 
 test("a server that does not accept: connect_timeout_ms, and timeout_ms", async () => {
-  // A full queue: the kernel drops what would make another connection.
-  await using server = python(`
-s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(0)
-fill = []
-for _ in range(4):
-    c = socket.socket(); c.setblocking(False); fill.append(c)
-    c.connect_ex(s.getsockname())
-time.sleep(0.2)
-print(s.getsockname()[1])
+  await using server = python(`${FULL_QUEUE}print(s.getsockname()[1])
 time.sleep(60)
 `);
   const url = `http://127.0.0.1:${await server.line()}/`;

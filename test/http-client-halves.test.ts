@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import * as zlib from "node:zlib";
 import * as net from "std-net";
+import { announced, fields, interim, padded } from "./support/answers.ts";
 import { err, node, ok } from "./support/peer.ts";
 import fc from "./support/properties.ts";
 import { tcpPair, timed } from "./support/sockets.ts";
@@ -120,13 +121,6 @@ test("limits and errors, which stay", () => {
 });
 
 test("limits without options: 64 KiB of header section, 128 fields, 32 interim answers, a body of 64 MiB", () => {
-  const padded = (size: number): string => {
-    const head = "HTTP/1.1 204 No Content\r\na: \r\n\r\n";
-    return head.replace("a: ", `a: ${"x".repeat(size - head.length)}`);
-  };
-  const fields = (count: number): string => `HTTP/1.1 204 No Content\r\n${"a: b\r\n".repeat(count)}\r\n`;
-  const interim = (count: number): string => "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(count) + fields(1);
-  const announced = (length: number): string => `HTTP/1.1 200 OK\r\nContent-Length: ${length}\r\n\r\n`;
   for (const [answer, text] of [
     [padded(65536), null],
     [padded(65537), "http headers too large"],

@@ -4,6 +4,7 @@ import { constants } from "node:buffer";
 import { after, before, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import * as net from "std-net";
+import { announced, fields, interim, padded } from "./support/answers.ts";
 import { err, node, ok, openDescriptors, type Peer, python } from "./support/peer.ts";
 import { type RawServer, rawServer } from "./support/raw-server.ts";
 
@@ -413,13 +414,6 @@ for (const [name, steps, text] of [
 }
 
 test("limits without options: 64 KiB of header section, 128 fields, 32 interim answers, a body of 64 MiB", () => {
-  const padded = (size: number): string => {
-    const head = "HTTP/1.1 204 No Content\r\na: \r\n\r\n";
-    return head.replace("a: ", `a: ${"x".repeat(size - head.length)}`);
-  };
-  const fields = (count: number): string => `HTTP/1.1 204 No Content\r\n${"a: b\r\n".repeat(count)}\r\n`;
-  const interim = (count: number): string => "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(count) + fields(1);
-  const announced = (length: number): string => `HTTP/1.1 200 OK\r\nContent-Length: ${length}\r\n\r\n`;
   const short = "connection closed before response body complete";
   for (const [answer, text] of [
     [padded(65536), null],

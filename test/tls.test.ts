@@ -6,7 +6,17 @@ import { Worker } from "node:worker_threads";
 import * as net from "std-net";
 import { type OpenSsl, openssl } from "../src/tls/openssl.ts";
 import { Certificates, type Identity } from "./support/certificates.ts";
-import { err, node, ok, openDescriptors, type Peer, portOf, python, startPeer } from "./support/peer.ts";
+import {
+  err,
+  FULL_QUEUE,
+  node,
+  ok,
+  openDescriptors,
+  type Peer,
+  portOf,
+  python,
+  startPeer,
+} from "./support/peer.ts";
 
 const LOOPBACK = "127.0.0.1:0";
 
@@ -460,14 +470,7 @@ test("a server that never answers costs its time and no more", async () => {
 
 test("timeout_ms is for connection and handshake together", async () => {
   // The queue is full when the first SYN comes; the kernel repeats it after a second, and then there is room.
-  await using server = python(`
-s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(0)
-fill = []
-for _ in range(4):
-    c = socket.socket(); c.setblocking(False); fill.append(c)
-    c.connect_ex(s.getsockname())
-time.sleep(0.2)
-print("%s:%d" % s.getsockname())
+  await using server = python(`${FULL_QUEUE}print("%s:%d" % s.getsockname())
 time.sleep(0.5)
 while True: fill.append(s.accept()[0])
 `);

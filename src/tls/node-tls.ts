@@ -3,10 +3,7 @@ type NodeTls = typeof import("node:tls") & {
   getCACertificates?(type: "default"): string[];
 };
 
-let loaded: NodeTls | undefined;
-
 /** node:tls, whose defaults are ours; loaded on the first TLS use. */
 export function nodeTls(): NodeTls {
-  loaded ??= process.getBuiltinModule("node:tls") as NodeTls;
-  return loaded;
+  return process.getBuiltinModule("node:tls");
 }

@@ -125,6 +125,16 @@ export function err<T>(result: Result<T, string>): string {
   return result.error;
 }
 
+/** For `python`: a listener `s` whose queue is full, so that the kernel drops what would make another connection. */
+export const FULL_QUEUE = `
+s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(0)
+fill = []
+for _ in range(4):
+    c = socket.socket(); c.setblocking(False); fill.append(c)
+    c.connect_ex(s.getsockname())
+time.sleep(0.2)
+`;
+
 /** How many descriptors of sockets, pipes and the like this process has open. */
 export function openDescriptors(): number {
   // Files do not count: Node opens and closes them in its own time, and the library has none open between its calls.
