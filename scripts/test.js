@@ -1,31 +1,39 @@
 // npm test [-- NAME ...]
-// Compiles the tests to plain JavaScript and gives them to node's own test runner: all of them, or those named
-// (`npm test -- tcp udp` runs test/tcp.test.ts and test/udp.test.ts). No loader sits in the tests' processes, so that
-// every descriptor, thread and signal that a test counts there is the library's or its own.
+// Compiles the tests to plain JavaScript and gives them to node's own test runner: all of them, or those named by file or
+// folder (`npm test -- tcp udp tls/` runs test/net/tcp.test.ts, test/net/udp.test.ts and all of test/tls). No loader sits
+// in the tests' processes, so that every descriptor, thread and signal that a test counts is the library's or its own.
 import { spawn } from "node:child_process";
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 
 const OUT = "build/test";
 const SUFFIX = ".test.ts";
 const named = process.argv.slice(2);
-const files =
-  named.length > 0
-    ? named.map((name) => (name.endsWith(SUFFIX) ? name : join("test", name + SUFFIX)))
-    : readdirSync("test")
-        .filter((file) => file.endsWith(SUFFIX))
-        .map((file) => join("test", file));
-for (const file of files) {
-  if (existsSync(file)) continue;
-  console.error(`there is no ${file}`);
+const all = readdirSync("test", { recursive: true, encoding: "utf8" })
+  .filter((file) => file.endsWith(SUFFIX))
+  .map((file) => file.replaceAll("\\", "/"))
+  .sort();
+const files = named.length > 0 ? named.flatMap(filesNamed) : all;
+
+/** A folder's files, or the one file of that name in whatever folder it lies. */
+function filesNamed(name) {
+  const wanted = name.replace(/^(\.\/)?test\//, "");
+  const found = all.filter((file) =>
+    wanted.endsWith("/")
+      ? file.startsWith(wanted)
+      : [wanted, `${wanted}${SUFFIX}`].some((end) => file === end || file.endsWith(`/${end}`)),
+  );
+  if (found.length > 0) return found;
+  console.error(`there is no test ${name}`);
   process.exit(2);
 }
 
 rmSync(OUT, { recursive: true, force: true });
 await build({
-  entryPoints: files,
+  entryPoints: files.map((file) => join("test", file)),
   outdir: OUT,
+  outbase: "test",
   bundle: true,
   splitting: true,
   // "std-net" too, whatever tsconfig.json's `paths` say: the tests use what the package ships.
@@ -39,7 +47,7 @@ await build({
   logLevel: "warning",
 });
 
-const compiled = files.map((file) => join(OUT, file.replace(/^.*\//, "").replace(/\.ts$/, ".js")));
+const compiled = files.map((file) => join(OUT, file.replace(/\.ts$/, ".js")));
 const reporter = process.env.STD_NET_TEST_REPORTER ?? "spec";
 const child = spawn(
   process.execPath,

@@ -1,5 +1,5 @@
 import type { Constants } from "./sys/constants.ts";
-import { encodeUnixAddress, familyOf, unixPath } from "./sys/sockaddr.ts";
+import { encodeUnixAddress, familyOf, unixPath } from "./sys/structs.ts";
 
 /**
  * "host:port" text to and from addresses. Pure: nothing is looked up here.

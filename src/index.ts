@@ -7,28 +7,27 @@
  *
  * @module std-net
  */
-import { Poller } from "./poller.ts";
-import { TcpListener, TcpStream } from "./tcp.ts";
-import { TlsStream } from "./tls.ts";
+import { Poller } from "./net/poller.ts";
+import { TcpListener, TcpStream } from "./net/tcp.ts";
+import { TlsStream } from "./net/tls.ts";
+import { UdpSocket } from "./net/udp.ts";
+import { UnixDatagram, UnixListener, UnixStream } from "./net/unix.ts";
 import { traceClasses } from "./trace.ts";
-import { UdpSocket } from "./udp.ts";
-import { UnixDatagram, UnixListener, UnixStream } from "./unix.ts";
 
 export type { Result } from "true-myth/result";
 export type { Unit } from "true-myth/unit";
-export type { TcpBindOptions, UdpBindOptions, UnixBindOptions } from "./bind-options.ts";
-export type { Bytes } from "./bytes.ts";
+export type { Bytes, TcpBindOptions, UdpBindOptions, UnixBindOptions } from "./arguments.ts";
 export { error_code } from "./error.ts";
 export * as http from "./http/index.ts";
 export type { Json } from "./json.ts";
-export { lookup_host } from "./lookup.ts";
-export { type Interest, type Pollable, type PollEvent, Poller } from "./poller.ts";
-export type { ByteStream } from "./stream.ts";
-export { TcpListener, TcpStream } from "./tcp.ts";
+export type { ByteStream } from "./net/byte-stream.ts";
+export { lookup_host } from "./net/lookup-host.ts";
+export { type Interest, type Pollable, type PollEvent, Poller } from "./net/poller.ts";
+export { TcpListener, TcpStream } from "./net/tcp.ts";
+export { type TlsConnectOptions, TlsStream } from "./net/tls.ts";
+export { UdpSocket } from "./net/udp.ts";
+export { UnixDatagram, UnixListener, UnixStream } from "./net/unix.ts";
 export type { TlsClientOptions, TlsServerOptions } from "./tls/index.ts";
-export { type TlsConnectOptions, TlsStream } from "./tls.ts";
-export { UdpSocket } from "./udp.ts";
-export { UnixDatagram, UnixListener, UnixStream } from "./unix.ts";
 
 const classes = {
   Poller,

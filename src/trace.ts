@@ -1,7 +1,7 @@
 import { debuglog } from "node:util";
 import { Result } from "true-myth/result";
-import { type Around, wrapCall, wrapClass } from "./calls.ts";
-import { monotonicTime } from "./sys/clock.ts";
+import { monotonicTime } from "./runtime/clock.ts";
+import { type Around, wrapCall, wrapClass } from "./wrap-calls.ts";
 
 /**
  * With NODE_DEBUG=std-net, one line on standard error for each call: operation, addresses, sizes, result,

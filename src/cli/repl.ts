@@ -2,7 +2,7 @@ import { start } from "node:repl";
 import { inspect } from "node:util";
 import * as net from "std-net";
 import { Unit } from "true-myth/unit";
-import { type Around, wrapCall, wrapClass } from "../calls.ts";
+import { type Around, wrapCall, wrapClass } from "../wrap-calls.ts";
 import { type Command, parse, SUCCESS, UsageError } from "./command.ts";
 import { hasColours, paintFor } from "./print.ts";
 

@@ -2,15 +2,15 @@
  * HTTP over blocking streams: what `import { http } from "std-net"` gives.
  */
 
-export type { ClientResponse } from "./answer.ts";
-export { request } from "./client.ts";
-export type { Field, Headers } from "./fields.ts";
-export { type ReadResponseOptions, read_response, write_request } from "./halves.ts";
+export { type ReadResponseOptions, read_response, write_request } from "./client/on-stream.ts";
+export { request } from "./client/request.ts";
+export type { ClientRequest } from "./client/request-options.ts";
+export type { ClientResponse } from "./client/response.ts";
 export {
   type ReadRequestOptions,
   read_request,
   type ServerRequest,
   type ServerResponse,
   write_response,
-} from "./server.ts";
-export type { ClientRequest } from "./settings.ts";
+} from "./server/conversation.ts";
+export type { Field, Headers } from "./wire/fields.ts";

@@ -1,9 +1,3 @@
-import type { Constants } from "./constants.ts";
-import { openEpoll } from "./epoll.ts";
-import type { Koffi } from "./koffi.ts";
-import { openKqueue } from "./kqueue.ts";
-import { openPoll } from "./poll.ts";
-
 /**
  * Waiting for many descriptors at once, level-triggered: the same calls over three mechanisms. Each registration has
  * a token, a number of the caller's that no other one ever had; an event names it. So an event can never be taken for
@@ -31,22 +25,5 @@ export const WRITABLE = 2;
 /** The peer has ended its side, or the connection is broken; nobody has to ask for it. */
 export const CLOSED = 4;
 
-/** What a mechanism needs: libc, the system's numbers, and the errno of the call that failed just now. */
-export interface Libc {
-  readonly koffi: Koffi;
-  readonly library: ReturnType<Koffi["load"]>;
-  readonly constants: Constants;
-  /** close(2). */
-  close(descriptor: number): number;
-}
-
 /** How many events one wait takes from the system; what is left over comes with the next one. */
 export const MOST_EVENTS = 1024;
-
-/** Gives the function that opens a selector: the best one of the system, or the one that every system has. */
-export function loadSelectors(libc: Libc): (portable: boolean) => Selector | number {
-  const { sockaddrHasLength } = libc.constants;
-  const openBest = sockaddrHasLength ? openKqueue(libc) : openEpoll(libc);
-  const openPortable = openPoll(libc);
-  return (portable) => (portable ? openPortable() : openBest());
-}

@@ -1,9 +1,9 @@
-import { nodeTls } from "./node-tls.ts";
+import { takeReason } from "./errors.ts";
+import { nodeTls } from "./node-defaults.ts";
 import type { OpenSsl, Pointer } from "./openssl.ts";
 import * as o from "./openssl.ts";
 import type { CheckedOptions } from "./options.ts";
 import { CONTEXT, disown, own, SESSION } from "./owned.ts";
-import { takeReason } from "./reasons.ts";
 import { defaultTrust, readCertificates, trustOf } from "./trust.ts";
 
 /** What a context owns of OpenSSL's. */

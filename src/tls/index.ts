@@ -9,11 +9,11 @@
  * (the URL's host, with or without brackets), `origin` what sessions are kept by ("example.com:443"). Error texts
  * come without a prefix: `tls handshake failed: ` goes before them. The first call loads OpenSSL and the trust.
  */
-import type { Socket } from "../socket.ts";
+import type { Socket } from "../engine/socket.ts";
 import { type Context, contextFor } from "./context.ts";
-import { serverName } from "./names.ts";
 import { openssl } from "./openssl.ts";
 import { checkClientOptions, checkServerOptions, type TlsClientOptions } from "./options.ts";
+import { serverName } from "./server-name.ts";
 import { TlsSession } from "./session.ts";
 
 export type { TlsClientOptions, TlsServerOptions } from "./options.ts";

@@ -1,5 +1,5 @@
-import { networkPlatform } from "../socket.ts";
-import { loadUnstopped } from "../sys/index.ts";
+import { networkPlatform } from "../engine/socket.ts";
+import { loadUnstopped } from "../runtime/load-guard.ts";
 import { type Koffi, loadKoffi } from "../sys/koffi.ts";
 
 type Library = ReturnType<Koffi["load"]>;

@@ -1,5 +1,5 @@
 import { isUint8Array } from "node:util/types";
-import { nodeTls } from "./node-tls.ts";
+import { nodeTls } from "./node-defaults.ts";
 import { TLS1_2_VERSION, TLS1_3_VERSION } from "./openssl.ts";
 
 /** PEM, as text or as bytes. */

@@ -1,6 +1,6 @@
 import { isMainThread, threadId, type Worker } from "node:worker_threads";
-import { onlyOnce } from "../sys/copies.ts";
-import { sharedMemory } from "../sys/shared.ts";
+import { onlyOnce } from "../runtime/once-per-process.ts";
+import { sharedMemory } from "../runtime/shared-memory.ts";
 import { type OpenSsl, openssl, type Pointer } from "./openssl.ts";
 
 /**

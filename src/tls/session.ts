@@ -1,16 +1,17 @@
 import { constants } from "node:os";
-import { part, scratch } from "../bytes.ts";
-import { GivenBack } from "../held.ts";
-import type { Socket } from "../socket.ts";
-import type { Transport } from "../stream.ts";
-import { monotonicTime } from "../sys/clock.ts";
+import { part } from "../arguments.ts";
+import { scratch } from "../engine/buffers.ts";
+import { GivenBack } from "../engine/pushback.ts";
+import type { Socket } from "../engine/socket.ts";
+import type { Transport } from "../engine/transport.ts";
+import { monotonicTime } from "../runtime/clock.ts";
 import type { Context } from "./context.ts";
-import type { ServerName } from "./names.ts";
+import { handshakeReason, takeReason, UNEXPECTED_EOF } from "./errors.ts";
+import { Wire } from "./memory-bio.ts";
 import type { OpenSsl, Pointer } from "./openssl.ts";
 import * as o from "./openssl.ts";
 import { CONNECTION, disown, own } from "./owned.ts";
-import { handshakeReason, takeReason, UNEXPECTED_EOF } from "./reasons.ts";
-import { Wire } from "./wire.ts";
+import type { ServerName } from "./server-name.ts";
 
 /** A failure whose text the session keeps: no errno. */
 const TLS_FAILURE = -2_000_000;
@@ -227,6 +228,10 @@ export class TlsSession extends GivenBack implements Transport {
   /** When a call ends at the latest. The timeout is for a call, however many parts of a record come one by one. */
   #limit(deadline: number, timeout: number): number {
     return timeout === Number.POSITIVE_INFINITY ? deadline : Math.min(deadline, monotonicTime() + timeout);
+  }
+
+  get below(): Transport {
+    return this.socket;
   }
 
   get open(): boolean {

@@ -1,7 +1,7 @@
-import { nodeTls } from "./node-tls.ts";
+import { takeReason } from "./errors.ts";
+import { nodeTls } from "./node-defaults.ts";
 import type { OpenSsl, Pointer } from "./openssl.ts";
 import { shared } from "./owned.ts";
-import { takeReason } from "./reasons.ts";
 
 /**
  * The certificates that Node trusts in this process, as an X509_STORE that all contexts of all threads share (it has a

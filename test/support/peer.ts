@@ -1,12 +1,18 @@
 // The other side of a conversation: a foreign program in a child process, or this library in another process.
 // A blocking call stops this process's event loop, so the peer's output is awaited before the call, never during it.
 import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync, readlinkSync } from "node:fs";
+import { existsSync, readdirSync, readlinkSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Result } from "true-myth/result";
 
 /** The repository's root: programs started here find "std-net" by the package's own name. */
-export const root = fileURLToPath(new URL("../..", import.meta.url));
+export const root = folderWithPackage(dirname(fileURLToPath(import.meta.url)));
+
+/** A compiled test lies deeper than its source, so the way up is looked for and not counted. */
+function folderWithPackage(folder: string): string {
+  return existsSync(join(folder, "package.json")) ? folder : folderWithPackage(dirname(folder));
+}
 
 const LIMIT = 20_000;
 

@@ -1,0 +1,171 @@
+/** Every check of a caller's argument: the types forbid most of these, but nothing reaches the FFI unchecked. */
+import { isUint8Array } from "node:util/types";
+
+/** What is accepted wherever bytes go in: raw bytes, a list of integers 0..255, or text that is sent as UTF-8. */
+export type Bytes = Uint8Array | readonly number[] | string;
+
+// A typed array is asked through the engine's own getters: a subclass could answer with any number, and the system
+// would then read past the end of the buffer.
+const byteLengthOf = ownGetter<number>("byteLength");
+const byteOffsetOf = ownGetter<number>("byteOffset");
+const bufferOf = ownGetter<ArrayBufferLike>("buffer");
+
+function ownGetter<T>(name: string): (this: Uint8Array) => T {
+  const typedArray: object = Object.getPrototypeOf(Uint8Array.prototype);
+  return Object.getOwnPropertyDescriptor(typedArray, name)?.get as (this: Uint8Array) => T;
+}
+
+/** The number of bytes in a caller's Uint8Array. */
+export function byteLength(bytes: Uint8Array): number {
+  return byteLengthOf.call(bytes);
+}
+
+/** As `subarray`, of a caller's Uint8Array. */
+export function part(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  return new Uint8Array(bufferOf.call(bytes), byteOffsetOf.call(bytes) + start, end - start);
+}
+
+/** The bytes that a caller gave, or the text of the error. */
+export function toBytes(data: unknown): Uint8Array | string {
+  if (isUint8Array(data)) return data;
+  if (typeof data === "string") return Buffer.from(data);
+  try {
+    if (Array.isArray(data)) return listToBytes(data);
+  } catch {
+    // A proxy or an accessor among the elements threw: no list of ints.
+  }
+  return "expected list of ints";
+}
+
+/** An array's greatest length; a proxy can claim any. */
+const LONGEST_LIST = 2 ** 32 - 1;
+/** The room for a list's bytes at first: it grows with what is there, for a length can be claimed without being there. */
+const FIRST_ROOM = 4096;
+
+// Each element is asked for once: an accessor could give another value the second time.
+function listToBytes(list: readonly unknown[]): Uint8Array | string {
+  const length = list.length;
+  if (!Number.isInteger(length) || length > LONGEST_LIST) return "expected list of ints";
+  let bytes = Buffer.allocUnsafeSlow(Math.min(length, FIRST_ROOM));
+  for (let index = 0; index < length; index++) {
+    const element = list[index];
+    if (typeof element !== "number") return "bytes list must contain ints";
+    if (!(Number.isInteger(element) && element >= 0 && element <= 255)) return "byte value out of range";
+    if (index === bytes.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.min(length, 2 * index));
+      larger.set(bytes);
+      bytes = larger;
+    }
+    bytes[index] = element;
+  }
+  return bytes;
+}
+
+/** True for a positive safe integer: what may stand for a number of bytes to read. */
+export function isSize(size: unknown): size is number {
+  return Number.isSafeInteger(size) && (size as number) > 0;
+}
+
+// Timeouts as callers give them: milliseconds, null for none. Inside, none is Infinity.
+
+export const INVALID_TIMEOUT = "timeout must be a positive number";
+
+/** The milliseconds of a timeout, Infinity for null; or undefined for what is no timeout. */
+export function timeoutFrom(milliseconds: unknown): number | undefined {
+  if (milliseconds === null) return Number.POSITIVE_INFINITY;
+  return typeof milliseconds === "number" && milliseconds > 0 ? milliseconds : undefined;
+}
+
+/** What a getter answers. */
+export function timeoutTo(milliseconds: number): number | null {
+  return milliseconds === Number.POSITIVE_INFINITY ? null : milliseconds;
+}
+
+/**
+ * What `UdpSocket.bind` takes beside the address.
+ *
+ * @example
+ * ```ts
+ * import { UdpSocket } from "std-net";
+ *
+ * const one = UdpSocket.bind("127.0.0.1:0", { reuse_port: true }).unwrapOrElse(fail);
+ * const address = one.local_addr().unwrapOrElse(fail);
+ * const other = UdpSocket.bind(address, { reuse_port: true }).unwrapOrElse(fail);
+ * console.log(other.local_addr().unwrapOrElse(fail) === address); // true
+ *
+ * function fail(error: string): never { throw new Error(error); }
+ * ```
+ */
+export interface UdpBindOptions {
+  /** Lets several sockets, in other processes too, bind the same port: SO_REUSEPORT (socket(7)). False when left out. */
+  readonly reuse_port?: boolean;
+  /** For `[::]`: no IPv4 beside it: IPV6_V6ONLY (ipv6(7)). The system's default when left out. */
+  readonly ipv6_only?: boolean;
+}
+
+/**
+ * What `TcpListener.bind` takes beside the address.
+ *
+ * @example
+ * ```ts
+ * import { TcpListener } from "std-net";
+ *
+ * const listener = TcpListener.bind("127.0.0.1:0", { backlog: 16, reuse_port: true });
+ * console.log(listener.isOk ? "listening" : listener.error); // listening
+ * ```
+ */
+export interface TcpBindOptions extends UdpBindOptions {
+  /** How many connections may wait to be accepted (listen(2)): 4096 when left out, or the system's limit if that is less. */
+  readonly backlog?: number;
+}
+
+/**
+ * What `UnixListener.bind` takes beside the path.
+ *
+ * @example
+ * ```ts
+ * import { rmSync } from "node:fs";
+ * import { UnixListener } from "std-net";
+ *
+ * const listener = UnixListener.bind("options.sock", { backlog: 16 });
+ * console.log(listener.isOk ? "listening" : listener.error); // listening
+ * rmSync("options.sock");
+ * ```
+ */
+export interface UnixBindOptions {
+  /** How many connections may wait to be accepted (listen(2)): 4096 when left out, or the system's limit if that is less. */
+  readonly backlog?: number;
+}
+
+/**
+ * How many connections the kernel may hold that nobody has accepted yet. The kernel takes the smaller of this and
+ * its own limit (listen(2): net.core.somaxconn, 4096 since Linux 5.4).
+ */
+const DEFAULT_BACKLOG = 4096;
+
+export interface BindOptions {
+  readonly backlog: number;
+  readonly reusePort: boolean;
+  /** Undefined: left to the system. */
+  readonly ipv6Only: boolean | undefined;
+}
+
+/** The options as they are meant, or the text of what is wrong with them. */
+export function bindOptions(given: unknown): BindOptions | string {
+  if (given === undefined || given === null) given = {};
+  if (typeof given !== "object") return "options must be an object";
+  let options: Record<string, unknown>;
+  try {
+    const { backlog = DEFAULT_BACKLOG, reuse_port = false, ipv6_only } = given as Record<string, unknown>;
+    options = { backlog, reuse_port, ipv6_only };
+  } catch {
+    // A getter or a proxy's trap threw.
+    return "options must be an object";
+  }
+  const { backlog, reuse_port, ipv6_only } = options;
+  if (!Number.isInteger(backlog) || (backlog as number) < 0 || (backlog as number) > 0x7fffffff)
+    return "expected int";
+  if (typeof reuse_port !== "boolean") return "expected bool";
+  if (ipv6_only !== undefined && typeof ipv6_only !== "boolean") return "expected bool";
+  return { backlog: backlog as number, reusePort: reuse_port, ipv6Only: ipv6_only };
+}

@@ -1,0 +1,105 @@
+import { isMainThread } from "node:worker_threads";
+import { parseAddress } from "../address.ts";
+import { monotonicTime } from "../runtime/clock.ts";
+import { type Platform, systemReason } from "../sys/index.ts";
+import { lasting } from "../sys/pinned-memory.ts";
+import { encodeAddress } from "../sys/structs.ts";
+import {
+  hurryAtTheEnd,
+  longestSlice,
+  signalListenersExist,
+  signalListenerWaits,
+  unseenListenerWaits,
+} from "./wait/signals.ts";
+
+/** The longest name that getnameinfo(3) can give (NI_MAXHOST); nothing longer can resolve, nor is the resolver asked. */
+const LONGEST_NAME = 1025;
+
+const LOOKUP_FAILED = "failed to lookup address information: ";
+
+// The last numeric address: programs use one again and again, and to parse it takes longer than to send to it.
+let known: { text: string; addresses: Buffer[] } | undefined;
+
+/**
+ * The socket addresses that "host:port" text stands for, in the resolver's order and at least one; or the text of
+ * the error. A numeric address is answered here; for a name the system's resolver is asked, which blocks until it
+ * has an answer or, where the system can do that, until the deadline.
+ */
+export function resolve(
+  sys: Platform,
+  text: string,
+  type: number,
+  deadline: number = Number.POSITIVE_INFINITY,
+): Buffer[] | string {
+  if (text === known?.text) return known.addresses;
+  const parsed = parseAddress(text);
+  if (typeof parsed === "string") return parsed;
+  if (parsed.ip !== null) {
+    const scope = scopeId(sys, parsed.scope);
+    if (typeof scope === "string") return scope;
+    const addresses = [encodeAddress(sys.constants, parsed.ip, parsed.port, scope)];
+    // The number behind an interface's name can change.
+    if (parsed.scope === "" || isScopeNumber(parsed.scope))
+      known = { text, addresses: addresses.map(lasting) };
+    return addresses;
+  }
+  const found =
+    parsed.host.length > LONGEST_NAME
+      ? sys.constants.EAI_NONAME
+      : lookUp(sys, parsed.host, parsed.port, type, deadline);
+  if (typeof found === "string") return found;
+  if (typeof found === "number") return LOOKUP_FAILED + sys.gaiStrerror(found);
+  return found.length > 0 ? found : `${LOOKUP_FAILED}no address of a known family`;
+}
+
+/** The number of an IPv6 scope that was given as an interface's name or number; or the text of the error. */
+function scopeId(sys: Platform, scope: string): number | string {
+  if (scope === "") return 0;
+  if (isScopeNumber(scope)) {
+    const number = Number(scope);
+    return number <= 0xffffffff ? number : "invalid socket address";
+  }
+  const index = sys.interfaceIndex(scope);
+  return index > 0 ? index : systemReason(sys, sys.errno());
+}
+
+function isScopeNumber(scope: string): boolean {
+  return /^[0-9]{1,10}$/.test(scope);
+}
+
+/** getaddrinfo's answer; or a text when the wait for it was ended, or errno says why it failed. */
+function lookUp(
+  sys: Platform,
+  host: string,
+  port: number,
+  type: number,
+  deadline: number,
+): Buffer[] | number | string {
+  // A thread for the lookup is only worth its while where something could end the wait.
+  const mayEnd = !isMainThread || deadline !== Number.POSITIVE_INFINITY || signalListenersExist();
+  const handle = mayEnd && sys.lookup !== null ? sys.lookup.start(host, type) : null;
+  if (sys.lookup === null || handle === null) {
+    // Where no thread can be had (RLIMIT_NPROC of getrlimit(2), a container's limit) a lookup that nothing ends is better
+    // than none.
+    const found = sys.getaddrinfo(host, port, type);
+    // (The other way's errno is that of the thread that has asked, and gone with it.)
+    return found === sys.constants.EAI_SYSTEM ? LOOKUP_FAILED + sys.strerror(sys.errno()) : found;
+  }
+  for (;;) {
+    const remaining = deadline - monotonicTime();
+    const begun = monotonicTime();
+    const slice = Math.max(1, Math.min(remaining, longestSlice));
+    if (sys.lookup.wait(handle, slice)) return sys.lookup.finish(handle, port);
+    if (monotonicTime() >= deadline) {
+      sys.lookup.abandon(handle);
+      return "connection timed out";
+    }
+    hurryAtTheEnd();
+    // Back before its time without an answer: a signal.
+    const isInterrupted = monotonicTime() - begun < slice - 1;
+    if (isInterrupted ? signalListenerWaits() : unseenListenerWaits()) {
+      sys.lookup.abandon(handle);
+      return systemReason(sys, sys.constants.EINTR);
+    }
+  }
+}

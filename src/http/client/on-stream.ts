@@ -1,0 +1,187 @@
+/**
+ * The client's halves of an exchange, on a connection that the caller keeps: a request onto a stream, an answer off
+ * it, and no byte more.
+ */
+import { Result } from "true-myth/result";
+import type { Unit } from "true-myth/unit";
+import type { Transport } from "../../engine/transport.ts";
+import { errorText } from "../../error.ts";
+import { type ByteStream, transportOf } from "../../net/byte-stream.ts";
+import { traced } from "../../trace.ts";
+import type { Encoded } from "../message/encode.ts";
+import { ResponseReader } from "../message/incoming.ts";
+import { defaultSettings, type ReadOptions, readOptions } from "../message/read-options.ts";
+import { MessageWriter } from "../message/writer.ts";
+import { encodeRequest } from "./outgoing-request.ts";
+import { type ClientRequest, readSettings } from "./request-options.ts";
+import { answerOf, type ClientResponse } from "./response.ts";
+
+/**
+ * What `read_response` allows.
+ *
+ * @example
+ * ```ts
+ * import { http, UnixStream } from "std-net";
+ *
+ * const [client, server] = UnixStream.pair().unwrapOrElse((error) => { throw new Error(error); });
+ * const options: http.ReadResponseOptions = { timeout_ms: 5000, decode_body: "base64" };
+ * server.write_all("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n\0\x01\x02");
+ * console.log(http.read_response(client, options).map((answer) => answer.body).unwrapOr(null)); // AAEC
+ * ```
+ */
+export interface ReadResponseOptions extends ReadOptions {
+  /** Bytes of the body, the codings undone (default 67108864). */
+  max_body_bytes?: number;
+  /** Milliseconds for the call, which reads the whole answer; null (the default) is no limit. */
+  timeout_ms?: number | null;
+}
+
+/**
+ * Sends one HTTP/1.1 request on a connection, in one piece where the system takes it. Several may be sent before
+ * the first answer is read.
+ *
+ * Blocks until the system has taken all of it. The request is made as `http.request` makes it; of its fields only
+ * `method`, `url` (whose host becomes the Host field), `headers`, the body and `keep_alive` matter here. In
+ * non-blocking mode the error is EAGAIN when the system does not take all of it. Call it again with the same request
+ * object when the stream is writable: what is left is sent then.
+ *
+ * @param stream a TcpStream, UnixStream or TlsStream
+ * @param request at least `method` and `url`
+ * @returns Errors, nothing being sent: `invalid tcp stream`, and those of the checks in `http.request`. In sending:
+ * `http write failed: ` and the system's reason. Source: RFC 9112.
+ *
+ * @example
+ * ```ts
+ * import { http, UnixStream } from "std-net";
+ *
+ * const [client, server] = UnixStream.pair().unwrapOrElse(fail);
+ * http.write_request(client, { method: "PUT", url: "http://example/notes/7", body: "buy milk" }).unwrapOrElse(fail);
+ * const request = http.read_request(server).unwrapOrElse(fail);
+ * console.log(request.method, request.path, request.body, request.headers.host); // PUT /notes/7 buy milk example
+ *
+ * function fail(error: string): never { throw new Error(error); }
+ * ```
+ */
+export function write_request(stream: ByteStream, request: ClientRequest): Result<Unit, string> {
+  return writeTraced(stream, request);
+}
+
+const writeTraced = traced("http.write_request", writePlain);
+
+function writePlain(stream: ByteStream, request: ClientRequest): Result<Unit, string> {
+  const transport = transportOf(stream);
+  if (transport === undefined || !transport.open) return Result.err("invalid tcp stream");
+  const { writer, asked } = conversationOn(transport);
+  let failure: number;
+  if (writer.hasBegun(request)) {
+    failure = writer.finish();
+  } else {
+    let encoded: Encoded;
+    let method: string;
+    try {
+      const settings = readSettings(request);
+      if (typeof settings === "string") return Result.err(settings);
+      encoded = encodeRequest(settings, STRAIGHT, settings.keepAlive);
+      method = settings.method;
+    } catch (thrown) {
+      // A getter or a proxy's trap.
+      return Result.err(`request cannot be read: ${errorText(thrown)}`);
+    }
+    failure = writer.finish();
+    if (failure === 0) {
+      failure = writer.send(encoded.bytes, encoded.length, request);
+      if (failure === 0 || writer.hasBegun(request)) asked.push(method);
+      if (asked.length > MOST_ASKED) asked.shift();
+    }
+  }
+  if (failure === 0) return SENT;
+  return Result.err(`http write failed: ${transport.reason(failure)}`);
+}
+
+const SENT: Result<Unit, string> = Result.ok();
+const STRAIGHT = { absoluteForm: false, proxyAuthorization: null, tunnel: null };
+
+/**
+ * Reads one HTTP/1.1 or HTTP/1.0 answer from a connection, and no byte more: what follows it stays on the stream, for
+ * the next `read_response` or `read`.
+ *
+ * Blocks until the whole answer has come. It answers the first request of `write_request` that has none yet (to a HEAD
+ * there is no body; without a request that was written here it is read as a GET's). Interim answers are passed over;
+ * 101 is an answer without a body, and what follows it belongs to the other protocol. In non-blocking mode the error is
+ * EAGAIN while the answer is not whole; what came of it is kept, also past a timeout, and the next call goes on there.
+ *
+ * @param stream a TcpStream, UnixStream or TlsStream
+ * @param options limits, a timeout, and what the body becomes
+ * @returns the answer, as from `http.request`. Errors: `invalid tcp stream`; `connection closed before response headers`;
+ * `connection closed before response body complete`; `http headers too large`; `invalid Content-Length header`; `response
+ * body too large`; `response body is not utf-8`; `invalid http response: ` and what is wrong; `http read failed: ` and the
+ * system's reason or `timed out`; and what is wrong with an option. After an error in the answer itself every later call
+ * on the stream gives that error. Source: RFC 9112.
+ *
+ * @example
+ * ```ts
+ * import { http, TcpStream } from "std-net";
+ *
+ * const stream = TcpStream.connect("127.0.0.1:8080").unwrapOrElse(fail);
+ * for (const path of ["/one", "/two"]) { // both questions first, then both answers
+ *   http.write_request(stream, { method: "GET", url: `http://127.0.0.1:8080${path}` }).unwrapOrElse(fail);
+ * }
+ * console.log(http.read_response(stream).unwrapOrElse(fail).status); // 200
+ * console.log(http.read_response(stream).unwrapOrElse(fail).status); // 200
+ * stream.close();
+ *
+ * function fail(error: string): never { throw new Error(error); }
+ * ```
+ */
+export function read_response(
+  stream: ByteStream,
+  options?: ReadResponseOptions,
+): Result<ClientResponse, string> {
+  return readTraced(stream, options);
+}
+
+const readTraced = traced("http.read_response", readPlain);
+
+function readPlain(
+  stream: ByteStream,
+  options: ReadResponseOptions | undefined,
+): Result<ClientResponse, string> {
+  const transport = transportOf(stream);
+  if (transport === undefined || !transport.open) return Result.err("invalid tcp stream");
+  const settings = readOptions(options, DEFAULTS);
+  if (typeof settings === "string") return Result.err(settings);
+  const conversation = conversationOn(transport);
+  const received = conversation.reader.read(settings, conversation.asked[0] ?? "GET");
+  if (typeof received === "string") return Result.err(received);
+  conversation.asked.shift();
+  const answer = answerOf(received.head, received.body, settings);
+  return typeof answer === "string" ? Result.err(answer) : Result.ok(answer);
+}
+
+const DEFAULTS = defaultSettings(64 * 1024 * 1024);
+
+/** What is known of a connection that the caller keeps. */
+interface Conversation {
+  readonly writer: MessageWriter;
+  readonly reader: ResponseReader;
+  /** The methods of the requests that have no answer yet: an answer's framing depends on it. */
+  readonly asked: string[];
+}
+
+/** Requests whose answers were not read by read_response; a program may read them by other means. */
+const MOST_ASKED = 1000;
+
+const conversations = new WeakMap<Transport, Conversation>();
+
+function conversationOn(transport: Transport): Conversation {
+  let conversation = conversations.get(transport);
+  if (conversation === undefined) {
+    conversation = {
+      writer: new MessageWriter(transport),
+      reader: new ResponseReader(transport),
+      asked: [],
+    };
+    conversations.set(transport, conversation);
+  }
+  return conversation;
+}

@@ -1,0 +1,114 @@
+/**
+ * Connections at rest, for the next request to the same place. One for each key: calls block, so a thread never has
+ * two under way. They hold no handle of the event loop and keep no process alive.
+ */
+import { setTimeout } from "node:timers";
+import { monotonicTime } from "../../runtime/clock.ts";
+import type { Connection } from "./connect.ts";
+
+/** The place of a key. It stays when its connection is taken: the next one goes there. */
+interface Place {
+  connection: Connection | null;
+  /** When nothing more had come for sure, and how long it may rest, in the milliseconds of `monotonicTime()`. */
+  quietAt: number;
+  expires: number;
+}
+
+/**
+ * A connection that was quiet less than so many milliseconds ago is not looked at where a request may be sent again: what
+ * would be found comes a moment later as easily as in these, and to look costs as much as all else that a request needs.
+ */
+const A_MOMENT = 0.02;
+/** How long a connection may rest when the server does not say, in milliseconds. */
+const LONGEST_REST = 60_000;
+const MOST_PLACES = 64;
+
+const places = new Map<string, Place>();
+
+/**
+ * The connection at rest for this key, if there is one that still is in order. It leaves the pool. `isSafe` says that no
+ * harm is done should the server turn out to have closed it.
+ */
+export function takeIdle(key: string, now: number, isSafe: boolean): Connection | undefined {
+  const place = places.get(key);
+  if (place === undefined || place.connection === null) return undefined;
+  const { connection } = place;
+  place.connection = null;
+  const wasJustQuiet = isSafe && now - place.quietAt < A_MOMENT;
+  if (place.expires > now && (wasJustQuiet || connection.isQuiet())) return connection;
+  connection.close();
+  return undefined;
+}
+
+/**
+ * Keeps a connection for at most `lifetime` milliseconds. `isQuiet` says that all that had come was taken: what a server sends
+ * behind its answer must not be the next one's.
+ */
+export function keepIdle(key: string, connection: Connection, lifetime: number, isQuiet: boolean): void {
+  if (lifetime <= 0) {
+    connection.close();
+    return;
+  }
+  let place = places.get(key);
+  if (place === undefined) {
+    if (places.size >= MOST_PLACES) dropOldest();
+    place = { connection: null, quietAt: 0, expires: 0 };
+    places.set(key, place);
+  }
+  // Another one is there when two calls overlapped: one was made from a listener that ran while the other waited.
+  place.connection?.close();
+  place.connection = connection;
+  const now = monotonicTime();
+  place.quietAt = isQuiet ? now : Number.NEGATIVE_INFINITY;
+  place.expires = now + Math.min(lifetime, LONGEST_REST);
+  if (!isWatching) watchExpiry();
+}
+
+/**
+ * How long a connection may rest by the answer's Keep-Alive field, "timeout=5, max=100" (RFC 2068, 19.7.1.1). A second
+ * less, or half of it, than the server says: a request must not be under way when it closes.
+ */
+export function lifetimeOf(keepAlive: string | undefined): number {
+  if (keepAlive === undefined) return LONGEST_REST;
+  if (/(?:^|[,\s])max=0(?:$|[,\s])/i.test(keepAlive)) return 0;
+  const seconds = /(?:^|[,\s])timeout=(\d{1,9})(?:$|[,\s])/i.exec(keepAlive)?.[1];
+  if (seconds === undefined) return LONGEST_REST;
+  const milliseconds = Number(seconds) * 1000;
+  return milliseconds - Math.min(1000, milliseconds / 2);
+}
+
+/** Gives up the place whose connection expires first, or one that has none. */
+function dropOldest(): void {
+  let oldest: string | undefined;
+  let expires = Number.POSITIVE_INFINITY;
+  for (const [key, place] of places) {
+    const end = place.connection === null ? 0 : place.expires;
+    if (end >= expires) continue;
+    oldest = key;
+    expires = end;
+  }
+  if (oldest !== undefined) drop(oldest);
+}
+
+function drop(key: string): void {
+  places.get(key)?.connection?.close();
+  places.delete(key);
+}
+
+let isWatching = false;
+
+/** Sees to it that connections do not rest for ever in a program that makes no further request. */
+function watchExpiry(): void {
+  isWatching = true;
+  // Where the event loop never turns, the timer does no harm; it does not keep the process alive either.
+  setTimeout(closeExpired, LONGEST_REST).unref();
+}
+
+function closeExpired(): void {
+  isWatching = false;
+  const now = monotonicTime();
+  for (const [key, place] of places) {
+    if (place.connection === null || place.expires <= now) drop(key);
+  }
+  if (places.size > 0) watchExpiry();
+}

@@ -1,0 +1,161 @@
+/**
+ * What a caller asks of `http.request`, checked. Every field of the caller's object is read once, and nothing is sent
+ * before all of it was found good.
+ */
+
+import { INVALID_TIMEOUT, timeoutFrom } from "../../arguments.ts";
+import type { Json } from "../../json.ts";
+import type { TlsClientOptions } from "../../tls/index.ts";
+import { isJsonObject, readBody, readFields } from "../message/encode.ts";
+import { INVALID_DECODING, isCount, isDecoding, mostDecodable } from "../message/read-options.ts";
+import type { BodyDecoding } from "../wire/body.ts";
+import { type Field, isToken } from "../wire/fields.ts";
+import { targetOf } from "../wire/url.ts";
+import { type ProxyServer, parseProxy } from "./proxy.ts";
+import type { Asked } from "./redirect.ts";
+import type { Way } from "./route.ts";
+
+/**
+ * A request for `http.request`. Times are in milliseconds, and null is none.
+ *
+ * @example
+ * ```ts
+ * import { http } from "std-net";
+ *
+ * const request: http.ClientRequest = {
+ *   method: "POST",
+ *   url: "http://127.0.0.1:8080/orders",
+ *   headers: { authorization: "Bearer s3cret" },
+ *   body: { id: 9007199254740993n, tags: ["new"] },
+ *   timeout_ms: 10_000,
+ * };
+ * const answer = http.request(request);
+ * console.log(answer.isOk ? answer.value.status : answer.error); // 200
+ * ```
+ */
+export interface ClientRequest {
+  /** Any token, sent as given: `"GET"`. */
+  method: string;
+  /** An http or https URL. A user and password in it become `Authorization: Basic`; a fragment is not sent. */
+  url: string;
+  /** Sent as given, save that Content-Length and Transfer-Encoding are replaced. Default: none but those that are needed. */
+  headers?: { [name: string]: string };
+  /** Sent as JSON text, null too, with `Content-Type: application/json` unless `headers` has one. No body when left out. */
+  body?: Json;
+  /** Text that is sent as it is (UTF-8), in place of `body`, which is left out then. */
+  body_text?: string;
+  /** Bytes in base64, in place of `body`, which is left out then. */
+  body_base64?: string;
+  /** Milliseconds for the whole call (default 300000); null is no limit. */
+  timeout_ms?: number | null;
+  /** Milliseconds for making a connection, name resolution aside (default 30000); null is no limit. */
+  connect_timeout_ms?: number | null;
+  /** Redirects to follow before it is an error (default 20). 0 gives the 3xx answer itself. */
+  max_redirects?: number;
+  /** Bytes of the answer's body, after decompression (default 67108864). */
+  max_body_bytes?: number;
+  /** `"json"` (the default): JSON where the text is that, else the text; `"text"`; or `"base64"` for any bytes. */
+  decode_body?: BodyDecoding;
+  /** Adds `raw_headers` to the answer (default false). */
+  raw_headers?: boolean;
+  /**
+   * The path of a Unix socket to connect to in place of the URL's host, as `UnixStream.connect` takes it; null (the default)
+   * is none.
+   */
+  socket_path?: string | null;
+  /**
+   * `"http://[user:password@]host:port"`; null for none. When it is left out, HTTP_PROXY, HTTPS_PROXY and NO_PROXY count if
+   * NODE_USE_ENV_PROXY is 1.
+   */
+  proxy?: string | null;
+  /** How to speak TLS with an https server: TlsStream's client options, and their defaults. */
+  tls?: TlsClientOptions;
+  /** False: a connection for this call alone (default true). */
+  keep_alive?: boolean;
+}
+
+/** A request that was checked. */
+export interface Settings extends Asked, Way {
+  readonly timeout: number;
+  readonly connectTimeout: number;
+  readonly maxRedirects: number;
+  readonly maxBodyBytes: number;
+  readonly decoding: BodyDecoding;
+  readonly keepFields: boolean;
+  readonly keepAlive: boolean;
+  /** A copy, not checked yet: TLS does that when it is needed. */
+  readonly tls: TlsFields | undefined;
+}
+
+export type TlsFields = { readonly [option: string]: unknown };
+
+const NO_FIELDS: readonly Field[] = [];
+
+/** The settings, or the text of what is wrong. Can throw what a getter or proxy of the caller's throws. */
+export function readSettings(request: unknown): Settings | string {
+  if (!isJsonObject(request)) return "request must be a JSON object";
+  const { method, url, headers } = request;
+  if (method === undefined) return "missing required field 'method'";
+  if (typeof method !== "string") return "'method' must be a string";
+  if (!isToken(method)) return "'method' is not a valid method";
+  if (url === undefined) return "missing required field 'url'";
+  if (typeof url !== "string") return "'url' must be a string";
+  const target = targetOf(url);
+  if (target === null) return "'url' is not a valid http or https URL";
+  let fields = NO_FIELDS;
+  if (headers !== undefined) {
+    if (!isJsonObject(headers)) return "'headers' must be a JSON object";
+    const read = readFields(headers, "header");
+    if (read.isErr) return read.error;
+    fields = read.value;
+  }
+  const {
+    timeout_ms = 300_000,
+    connect_timeout_ms = 30_000,
+    max_redirects: maxRedirects = 20,
+    max_body_bytes: maxBodyBytes = 64 * 1024 * 1024,
+    decode_body: decoding = "json",
+    raw_headers: keepFields = false,
+    keep_alive: keepAlive = true,
+    socket_path: socketPath = null,
+    proxy: proxyUrl,
+    tls,
+  } = request;
+  const timeout = timeoutFrom(timeout_ms);
+  const connectTimeout = timeoutFrom(connect_timeout_ms);
+  if (timeout === undefined || connectTimeout === undefined) return INVALID_TIMEOUT;
+  if (!isCount(maxRedirects)) return "'max_redirects' must be a non-negative integer";
+  if (!isCount(maxBodyBytes)) return "'max_body_bytes' must be a non-negative integer";
+  if (!isDecoding(decoding)) return INVALID_DECODING;
+  if (typeof keepFields !== "boolean") return "'raw_headers' must be a boolean";
+  if (typeof keepAlive !== "boolean") return "'keep_alive' must be a boolean";
+  let proxy: ProxyServer | null | undefined;
+  if (proxyUrl !== undefined) {
+    if (proxyUrl !== null && typeof proxyUrl !== "string") return "'proxy' must be a string";
+    proxy = proxyUrl === null ? null : parseProxy(proxyUrl);
+    if (proxy === null && proxyUrl !== null) return "'proxy' is not a valid http proxy URL";
+  }
+  if (socketPath !== null) {
+    if (typeof socketPath !== "string") return "'socket_path' must be a string";
+    if (proxy) return "'socket_path' and 'proxy' cannot be given together";
+  }
+  if (tls !== undefined && !isJsonObject(tls)) return "'tls' must be a JSON object";
+  const body = readBody(request);
+  if (body.isErr) return body.error;
+  return {
+    method,
+    target,
+    fields,
+    body: body.value,
+    timeout,
+    connectTimeout,
+    maxRedirects,
+    maxBodyBytes: Math.min(maxBodyBytes, mostDecodable(decoding)),
+    decoding,
+    keepFields,
+    keepAlive,
+    socketPath,
+    proxy,
+    tls: tls === undefined ? undefined : { ...tls },
+  };
+}

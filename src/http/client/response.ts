@@ -1,0 +1,59 @@
+/**
+ * What a caller gets of an answer: its content coding undone, its body decoded. Pure.
+ */
+import type { Json } from "../../json.ts";
+import { type BodyDecoding, decodeBody } from "../wire/body.ts";
+import { codingsOf, decodeContent } from "../wire/content-coding.ts";
+import type { Field, Headers } from "../wire/fields.ts";
+import type { ResponseHead } from "../wire/head-parser.ts";
+
+/**
+ * An answer as `http.request` and `http.read_response` give it.
+ *
+ * @example
+ * ```ts
+ * import { http } from "std-net";
+ *
+ * const answer = http.request({ method: "GET", url: "http://127.0.0.1:8080/", raw_headers: true });
+ * if (answer.isErr) throw new Error(answer.error);
+ * const { status, headers, body, raw_headers } = answer.value;
+ * console.log(status, headers["content-type"], typeof body, Array.isArray(raw_headers)); // 200 application/json object true
+ * ```
+ */
+export interface ClientResponse {
+  /** The three digits of the status line: 200, 404. */
+  status: number;
+  /** Values by lower-case name; lines of one name joined with `, `. */
+  headers: Headers;
+  /** Null when empty; the parsed JSON when it is JSON, else the text; or what `decode_body` asked for. */
+  body: Json;
+  /** The field lines as they came, in their order; only when `raw_headers: true` asks for them. */
+  raw_headers?: Field[];
+}
+
+/** How the caller wants it. */
+export interface AnswerForm {
+  readonly maxBodyBytes: number;
+  readonly decoding: BodyDecoding;
+  readonly keepFields: boolean;
+}
+
+/** The answer, or the text of why its body cannot be given. */
+export function answerOf(head: ResponseHead, body: Buffer, form: AnswerForm): ClientResponse | string {
+  const { status, headers, fields } = head;
+  let bytes = body;
+  // An answer to HEAD names the coding of a body that it does not have.
+  if (headers["content-encoding"] !== undefined && body.length > 0) {
+    const decoded = decodeContent(body, codingsOf(headers["content-encoding"]), form.maxBodyBytes);
+    if (typeof decoded === "string") return decoded;
+    bytes = decoded;
+    // They tell of the body as it came, not as it is handed out.
+    delete headers["content-encoding"];
+    delete headers["content-length"];
+  }
+  const value = decodeBody(bytes, form.decoding);
+  if (value === undefined) return 'response body is not utf-8 (decode_body "base64" gives its bytes)';
+  const answer: ClientResponse = { status, headers, body: value };
+  if (form.keepFields) answer.raw_headers = [...fields];
+  return answer;
+}

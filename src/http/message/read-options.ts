@@ -1,0 +1,89 @@
+/**
+ * The options of `read_request` and `read_response`, checked.
+ */
+import { constants } from "node:buffer";
+import { INVALID_TIMEOUT, timeoutFrom } from "../../arguments.ts";
+import { errorText } from "../../error.ts";
+import type { BodyDecoding } from "../wire/body.ts";
+import { isJsonObject } from "./encode.ts";
+import type { ReadLimits } from "./incoming.ts";
+
+/** What `read_request` and `read_response` have in common. */
+export interface ReadOptions {
+  /** Bytes of a head (default 65536), empty lines before it included; also of a chunked body's trailers. */
+  max_header_bytes?: number;
+  /** Field lines (default 128). */
+  max_headers?: number;
+  /** `"json"` (the default): JSON where the text is that, else the text; `"text"`; or `"base64"` for any bytes. */
+  decode_body?: BodyDecoding;
+  /** Adds `raw_headers` to what comes out (default false). */
+  raw_headers?: boolean;
+}
+
+/** What one read of a message allows, keeps, and makes of the body. */
+export interface ReadSettings extends ReadLimits {
+  readonly decoding: BodyDecoding;
+}
+
+/** What holds where a caller gives no options. */
+export function defaultSettings(maxBodyBytes: number): ReadSettings {
+  return {
+    section: { bytes: 64 * 1024, fields: 128 },
+    maxBodyBytes,
+    timeout: Number.POSITIVE_INFINITY,
+    keepFields: false,
+    decoding: "json",
+  };
+}
+
+/** The settings that a caller's options ask for, or the text of what is wrong with them. */
+export function readOptions(options: unknown, defaults: ReadSettings): ReadSettings | string {
+  if (options === undefined) return defaults;
+  try {
+    if (!isJsonObject(options)) return "options must be an object";
+    const {
+      max_header_bytes: bytes = defaults.section.bytes,
+      max_headers: fields = defaults.section.fields,
+      max_body_bytes: maxBodyBytes = defaults.maxBodyBytes,
+      timeout_ms = null,
+      decode_body: decoding = "json",
+      raw_headers: keepFields = false,
+    } = options;
+    const timeout = timeoutFrom(timeout_ms);
+    if (!isCount(bytes)) return "'max_header_bytes' must be a non-negative integer";
+    if (!isCount(fields)) return "'max_headers' must be a non-negative integer";
+    if (!isCount(maxBodyBytes)) return "'max_body_bytes' must be a non-negative integer";
+    if (timeout === undefined) return INVALID_TIMEOUT;
+    if (!isDecoding(decoding)) return INVALID_DECODING;
+    if (typeof keepFields !== "boolean") return "'raw_headers' must be a boolean";
+    return {
+      section: { bytes, fields },
+      maxBodyBytes: Math.min(maxBodyBytes, mostDecodable(decoding)),
+      timeout,
+      keepFields,
+      decoding,
+    };
+  } catch (thrown) {
+    // A getter or a proxy's trap.
+    return `options cannot be read: ${errorText(thrown)}`;
+  }
+}
+
+export const INVALID_DECODING = "'decode_body' must be 'json', 'text' or 'base64'";
+
+export function isDecoding(value: unknown): value is BodyDecoding {
+  return value === "json" || value === "text" || value === "base64";
+}
+
+/**
+ * How many bytes of a body can become a value: the engine has a longest string (512 MiB in V8), and throws past it. This
+ * is also below what node:zlib and Buffer take as a size.
+ */
+export function mostDecodable(decoding: BodyDecoding): number {
+  const { MAX_STRING_LENGTH } = constants;
+  return decoding === "base64" ? Math.floor(MAX_STRING_LENGTH / 4) * 3 : MAX_STRING_LENGTH;
+}
+
+export function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}

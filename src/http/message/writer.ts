@@ -1,0 +1,50 @@
+/**
+ * Whole messages onto a transport. What a non-blocking transport (or one whose write timed out) did not take of
+ * a message stays here, so that the message can be finished and is never cut short by the next one.
+ */
+import type { Transport } from "../../engine/transport.ts";
+
+export class MessageWriter {
+  readonly #transport: Transport;
+  /** Bytes still to be sent of the message that `#owner` stands for. */
+  #rest: Buffer | undefined;
+  #owner: unknown;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  /**
+   * Whether a message of this owner was begun: then `finish` sends its rest, and sending it anew would be wrong.
+   */
+  hasBegun(owner: unknown): boolean {
+    return this.#rest !== undefined && this.#owner === owner;
+  }
+
+  /** Sends what is left of a message that was begun. 0, or the transport's failure: call it again later. */
+  finish(deadline = Number.POSITIVE_INFINITY): number {
+    while (this.#rest !== undefined) {
+      const count = this.#transport.send(this.#rest, this.#rest.length, deadline);
+      if (count < 0) return count;
+      this.#rest = count === this.#rest.length ? undefined : this.#rest.subarray(count);
+    }
+    this.#owner = undefined;
+    return 0;
+  }
+
+  /**
+   * Sends the first `length` of `bytes`: 0, or the transport's failure. When part of it had gone out by then, the
+   * rest is kept for `finish`, under the owner's name.
+   */
+  send(bytes: Buffer, length: number, owner: unknown, deadline = Number.POSITIVE_INFINITY): number {
+    const sent = this.#transport.send(bytes, length, deadline);
+    if (sent === length) return 0;
+    if (sent < 0) return sent;
+    this.#rest = bytes.subarray(sent, length);
+    this.#owner = owner;
+    const failure = this.finish(deadline);
+    // A copy: the buffer may serve the next message of another stream.
+    if (this.#rest !== undefined) this.#rest = Buffer.from(this.#rest);
+    return failure;
+  }
+}

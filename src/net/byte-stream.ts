@@ -1,0 +1,627 @@
+import { isUint8Array } from "node:util/types";
+import { Result } from "true-myth/result";
+import type { Unit } from "true-myth/unit";
+import {
+  type Bytes,
+  byteLength,
+  INVALID_TIMEOUT,
+  isSize,
+  timeoutFrom,
+  timeoutTo,
+  toBytes,
+} from "../arguments.ts";
+import { copyOut, enlarge, inPlace, receiveRoom, scratch, takeReceived } from "../engine/buffers.ts";
+import { HeldBytes } from "../engine/pushback.ts";
+import { sendAll, type Transport } from "../engine/transport.ts";
+import { failed } from "../error.ts";
+
+/** The key under which a public stream keeps its transport: for http and the poller, not for users. */
+export const TRANSPORT: unique symbol = Symbol("std-net transport");
+
+/** How the errors of one kind of stream begin. */
+export interface Wording {
+  readonly invalid: string;
+  readonly read: string;
+  readonly write: string;
+  readonly setNonblocking: string;
+  readonly localAddr: string;
+  readonly peerAddr: string;
+}
+
+export function wording(kind: string, invalid: string): Wording {
+  return {
+    invalid,
+    read: `${kind} read failed: `,
+    write: `${kind} write failed: `,
+    setNonblocking: `${kind} set_nonblocking failed: `,
+    localAddr: `${kind} local_addr failed: `,
+    peerAddr: `${kind} peer_addr failed: `,
+  };
+}
+
+const FOREVER = Number.POSITIVE_INFINITY;
+
+/** How much of the stream `read_until` looks at first: more than most lines, and quickly copied. */
+const FIRST_LOOK = 4096;
+const DEFAULT_UNTIL_LIMIT = 64 * 1024;
+
+/**
+ * What TCP, Unix and TLS streams have in common: bytes in order, both ways. Errors are quoted as a TcpStream words them; those
+ * of the others have their own name in place of `tcp`.
+ */
+export abstract class ByteStream<T extends Transport = Transport> {
+  /** @internal */
+  readonly [TRANSPORT]: T;
+  readonly #wording: Wording;
+
+  /** @internal */
+  constructor(transport: T, words: Wording) {
+    this[TRANSPORT] = transport;
+    this.#wording = words;
+  }
+
+  /**
+   * Reads up to `size` bytes: as many as have come, and at least one.
+   *
+   * Blocks until a byte has come or the peer has ended the stream.
+   *
+   * @param size the most to read, in bytes: a positive integer. A large one costs nothing by itself.
+   * @returns the bytes; an empty Buffer is end of stream. Errors: `invalid tcp stream` after `close`,
+   * `invalid buffer size`, and `tcp read failed: ` with the system's reason (`EAGAIN` in non-blocking mode when
+   * nothing has come). Source: recv(2).
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const client = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * const server = listener.accept().unwrapOrElse(fail);
+   * client.write("hello");
+   * const bytes = server.read(1024).unwrapOrElse(fail);
+   * console.log(bytes[0], bytes.toString()); // 104 hello
+   * client.close();
+   * console.log(server.read(1024).unwrapOrElse(fail).length); // 0, the end of the stream
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  read(size: number): Result<Buffer, string> {
+    const transport = this[TRANSPORT];
+    if (!transport.open) return Result.err(this.#wording.invalid);
+    if (!isSize(size)) return Result.err("invalid buffer size");
+    const target = receiveRoom(size);
+    const count = transport.receive(target, Math.min(size, target.length), Number.POSITIVE_INFINITY);
+    if (count < 0) return failed(this.#wording.read, transport.reason(count));
+    return Result.ok(takeReceived(target, count));
+  }
+
+  /**
+   * Reads into the caller's own memory, without a copy: as many bytes as have come and fit, and at least one.
+   *
+   * Blocks until a byte has come or the peer has ended the stream.
+   *
+   * @param buffer where the bytes go, from its start; not of length 0
+   * @returns the number of bytes; 0 is end of stream. Errors: `invalid tcp stream` after `close`, `expected Uint8Array`,
+   * `invalid buffer size` for an empty one, and `tcp read failed: ` with the system's reason. Source: recv(2).
+   *
+   * @example
+   * ```ts
+   * import { UnixStream } from "std-net";
+   *
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * near.write_all("hello");
+   * near.close();
+   * const buffer = Buffer.alloc(64 * 1024); // one for all reads
+   * for (;;) {
+   *   const count = far.read_into(buffer).unwrapOrElse(fail);
+   *   if (count === 0) break;
+   *   console.log(buffer.toString("utf8", 0, count)); // hello
+   * }
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  read_into(buffer: Uint8Array): Result<number, string> {
+    const transport = this[TRANSPORT];
+    if (!transport.open) return Result.err(this.#wording.invalid);
+    if (!isUint8Array(buffer)) return Result.err("expected Uint8Array");
+    const length = byteLength(buffer);
+    if (length === 0) return Result.err("invalid buffer size");
+    const count = transport.receive(buffer, length, FOREVER);
+    if (count < 0) return failed(this.#wording.read, transport.reason(count));
+    return Result.ok(count);
+  }
+
+  /**
+   * Reads exactly `size` bytes.
+   *
+   * Blocks until all of them have come. After an error none is lost: what had come is there for the next read.
+   *
+   * @param size the number of bytes: a positive integer
+   * @returns the bytes. Errors: `invalid tcp stream` after `close`, `invalid buffer size`; `tcp read failed: ` with
+   * `failed to fill whole buffer` when the stream ends before, or the system's reason (`EAGAIN` past the read
+   * timeout, which counts for each wait). Source: recv(2).
+   *
+   * @example
+   * ```ts
+   * import { UnixStream } from "std-net";
+   *
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * near.write_all([0, 5, 104, 101, 108, 108, 111]); // a length of two bytes, then as many bytes
+   * const length = far.read_exact(2).unwrapOrElse(fail).readUInt16BE();
+   * console.log(far.read_exact(length).unwrapOrElse(fail).toString()); // hello
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  read_exact(size: number): Result<Buffer, string> {
+    if (!this[TRANSPORT].open) return Result.err(this.#wording.invalid);
+    if (!isSize(size)) return Result.err("invalid buffer size");
+    return this.#gather(size, true);
+  }
+
+  /**
+   * Reads everything until the peer ends the stream.
+   *
+   * Blocks until then. After an error nothing is lost: what had come is there for the next read.
+   *
+   * @param limit the most to read, in bytes; none when left out
+   * @returns the bytes, perhaps none. Errors: `invalid tcp stream` after `close`, `invalid buffer size` for a limit that is
+   * no positive integer; `tcp read failed: ` with `more than N bytes before the end of the stream`, or the system's
+   * reason (`EAGAIN` past the read timeout, which counts for each wait). Source: recv(2).
+   *
+   * @example
+   * ```ts
+   * import { UnixStream } from "std-net";
+   *
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * near.write_all("all that there is");
+   * near.shutdown("write");
+   * const few = far.read_to_end(3);
+   * if (few.isErr) console.log(few.error); // unix read failed: more than 3 bytes before the end of the stream
+   * console.log(far.read_to_end().unwrapOrElse(fail).toString()); // all that there is
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  read_to_end(limit?: number): Result<Buffer, string> {
+    if (!this[TRANSPORT].open) return Result.err(this.#wording.invalid);
+    if (limit !== undefined && !isSize(limit)) return Result.err("invalid buffer size");
+    return this.#gather(limit ?? Number.MAX_SAFE_INTEGER, false);
+  }
+
+  /** Receives until `size` bytes are there, or (when they need not be all) the end of the stream. */
+  #gather(size: number, all: boolean): Result<Buffer, string> {
+    const transport = this[TRANSPORT];
+    const shared = scratch(Math.min(size, 64 * 1024));
+    // What an earlier try gave back is copied, unless it is much: then this one goes on where that one was.
+    const before = transport.heldLength;
+    const held = transport.takeHeld(64 * 1024, size);
+    let buffer = held?.memory ?? shared;
+    let used = held?.length ?? 0;
+    let problem = "";
+    let wouldBlock = false;
+    while (used < size) {
+      if (used === buffer.length) {
+        const larger = enlarge(buffer, size);
+        if (larger === null) {
+          problem = "out of memory";
+          break;
+        }
+        buffer = larger;
+      }
+      const most = Math.min(size, buffer.length) - used;
+      const count = transport.receive(used === 0 ? buffer : buffer.subarray(used), most, FOREVER);
+      if (count < 0) {
+        problem = transport.reason(count);
+        wouldBlock = transport.wouldBlock(count);
+      } else if (count === 0 && all) problem = "failed to fill whole buffer";
+      if (count <= 0) break;
+      used += count;
+    }
+    if (problem === "" && used === size && !all) {
+      // One look further: it is an error only when there is more.
+      const count = transport.peek(Buffer.allocUnsafeSlow(1), 1, FOREVER);
+      if (count < 0) {
+        problem = transport.reason(count);
+        wouldBlock = transport.wouldBlock(count);
+      } else if (count > 0) problem = `more than ${size} bytes before the end of the stream`;
+    }
+    if (problem === "") {
+      // A buffer of this call's own that is mostly full need not be copied.
+      const own = buffer !== shared && 2 * used >= buffer.length;
+      return Result.ok(own ? buffer.subarray(0, used) : copyOut(buffer, used));
+    }
+    if (used > 0) {
+      const tooFew = wouldBlock && used === before;
+      transport.hold(
+        buffer === shared
+          ? HeldBytes.copyOf(buffer.subarray(0, used), tooFew)
+          : new HeldBytes(buffer, used, tooFew),
+      );
+    }
+    return failed(this.#wording.read, problem);
+  }
+
+  /**
+   * Reads up to and with a delimiter, and not a byte more: a line of a text protocol, say.
+   *
+   * Blocks until the delimiter has come. After an error nothing is lost: all that had come is there for the next read.
+   *
+   * @param delimiter what ends it: `"\r\n"`, for instance; not empty
+   * @param limit the most to read, delimiter included, in bytes: 65536 when left out
+   * @returns the bytes, the delimiter at their end. Errors: `invalid tcp stream` after `close`; `expected list of ints`, `bytes
+   * list must contain ints`, `byte value out of range` and `delimiter must not be empty`; `invalid buffer size` for a
+   * limit that is no positive integer; `tcp read failed: ` with `no delimiter within N bytes`, `end of stream before the
+   * delimiter`, or the system's reason (`EAGAIN` past the read timeout, which counts for each wait). Source: recv(2), MSG_PEEK.
+   *
+   * @example
+   * ```ts
+   * import { UnixStream } from "std-net";
+   *
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * near.write_all("220 ready\r\n250 ok\r\n");
+   * console.log(far.read_until("\r\n").unwrapOrElse(fail).toString().trimEnd()); // 220 ready
+   * console.log(far.read_until("\r\n").unwrapOrElse(fail).toString().trimEnd()); // 250 ok
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  read_until(delimiter: Bytes, limit: number = DEFAULT_UNTIL_LIMIT): Result<Buffer, string> {
+    const transport = this[TRANSPORT];
+    if (!transport.open) return Result.err(this.#wording.invalid);
+    const wanted = toBytes(delimiter);
+    if (typeof wanted === "string") return Result.err(wanted);
+    const wantedLength = byteLength(wanted);
+    if (wantedLength === 0) return Result.err("delimiter must not be empty");
+    if (!isSize(limit)) return Result.err("invalid buffer size");
+
+    // The line is looked for with `peek`, so that nothing behind it is ever taken. What is before `taken` had to be
+    // taken off the stream, because the stream shows no more at a time.
+    let buffer = scratch(Math.min(limit, DEFAULT_UNTIL_LIMIT));
+    let taken = 0;
+    let searched = 0;
+    let look = FIRST_LOOK;
+    let waitedAt = -1;
+    const before = transport.heldLength;
+    let problem: string;
+    let wouldBlock = false;
+    for (;;) {
+      if (buffer.length - taken < Math.min(look, limit - taken)) {
+        const larger = enlarge(buffer, limit);
+        if (larger !== null) buffer = larger;
+        else if (taken === buffer.length) {
+          problem = "out of memory";
+          break;
+        }
+      }
+      const most = Math.min(look, limit - taken, buffer.length - taken);
+      const rest = taken === 0 ? buffer : buffer.subarray(taken);
+      const count = transport.peek(rest, most, FOREVER);
+      if (count <= 0) {
+        problem = count === 0 ? "end of stream before the delimiter" : transport.reason(count);
+        wouldBlock = count < 0 && transport.wouldBlock(count);
+        break;
+      }
+      const shown = buffer.subarray(0, taken + count);
+      const found = shown.indexOf(wanted, Math.max(0, searched - wantedLength + 1));
+      searched = shown.length;
+      let take = count;
+      if (found >= 0) {
+        take = found + wantedLength - taken;
+      } else if (shown.length === limit) {
+        problem = `no delimiter within ${limit} bytes`;
+        break;
+      } else if (count === most && most === look) {
+        look *= 4;
+        continue;
+      } else if (transport.waitBeyond !== undefined && waitedAt !== searched) {
+        waitedAt = searched;
+        const failure = transport.waitBeyond(count, FOREVER);
+        if (failure < 0) {
+          problem = transport.reason(failure);
+          wouldBlock = transport.wouldBlock(failure);
+          // Left where they are, they would make a Poller report the stream again and again, though no more has come.
+          if (transport.nonblocking) taken += Math.max(0, transport.receive(rest, count, FOREVER));
+          break;
+        }
+        continue;
+      }
+      const got = transport.receive(rest, take, FOREVER);
+      if (got <= 0) {
+        problem = got === 0 ? "end of stream before the delimiter" : transport.reason(got);
+        break;
+      }
+      taken += got;
+      if (found >= 0 && got === take) return Result.ok(copyOut(buffer, taken));
+      // Fewer than were shown: somebody else reads the same socket. What follows may be different now.
+      if (got < take) searched = 0;
+    }
+    if (taken > 0) {
+      transport.hold(HeldBytes.copyOf(buffer.subarray(0, taken), wouldBlock && taken === before));
+    }
+    return failed(this.#wording.read, problem);
+  }
+
+  /**
+   * Looks at what will be read next, up to `size` bytes, and leaves it to be read.
+   *
+   * Blocks until a byte has come or the peer has ended the stream.
+   *
+   * @param size the most to look at, in bytes: a positive integer
+   * @returns the bytes, not always all that have come; an empty Buffer is end of stream. Errors: as for `read`.
+   * Source: recv(2), MSG_PEEK.
+   *
+   * @example
+   * ```ts
+   * import { UnixStream } from "std-net";
+   *
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * near.write_all("hello");
+   * console.log(far.peek(1).unwrapOrElse(fail).toString()); // h
+   * console.log(far.read(100).unwrapOrElse(fail).toString()); // hello
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  peek(size: number): Result<Buffer, string> {
+    const transport = this[TRANSPORT];
+    if (!transport.open) return Result.err(this.#wording.invalid);
+    if (!isSize(size)) return Result.err("invalid buffer size");
+    const target = scratch(size);
+    const count = transport.peek(target, Math.min(size, target.length), FOREVER);
+    if (count < 0) return failed(this.#wording.read, transport.reason(count));
+    return Result.ok(copyOut(target, count));
+  }
+
+  /**
+   * Sends bytes: as many as the system takes, which can be fewer than were given.
+   *
+   * Blocks while the system's send buffer is full.
+   *
+   * @param data a Uint8Array, a list of integers 0..255, or a string that is sent as UTF-8
+   * @returns the number of bytes taken. Errors: `invalid tcp stream` after `close`; `expected list of ints`, `bytes
+   * list must contain ints`, `byte value out of range` for what is no bytes; `tcp write failed: ` with the system's
+   * reason (`EPIPE` or `ECONNRESET` when the peer has gone). Source: send(2).
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * console.log(stream.write("Grüße").unwrapOrElse(fail)); // 7, for it goes out as UTF-8
+   * console.log(stream.write([0, 127, 255]).unwrapOrElse(fail)); // 3
+   * const wrong = stream.write([256]);
+   * if (wrong.isErr) console.log(wrong.error); // byte value out of range
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  write(data: Bytes): Result<number, string> {
+    const transport = this[TRANSPORT];
+    if (!transport.open) return Result.err(this.#wording.invalid);
+    const bytes = toBytes(data);
+    if (typeof bytes === "string") return Result.err(bytes);
+    const length = byteLength(bytes);
+    const count = transport.send(inPlace(bytes, length), length, Number.POSITIVE_INFINITY);
+    if (count < 0) return failed(this.#wording.write, transport.reason(count));
+    return Result.ok(count);
+  }
+
+  /**
+   * Sends bytes, all of them.
+   *
+   * Blocks while the system's send buffer is full. After an error, some of them may have been sent.
+   *
+   * @param data as for `write`
+   * @returns Errors: as for `write` (`EAGAIN` past the write timeout, which counts for each wait). Source: send(2).
+   *
+   * @example
+   * ```ts
+   * import { UnixStream } from "std-net";
+   *
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * near.write_all(Buffer.from("the whole message\n")).unwrapOrElse(fail);
+   * console.log(far.read_until("\n").unwrapOrElse(fail).length); // 18
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  write_all(data: Bytes): Result<Unit, string> {
+    const transport = this[TRANSPORT];
+    if (!transport.open) return Result.err(this.#wording.invalid);
+    const bytes = toBytes(data);
+    if (typeof bytes === "string") return Result.err(bytes);
+    const length = byteLength(bytes);
+    const failure = sendAll(transport, inPlace(bytes, length), length, FOREVER);
+    if (failure < 0) return failed(this.#wording.write, transport.reason(failure));
+    return Result.ok();
+  }
+
+  /**
+   * Sets how long a single wait to receive may last; past it, the call is an `EAGAIN` error. Does not block.
+   *
+   * @param ms milliseconds, more than 0; null for no timeout
+   * @returns Errors: `invalid tcp stream` after `close`, `timeout must be a positive number`. Source: socket(7), SO_RCVTIMEO.
+   *
+   * @example
+   * ```ts
+   * import { error_code, UnixStream } from "std-net";
+   *
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * near.set_read_timeout(50).unwrapOrElse(fail);
+   * const answer = near.read(1024); // nobody writes
+   * if (answer.isErr) console.log(error_code(answer.error)); // EAGAIN
+   * far.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  set_read_timeout(ms: number | null): Result<Unit, string> {
+    const transport = this[TRANSPORT];
+    if (!transport.open) return Result.err(this.#wording.invalid);
+    const timeout = timeoutFrom(ms);
+    if (timeout === undefined) return Result.err(INVALID_TIMEOUT);
+    transport.readTimeout = timeout;
+    return Result.ok();
+  }
+
+  /**
+   * The read timeout in milliseconds; null, the default, is none. Does not block.
+   *
+   * @returns Errors: `invalid tcp stream` after `close`. Source: socket(7), SO_RCVTIMEO.
+   *
+   * @example
+   * ```ts
+   * import { UnixStream } from "std-net";
+   *
+   * const [stream] = UnixStream.pair().unwrapOrElse(fail);
+   * console.log(stream.read_timeout().unwrapOrElse(fail)); // null
+   * stream.set_read_timeout(1500);
+   * console.log(stream.read_timeout().unwrapOrElse(fail)); // 1500
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  read_timeout(): Result<number | null, string> {
+    const transport = this[TRANSPORT];
+    if (!transport.open) return Result.err(this.#wording.invalid);
+    return Result.ok(timeoutTo(transport.readTimeout));
+  }
+
+  /**
+   * Sets how long a single wait to send may last; past it, the call is an `EAGAIN` error. Does not block.
+   *
+   * @param ms milliseconds, more than 0; null for no timeout
+   * @returns Errors: `invalid tcp stream` after `close`, `timeout must be a positive number`. Source: socket(7), SO_SNDTIMEO.
+   *
+   * @example
+   * ```ts
+   * import { error_code, UnixStream } from "std-net";
+   *
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * near.set_write_timeout(50).unwrapOrElse(fail);
+   * const sent = near.write_all(Buffer.alloc(16 * 1024 * 1024)); // nobody reads
+   * if (sent.isErr) console.log(error_code(sent.error)); // EAGAIN
+   * far.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  set_write_timeout(ms: number | null): Result<Unit, string> {
+    const transport = this[TRANSPORT];
+    if (!transport.open) return Result.err(this.#wording.invalid);
+    const timeout = timeoutFrom(ms);
+    if (timeout === undefined) return Result.err(INVALID_TIMEOUT);
+    transport.writeTimeout = timeout;
+    return Result.ok();
+  }
+
+  /**
+   * The write timeout in milliseconds; null, the default, is none. Does not block.
+   *
+   * @returns Errors: `invalid tcp stream` after `close`. Source: socket(7), SO_SNDTIMEO.
+   *
+   * @example
+   * ```ts
+   * import { UnixStream } from "std-net";
+   *
+   * const [stream] = UnixStream.pair().unwrapOrElse(fail);
+   * stream.set_write_timeout(1500);
+   * console.log(stream.write_timeout().unwrapOrElse(fail)); // 1500
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  write_timeout(): Result<number | null, string> {
+    const transport = this[TRANSPORT];
+    if (!transport.open) return Result.err(this.#wording.invalid);
+    return Result.ok(timeoutTo(transport.writeTimeout));
+  }
+
+  /**
+   * Closes the stream and gives its descriptor back. Never fails; a second call does nothing.
+   *
+   * Does not block: what was written goes out in the background (save with `set_linger`). Source: close(2).
+   *
+   * @example
+   * ```ts
+   * import { UnixStream } from "std-net";
+   *
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * near.close();
+   * console.log(far.read(100).unwrapOrElse(fail).length); // 0, the end of the stream
+   * const late = near.write("too late");
+   * if (late.isErr) console.log(late.error); // invalid unix stream
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  close(): void {
+    this[TRANSPORT].close();
+  }
+
+  /**
+   * Closes the stream: what `using stream = ...` calls at the end of the block. Does not block. Source: ECMAScript's
+   * explicit resource management.
+   *
+   * @example
+   * ```ts
+   * import { UnixStream } from "std-net";
+   *
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * {
+   *   using stream = near;
+   *   stream.write_all("hello");
+   * } // closed here, however the block was left
+   * console.log(far.read_to_end().unwrapOrElse(fail).toString()); // hello
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /**
+   * Turns non-blocking mode on or off. In it, a call that would wait gives an `EAGAIN` error at once. Does not block.
+   *
+   * @param enabled true, or false, the default
+   * @returns Errors: `invalid tcp stream` after `close`, `expected bool`, `tcp set_nonblocking failed: ` with the
+   * system's reason. Source: fcntl(2), O_NONBLOCK.
+   *
+   * @example
+   * ```ts
+   * import { error_code, UnixStream } from "std-net";
+   *
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * far.set_nonblocking(true).unwrapOrElse(fail);
+   * const nothing = far.read(100);
+   * if (nothing.isErr) console.log(error_code(nothing.error)); // EAGAIN
+   * near.write("hello");
+   * console.log(far.read(100).unwrapOrElse(fail).toString()); // hello
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  set_nonblocking(enabled: boolean): Result<Unit, string> {
+    const transport = this[TRANSPORT];
+    if (!transport.open) return Result.err(this.#wording.invalid);
+    if (typeof enabled !== "boolean") return Result.err("expected bool");
+    const failure = transport.setNonblocking(enabled);
+    if (failure < 0) return failed(this.#wording.setNonblocking, transport.reason(failure));
+    return Result.ok();
+  }
+}
+
+/** The transport of a stream of this library; undefined for everything else. */
+export function transportOf(value: unknown): Transport | undefined {
+  try {
+    return value instanceof ByteStream ? value[TRANSPORT] : undefined;
+  } catch {
+    // A proxy's trap threw.
+    return undefined;
+  }
+}

@@ -1,0 +1,388 @@
+import { Result } from "true-myth/result";
+import type { Unit } from "true-myth/unit";
+import { addressText } from "../address.ts";
+import { type Bytes, byteLength, isSize, toBytes } from "../arguments.ts";
+import { copyOut, inPlace, scratch } from "../engine/buffers.ts";
+import type { Socket } from "../engine/socket.ts";
+import { failed } from "../error.ts";
+import { lasting } from "../sys/pinned-memory.ts";
+import { SOCKADDR_ROOM } from "../sys/structs.ts";
+import { TRANSPORT } from "./byte-stream.ts";
+import { SocketHandle } from "./socket-handle.ts";
+import { getTimeout, type Kind, memberFailed, peerAddr, setTimeout } from "./socket-members.ts";
+
+/** The socket address that a caller's text stands for, or the text of the error. */
+type Destination = (socket: Socket, text: string) => Buffer | string;
+
+// Of the thread: a datagram's sender, and the length of that address. Nobody looks at them after the call.
+const sender = lasting(Buffer.alloc(SOCKADDR_ROOM));
+const senderLength = lasting(new Uint32Array(1));
+
+/**
+ * What UDP sockets and Unix datagram sockets have in common: messages with an address on each. Errors are quoted as a
+ * UdpSocket words them; those of a UnixDatagram have `unix` in place of `udp`.
+ */
+export abstract class DatagramSocket extends SocketHandle {
+  readonly #kind: Kind;
+  readonly #destination: Destination;
+  readonly #sendFailed: string;
+  readonly #recvFailed: string;
+  // The last sender's address as the system stored it, and the text it made: most datagrams come from one peer.
+  readonly #lastSender = Buffer.alloc(SOCKADDR_ROOM);
+  #lastSenderLength = -1;
+  #lastSenderText = "";
+
+  /** @internal */
+  constructor(socket: Socket, kind: Kind, destination: Destination) {
+    super(socket, kind);
+    this.#kind = kind;
+    this.#destination = destination;
+    this.#sendFailed = `${kind.name} send failed: `;
+    this.#recvFailed = `${kind.name} recv failed: `;
+  }
+
+  /**
+   * Connects the socket: `send` goes to this address, and only what comes from there is received. It can be called
+   * again for another one. Blocks only while a name is resolved.
+   *
+   * @param addr as for `bind`
+   * @returns Errors: `invalid udp socket` after `close`, `expected string`; `udp connect failed: ` with `invalid socket
+   * address`, `invalid port value`, `failed to lookup address information: ...` or the system's reason. Source: connect(2).
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const server = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const client = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * client.connect(server.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * client.send("hello");
+   * console.log(server.recv(1500).unwrapOrElse(fail).toString()); // hello
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  connect(addr: string): Result<Unit, string> {
+    const socket = this[TRANSPORT];
+    if (!socket.open) return Result.err(this.#kind.invalid);
+    if (typeof addr !== "string") return Result.err("expected string");
+    const address = this.#destination(socket, addr);
+    if (typeof address === "string") return failed(`${this.#kind.name} connect failed: `, address);
+    const failure = socket.connectDatagrams(address);
+    return failure < 0 ? memberFailed(socket, this.#kind, "connect", failure) : Result.ok();
+  }
+
+  /**
+   * Sends one datagram. Blocks while a name is resolved, and while the send buffer (of a Unix socket: the receiver's
+   * queue) is full.
+   *
+   * @param data the payload: a Uint8Array, a list of integers 0..255, or a string that is sent as UTF-8; no bytes at
+   * all make a valid datagram
+   * @param addr where to, as for `bind`
+   * @returns the number of bytes sent. Errors: `invalid udp socket` after `close`; `expected list of ints`, `bytes list
+   * must contain ints`, `byte value out of range`, `expected string`; `udp send failed: ` with `invalid socket address`,
+   * `invalid port value`, `failed to lookup address information: ...` or the system's reason (`EMSGSIZE` for more than a
+   * datagram can hold). Source: sendto(2).
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const server = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const client = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const address = server.local_addr().unwrapOrElse(fail);
+   * console.log(client.send_to("hello", address).unwrapOrElse(fail)); // 5
+   * console.log(client.send_to([], address).unwrapOrElse(fail)); // 0, and yet a datagram
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  send_to(data: Bytes, addr: string): Result<number, string> {
+    const socket = this[TRANSPORT];
+    if (!socket.open) return Result.err(this.#kind.invalid);
+    const bytes = toBytes(data);
+    if (typeof bytes === "string") return Result.err(bytes);
+    if (typeof addr !== "string") return Result.err("expected string");
+    const destination = this.#destination(socket, addr);
+    if (typeof destination === "string") return failed(this.#sendFailed, destination);
+    const length = byteLength(bytes);
+    const count = socket.sendTo(inPlace(bytes, length), length, destination);
+    if (count < 0) return failed(this.#sendFailed, socket.reason(count));
+    return Result.ok(count);
+  }
+
+  /**
+   * Receives one datagram. Blocks until one arrives.
+   *
+   * @param size the most to take, in bytes; the rest of a longer datagram is lost
+   * @returns the payload (which may be empty) and the sender's address. Errors: `invalid udp socket` after `close`, `invalid
+   * buffer size`, `udp recv failed: ` with the system's reason (`EAGAIN` in non-blocking mode when none has come, or
+   * past the read timeout). Source: recvfrom(2).
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const server = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const client = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * client.send_to("hello", server.local_addr().unwrapOrElse(fail));
+   * const [payload, sender] = server.recv_from(1500).unwrapOrElse(fail);
+   * server.send_to(`${payload} yourself`, sender);
+   * console.log(client.recv(1500).unwrapOrElse(fail).toString()); // hello yourself
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  recv_from(size: number): Result<readonly [Buffer, string], string> {
+    return this.#receiveFrom(size, 0);
+  }
+
+  /**
+   * Looks at the next datagram and leaves it to be received. Blocks until one arrives.
+   *
+   * @param size the most to look at, in bytes
+   * @returns as `recv_from`. Errors: as for `recv_from`. Source: recvfrom(2), MSG_PEEK.
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * socket.send_to("hello", socket.local_addr().unwrapOrElse(fail));
+   * const [begin, sender] = socket.peek_from(4).unwrapOrElse(fail);
+   * console.log(begin.toString(), "from", sender); // hell from 127.0.0.1:45678
+   * console.log(socket.recv(1500).unwrapOrElse(fail).toString()); // hello
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  peek_from(size: number): Result<readonly [Buffer, string], string> {
+    const socket = this[TRANSPORT];
+    return this.#receiveFrom(size, socket.open ? socket.sys.constants.MSG_PEEK : 0);
+  }
+
+  #receiveFrom(size: number, flags: number): Result<readonly [Buffer, string], string> {
+    const socket = this[TRANSPORT];
+    if (!socket.open) return Result.err(this.#kind.invalid);
+    if (!isSize(size)) return Result.err("invalid buffer size");
+    const target = scratch(size);
+    senderLength[0] = SOCKADDR_ROOM;
+    const most = Math.min(size, target.length);
+    const count = socket.receiveFrom(target, most, flags, sender, senderLength);
+    if (count < 0) return failed(this.#recvFailed, socket.reason(count));
+    return Result.ok([copyOut(target, count), this.#senderText(socket)] as const);
+  }
+
+  #senderText(socket: Socket): string {
+    const length = senderLength[0]!;
+    if (length !== this.#lastSenderLength || !sameBytes(sender, this.#lastSender, length)) {
+      sender.copy(this.#lastSender);
+      this.#lastSenderLength = length;
+      this.#lastSenderText = addressText(socket.sys.constants, sender, length);
+    }
+    return this.#lastSenderText;
+  }
+
+  /**
+   * Sends one datagram to the peer that `connect` named. Blocks while the send buffer is full.
+   *
+   * @param data as for `send_to`
+   * @returns the number of bytes sent. Errors: as for `send_to`; a socket that is not connected gives `EDESTADDRREQ`
+   * or `ENOTCONN`, and one whose last datagram nobody wanted may give `ECONNREFUSED`. Source: send(2).
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * socket.connect(socket.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail); // to itself
+   * console.log(socket.send([1, 2, 3]).unwrapOrElse(fail)); // 3
+   * console.log(socket.recv(1500).unwrapOrElse(fail).length); // 3
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  send(data: Bytes): Result<number, string> {
+    const socket = this[TRANSPORT];
+    if (!socket.open) return Result.err(this.#kind.invalid);
+    const bytes = toBytes(data);
+    if (typeof bytes === "string") return Result.err(bytes);
+    const length = byteLength(bytes);
+    const count = socket.send(inPlace(bytes, length), length, Number.POSITIVE_INFINITY);
+    if (count < 0) return failed(this.#sendFailed, socket.reason(count));
+    return Result.ok(count);
+  }
+
+  /**
+   * Receives one datagram, without its sender: for a socket that is connected. Blocks until one arrives.
+   *
+   * @param size the most to take, in bytes; the rest of a longer datagram is lost
+   * @returns the payload, which may be empty. Errors: as for `recv_from` (`ECONNREFUSED` when the peer's host said
+   * that nobody wanted an earlier datagram). Source: recv(2).
+   *
+   * @example
+   * ```ts
+   * import { UnixDatagram } from "std-net";
+   *
+   * const [near, far] = UnixDatagram.pair().unwrapOrElse(fail);
+   * near.send("a message");
+   * near.send("another one");
+   * console.log(far.recv(1500).unwrapOrElse(fail).toString()); // a message
+   * console.log(far.recv(7).unwrapOrElse(fail).toString()); // another
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  recv(size: number): Result<Buffer, string> {
+    return this.#receive(size, false);
+  }
+
+  /**
+   * Looks at the next datagram, without its sender, and leaves it to be received. Blocks until one arrives.
+   *
+   * @param size the most to look at, in bytes
+   * @returns as `recv`. Errors: as for `recv`. Source: recv(2), MSG_PEEK.
+   *
+   * @example
+   * ```ts
+   * import { UnixDatagram } from "std-net";
+   *
+   * const [near, far] = UnixDatagram.pair().unwrapOrElse(fail);
+   * near.send("hello");
+   * console.log(far.peek(4).unwrapOrElse(fail).toString()); // hell
+   * console.log(far.recv(1500).unwrapOrElse(fail).toString()); // hello
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  peek(size: number): Result<Buffer, string> {
+    return this.#receive(size, true);
+  }
+
+  #receive(size: number, stays: boolean): Result<Buffer, string> {
+    const socket = this[TRANSPORT];
+    if (!socket.open) return Result.err(this.#kind.invalid);
+    if (!isSize(size)) return Result.err("invalid buffer size");
+    const target = scratch(size);
+    const most = Math.min(size, target.length);
+    const forever = Number.POSITIVE_INFINITY;
+    const count = stays ? socket.peek(target, most, forever) : socket.receive(target, most, forever);
+    if (count < 0) return failed(this.#recvFailed, socket.reason(count));
+    return Result.ok(copyOut(target, count));
+  }
+
+  /**
+   * The address that the socket is connected to. Does not block.
+   *
+   * @returns Errors: `invalid udp socket` after `close`; `udp peer_addr failed: ` with the system's reason (`ENOTCONN`
+   * when the socket is not connected). Source: getpeername(2).
+   *
+   * @example
+   * ```ts
+   * import { error_code, UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const none = socket.peer_addr();
+   * if (none.isErr) console.log(error_code(none.error)); // ENOTCONN
+   * socket.connect("127.0.0.1:9");
+   * console.log(socket.peer_addr().unwrapOrElse(fail)); // 127.0.0.1:9
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  peer_addr(): Result<string, string> {
+    return peerAddr(this[TRANSPORT], this.#kind);
+  }
+
+  /**
+   * Sets how long a wait for a datagram may last; past it, the call is an `EAGAIN` error. Does not block.
+   *
+   * @param ms milliseconds, more than 0; null for no timeout
+   * @returns Errors: `invalid udp socket` after `close`, `timeout must be a positive number`. Source: socket(7), SO_RCVTIMEO.
+   *
+   * @example
+   * ```ts
+   * import { error_code, UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * socket.set_read_timeout(50).unwrapOrElse(fail);
+   * const answer = socket.recv_from(1500); // nobody sends
+   * if (answer.isErr) console.log(error_code(answer.error)); // EAGAIN
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  set_read_timeout(ms: number | null): Result<Unit, string> {
+    return setTimeout(this[TRANSPORT], this.#kind, "readTimeout", ms);
+  }
+
+  /**
+   * The read timeout in milliseconds; null, the default, is none. Does not block.
+   *
+   * @returns Errors: `invalid udp socket` after `close`. Source: socket(7), SO_RCVTIMEO.
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * console.log(socket.read_timeout().unwrapOrElse(fail)); // null
+   * socket.set_read_timeout(1500);
+   * console.log(socket.read_timeout().unwrapOrElse(fail)); // 1500
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  read_timeout(): Result<number | null, string> {
+    return getTimeout(this[TRANSPORT], this.#kind, "readTimeout");
+  }
+
+  /**
+   * Sets how long a wait to send may last; past it, the call is an `EAGAIN` error. Does not block.
+   *
+   * @param ms milliseconds, more than 0; null for no timeout
+   * @returns Errors: `invalid udp socket` after `close`, `timeout must be a positive number`. Source: socket(7), SO_SNDTIMEO.
+   *
+   * @example
+   * ```ts
+   * import { error_code, UnixDatagram } from "std-net";
+   *
+   * const [near, far] = UnixDatagram.pair().unwrapOrElse(fail);
+   * near.set_write_timeout(50).unwrapOrElse(fail);
+   * let sent = near.send("hello");
+   * while (sent.isOk) sent = near.send("hello"); // until the queue of the other, who receives nothing, is full
+   * console.log(error_code(sent.error)); // EAGAIN
+   * far.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  set_write_timeout(ms: number | null): Result<Unit, string> {
+    return setTimeout(this[TRANSPORT], this.#kind, "writeTimeout", ms);
+  }
+
+  /**
+   * The write timeout in milliseconds; null, the default, is none. Does not block.
+   *
+   * @returns Errors: `invalid udp socket` after `close`. Source: socket(7), SO_SNDTIMEO.
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * socket.set_write_timeout(1500);
+   * console.log(socket.write_timeout().unwrapOrElse(fail)); // 1500
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  write_timeout(): Result<number | null, string> {
+    return getTimeout(this[TRANSPORT], this.#kind, "writeTimeout");
+  }
+}
+
+function sameBytes(a: Buffer, b: Buffer, length: number): boolean {
+  for (let index = 0; index < length; index++) if (a[index] !== b[index]) return false;
+  return true;
+}

@@ -1,0 +1,40 @@
+import { Result } from "true-myth/result";
+import { formatAddress } from "../address.ts";
+import { resolve } from "../engine/resolve.ts";
+import { networkPlatform } from "../engine/socket.ts";
+import { failed } from "../error.ts";
+import { traced } from "../trace.ts";
+
+const LOOKUP_FAILED = "lookup_host failed: ";
+
+/**
+ * All addresses of a name, in the order in which `TcpStream.connect` tries them.
+ *
+ * Blocks while the system's resolver looks.
+ *
+ * @param addr `"name:80"`; a numeric address gives itself
+ * @returns the addresses, `"127.0.0.1:80"` or `"[::1]:80"`, at least one. Errors: `expected string`; `lookup_host failed: ` with
+ * `invalid socket address`, `invalid port value` or `failed to lookup address information: ...`. Source: getaddrinfo(3).
+ *
+ * @example
+ * ```ts
+ * import { lookup_host } from "std-net";
+ *
+ * console.log(lookup_host("127.0.0.1:80").unwrapOr([])); // [ '127.0.0.1:80' ]
+ * console.log(lookup_host("localhost:80").unwrapOr([])); // such as [ '[::1]:80', '127.0.0.1:80' ]
+ * ```
+ */
+export function lookup_host(addr: string): Result<string[], string> {
+  return lookupTraced(addr);
+}
+
+const lookupTraced = traced("lookup_host", lookup);
+
+function lookup(addr: string): Result<string[], string> {
+  if (typeof addr !== "string") return Result.err("expected string");
+  const sys = networkPlatform();
+  if (typeof sys === "string") return failed(LOOKUP_FAILED, sys);
+  const addresses = resolve(sys, addr, sys.constants.SOCK_STREAM);
+  if (typeof addresses === "string") return failed(LOOKUP_FAILED, addresses);
+  return Result.ok(addresses.map((address) => formatAddress(sys.constants, address)));
+}

@@ -1,0 +1,540 @@
+import { inspect } from "node:util";
+import { Result } from "true-myth/result";
+import type { Unit } from "true-myth/unit";
+import { INVALID_TIMEOUT } from "../arguments.ts";
+import { disown, own } from "../engine/owned-descriptors.ts";
+import { networkPlatform, Socket, type Watcher } from "../engine/socket.ts";
+import type { Transport } from "../engine/transport.ts";
+import { unseenListenerWaits } from "../engine/wait/signals.ts";
+import { waitInSlices } from "../engine/wait/slices.ts";
+import { failed } from "../error.ts";
+import { monotonicTime } from "../runtime/clock.ts";
+import { type Platform, systemReason } from "../sys/index.ts";
+import { CLOSED, READABLE, type Selector, WRITABLE } from "../sys/selector.ts";
+import { ByteStream, TRANSPORT } from "./byte-stream.ts";
+import { SocketHandle } from "./socket-handle.ts";
+import type { TcpListener, TcpStream } from "./tcp.ts";
+import type { TlsStream } from "./tls.ts";
+import type { UdpSocket } from "./udp.ts";
+import type { UnixDatagram, UnixListener, UnixStream } from "./unix.ts";
+
+/** What a {@link Poller} can wait for. */
+export type Pollable =
+  | TcpStream
+  | TcpListener
+  | UdpSocket
+  | UnixStream
+  | UnixListener
+  | UnixDatagram
+  | TlsStream;
+
+/**
+ * What to wait for with one socket. What is left out is not waited for.
+ *
+ * @example
+ * ```ts
+ * import { type Interest, Poller, UdpSocket } from "std-net";
+ *
+ * const interest: Interest = { readable: true }; // and not whether it could send
+ * const poller = Poller.create().unwrapOrElse(fail);
+ * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+ * poller.add(socket, interest).unwrapOrElse(fail);
+ * console.log(poller.wait(0).unwrapOrElse(fail).length); // 0
+ *
+ * function fail(error: string): never { throw new Error(error); }
+ * ```
+ */
+export interface Interest {
+  /** There is something to read, to receive or to accept, or the end of the stream. False when left out. */
+  readonly readable?: boolean;
+  /** There is room to write. False when left out. */
+  readonly writable?: boolean;
+}
+
+/**
+ * What has happened to one socket.
+ *
+ * @example
+ * ```ts
+ * import { Poller, UnixStream } from "std-net";
+ *
+ * const poller = Poller.create().unwrapOrElse(fail);
+ * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+ * poller.add(far, { readable: true }, 7);
+ * near.close();
+ * const [event] = poller.wait(1000).unwrapOrElse(fail);
+ * console.log(event?.key, event?.readable, event?.closed); // 7 true true
+ *
+ * function fail(error: string): never { throw new Error(error); }
+ * ```
+ */
+export interface PollEvent {
+  /** The very object that was added. */
+  readonly socket: Pollable;
+  /** What was given to `add`; undefined where nothing was. */
+  readonly key: unknown;
+  /** A read would not wait: there is data, or the end of the stream, or an error. */
+  readonly readable: boolean;
+  /** A write would not wait: there is room, or an error. */
+  readonly writable: boolean;
+  /** The peer has ended its side of the connection, or the connection is broken. What came before can still be read. */
+  readonly closed: boolean;
+}
+
+const INVALID = "invalid poller";
+
+interface Registration {
+  readonly object: Pollable;
+  readonly transport: Transport;
+  readonly socket: Socket;
+  readonly key: unknown;
+  readonly token: number;
+  interest: number;
+  /** The last wait that found it with `pending` bytes, and the place of its event there. */
+  pendingIn: number;
+  place: number;
+}
+
+/** A selector with the system that it belongs to. */
+class OpenSelector {
+  readonly sys: Platform;
+  readonly selector: Selector;
+
+  constructor(sys: Platform, selector: Selector) {
+    this.sys = sys;
+    this.selector = selector;
+  }
+}
+
+function closeSelector(selector: Selector): void {
+  if (selector.descriptor >= 0) disown(selector.descriptor);
+  selector.close();
+}
+
+const selectors = new FinalizationRegistry<Selector>(closeSelector);
+
+/**
+ * Waits for many sockets at once: with `set_nonblocking(true)` on each, one thread serves thousands of connections.
+ * epoll(7) on Linux, kqueue(2) on macOS, poll(2) elsewhere, and with the environment variable STD_NET_POLLER=poll.
+ *
+ * It is level-triggered: a socket is reported again and again for as long as it is ready. A socket that is closed or
+ * given away (`into_fd`) drops out by itself; one that is registered is kept alive. What a `read_exact`, `read_to_end`,
+ * `read_until` or `http.read_response` gave back because it was too little counts as ready; when the next try finds no
+ * more, then only once more has come.
+ *
+ * @example
+ * ```ts
+ * import { Poller, UdpSocket } from "std-net";
+ *
+ * const poller = Poller.create().unwrapOrElse(fail);
+ * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+ * poller.add(socket, { readable: true }, "my socket");
+ * socket.send_to("hello", socket.local_addr().unwrapOrElse(fail));
+ * for (const event of poller.wait(1000).unwrapOrElse(fail)) {
+ *   if (event.socket !== socket) continue;
+ *   console.log(event.key, "got", socket.recv(100).unwrapOrElse(fail).toString()); // my socket got hello
+ * }
+ * poller.close();
+ * socket.close();
+ *
+ * function fail(error: string): never { throw new Error(error); }
+ * ```
+ */
+export class Poller {
+  /** Null once it is closed. */
+  #opened: OpenSelector | null;
+  readonly #registrations = new Map<Socket, Registration>();
+  readonly #byToken = new Map<number, Registration>();
+  /** Those that may have bytes which the kernel does not know of: decrypted, or given back. */
+  readonly #maybePending = new Set<Registration>();
+  #nextToken = 1;
+  #waits = 0;
+  readonly #watcher: Watcher;
+
+  /** @internal */
+  constructor(opened: OpenSelector) {
+    this.#opened = opened instanceof OpenSelector ? opened : null;
+    if (this.#opened !== null) {
+      selectors.register(this, this.#opened.selector, this);
+      if (this.#opened.selector.descriptor >= 0) own(this.#opened.selector.descriptor);
+    }
+    // The sockets know the watcher, but must not keep the poller alive.
+    const weak = new WeakRef(this);
+    this.#watcher = {
+      beforeEnd(socket) {
+        const poller = weak.deref();
+        if (poller !== undefined) poller.#forget(socket);
+      },
+      maybePending(socket) {
+        const poller = weak.deref();
+        if (poller !== undefined) poller.#notePending(socket);
+      },
+    };
+  }
+
+  /**
+   * A poller that waits for nothing yet. Does not block.
+   *
+   * @returns Errors: `poller create failed: ` with the system's reason (`EMFILE`). Source: epoll_create1(2).
+   *
+   * @example
+   * ```ts
+   * import { Poller } from "std-net";
+   *
+   * const poller = Poller.create().unwrapOrElse(fail);
+   * console.log(poller.wait(10).unwrapOrElse(fail).length); // 0, for there is nothing to wait for
+   * poller.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  static create(): Result<Poller, string> {
+    const sys = networkPlatform();
+    if (typeof sys === "string") return failed("poller create failed: ", sys);
+    const selector = sys.selector(process.env.STD_NET_POLLER === "poll");
+    if (typeof selector === "number") return failed("poller create failed: ", systemReason(sys, -selector));
+    return Result.ok(new Poller(new OpenSelector(sys, selector)));
+  }
+
+  /**
+   * Registers a socket. Does not block.
+   *
+   * @param socket a TcpStream, TcpListener, UdpSocket, UnixStream, UnixListener, UnixDatagram or TlsStream
+   * @param interest what to wait for
+   * @param key anything: it comes with each event
+   * @returns Errors: `invalid poller` after `close`; `expected socket`, `expected interest`, `expected bool`; `poller add
+   * failed: ` with the system's reason: `EEXIST` for a socket that is registered here already, `EBADF` for one that is closed,
+   * `ENOSPC`. Source: epoll_ctl(2).
+   *
+   * @example
+   * ```ts
+   * import { error_code, Poller, TcpListener } from "std-net";
+   *
+   * const poller = Poller.create().unwrapOrElse(fail);
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * poller.add(listener, { readable: true }, "the door").unwrapOrElse(fail); // readable: somebody has connected
+   * const twice = poller.add(listener, { readable: true });
+   * if (twice.isErr) console.log(error_code(twice.error)); // EEXIST
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  add(socket: Pollable, interest: Interest, key?: unknown): Result<Unit, string> {
+    // First of all, because its getters may run anything: close the socket, or this poller.
+    const wanted = flagsOf(interest);
+    const found = this.#find(socket, "add");
+    if (typeof found === "string") return Result.err(found);
+    if (typeof wanted === "string") return Result.err(wanted);
+    const { selector, below, transport, registration } = found;
+    const { EEXIST } = below.sys.constants;
+    if (registration !== undefined) return this.#failed("add", below.sys, -EEXIST);
+    const token = this.#nextToken++;
+    const failure = selector.add(below.descriptor, token, wanted);
+    if (failure < 0) return this.#failed("add", below.sys, failure);
+    const made: Registration = {
+      object: socket,
+      transport,
+      socket: below,
+      key,
+      token,
+      interest: wanted,
+      pendingIn: 0,
+      place: 0,
+    };
+    this.#registrations.set(below, made);
+    this.#byToken.set(token, made);
+    if (transport.pending() > 0) this.#maybePending.add(made);
+    below.watch(this.#watcher);
+    return Result.ok();
+  }
+
+  /**
+   * Changes what to wait for with a socket that is registered. Does not block.
+   *
+   * @param socket one that was given to `add`
+   * @param interest what to wait for from now on, in place of what was said before
+   * @returns Errors: `invalid poller` after `close`; `expected socket`, `expected interest`, `expected bool`; `poller modify
+   * failed: ` with `ENOENT` for a socket that is not registered here, `EBADF` for one that is closed. Source: epoll_ctl(2).
+   *
+   * @example
+   * ```ts
+   * import { Poller, UnixStream } from "std-net";
+   *
+   * const poller = Poller.create().unwrapOrElse(fail);
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * poller.add(near, { readable: true });
+   * console.log(poller.wait(0).unwrapOrElse(fail).length); // 0
+   * poller.modify(near, { readable: true, writable: true }).unwrapOrElse(fail); // something is to be sent
+   * console.log(poller.wait(0).unwrapOrElse(fail)[0]?.writable); // true
+   * far.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  modify(socket: Pollable, interest: Interest): Result<Unit, string> {
+    const wanted = flagsOf(interest);
+    const found = this.#find(socket, "modify");
+    if (typeof found === "string") return Result.err(found);
+    if (typeof wanted === "string") return Result.err(wanted);
+    const { selector, below, registration } = found;
+    if (registration === undefined) return this.#failed("modify", below.sys, -below.sys.constants.ENOENT);
+    const failure = selector.modify(below.descriptor, registration.token, wanted, registration.interest);
+    if (failure < 0) return this.#failed("modify", below.sys, failure);
+    registration.interest = wanted;
+    return Result.ok();
+  }
+
+  /**
+   * Waits no longer for a socket. It stays open. Does not block.
+   *
+   * @param socket one that was given to `add`
+   * @returns Errors: `invalid poller` after `close`; `expected socket`; `poller remove failed: ` with `ENOENT` for a socket that
+   * is not registered here, `EBADF` for one that is closed. Source: epoll_ctl(2).
+   *
+   * @example
+   * ```ts
+   * import { Poller, UnixStream } from "std-net";
+   *
+   * const poller = Poller.create().unwrapOrElse(fail);
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * poller.add(far, { readable: true });
+   * near.write("hello");
+   * console.log(poller.wait(1000).unwrapOrElse(fail).length); // 1
+   * poller.remove(far).unwrapOrElse(fail);
+   * console.log(poller.wait(0).unwrapOrElse(fail).length); // 0
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  remove(socket: Pollable): Result<Unit, string> {
+    const found = this.#find(socket, "remove");
+    if (typeof found === "string") return Result.err(found);
+    const { below, registration } = found;
+    if (registration === undefined) return this.#failed("remove", below.sys, -below.sys.constants.ENOENT);
+    below.unwatch(this.#watcher);
+    this.#forget(below);
+    return Result.ok();
+  }
+
+  /**
+   * Waits until at least one socket is ready. Blocks until then, or until the time is over, or a signal's listener waits
+   * for the event loop.
+   *
+   * @param ms milliseconds; 0 only looks, null waits for ever
+   * @returns one event for each socket that is ready, at most 1024 of them (the rest come with the next wait); none when
+   * the time is over. Errors: `invalid poller` after `close`; `timeout must be a positive number`; `poller wait failed: ` with the
+   * system's reason (`EINTR`). Source: epoll_wait(2).
+   *
+   * @example
+   * ```ts
+   * import { Poller, UnixStream } from "std-net";
+   *
+   * const poller = Poller.create().unwrapOrElse(fail);
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * poller.add(near, { readable: true }, "near");
+   * poller.add(far, { readable: true }, "far");
+   * near.write("hello");
+   * for (const { key, socket, readable } of poller.wait(1000).unwrapOrElse(fail)) {
+   *   if (readable) console.log(key, socket === far); // far true
+   * }
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  wait(ms: number | null): Result<PollEvent[], string> {
+    if (this.#opened === null) return Result.err(INVALID);
+    const { sys, selector } = this.#opened;
+    if (ms !== null && !(typeof ms === "number" && ms >= 0)) return Result.err(INVALID_TIMEOUT);
+    // Under load no wait ever begins that a signal could interrupt.
+    if (ms !== 0 && unseenListenerWaits()) return this.#failed("wait", sys, -sys.constants.EINTR);
+    this.#waits++;
+    const events: PollEvent[] = [];
+    for (const registration of this.#maybePending) this.#reportPending(registration, events);
+    // Whoever has bytes that the kernel does not know of is ready now; the others are only looked at.
+    const limit = events.length > 0 ? 0 : ms === null ? Number.POSITIVE_INFINITY : monotonicTime() + ms;
+    const count = waitInSlices(sys, limit, (milliseconds) =>
+      selector.wait(milliseconds, (token, flags) => this.#report(token, flags, events)),
+    );
+    if (count < 0 && count !== -sys.constants.EAGAIN && events.length === 0) {
+      return this.#failed("wait", sys, count);
+    }
+    return Result.ok(events);
+  }
+
+  #reportPending(registration: Registration, events: PollEvent[]): void {
+    const { transport } = registration;
+    if (transport.hasTooFew || transport.pending() === 0) {
+      this.#maybePending.delete(registration);
+    } else if ((registration.interest & READABLE) !== 0) {
+      registration.pendingIn = this.#waits;
+      registration.place = events.length;
+      events.push(eventOf(registration, READABLE));
+    }
+  }
+
+  #report(token: number, flags: number, events: PollEvent[]): void {
+    const registration = this.#byToken.get(token);
+    if (registration === undefined) return;
+    // A connection that is closed or broken is ready for both: a call says what the matter is.
+    const ready = (flags & CLOSED) !== 0 ? flags | registration.interest : flags;
+    if (registration.pendingIn === this.#waits) {
+      events[registration.place] = eventOf(registration, ready | READABLE);
+    } else {
+      events.push(eventOf(registration, ready));
+    }
+  }
+
+  /**
+   * Closes the poller; the sockets stay open. Never fails; a second call does nothing. Does not block. Source: close(2).
+   *
+   * @example
+   * ```ts
+   * import { Poller } from "std-net";
+   *
+   * const poller = Poller.create().unwrapOrElse(fail);
+   * poller.close();
+   * const late = poller.wait(0);
+   * if (late.isErr) console.log(late.error); // invalid poller
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  close(): void {
+    if (this.#opened === null) return;
+    const { selector } = this.#opened;
+    this.#opened = null;
+    for (const socket of this.#registrations.keys()) socket.unwatch(this.#watcher);
+    this.#registrations.clear();
+    this.#byToken.clear();
+    this.#maybePending.clear();
+    selectors.unregister(this);
+    closeSelector(selector);
+  }
+
+  /**
+   * Closes the poller: what `using poller = ...` calls at the end of the block. Does not block. Source: ECMAScript's
+   * explicit resource management.
+   *
+   * @example
+   * ```ts
+   * import { Poller } from "std-net";
+   *
+   * {
+   *   using poller = Poller.create().unwrapOrElse(fail);
+   *   console.log(poller.wait(0).unwrapOrElse(fail).length); // 0
+   * } // closed here, however the block was left
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /**
+   * What `console.log` shows of it: how many sockets are registered, or that it is closed. So does `String(result)` of a result
+   * that holds it. Never fails. Does not block. Source: ECMA-262, 7.1.17 (ToString).
+   *
+   * @example
+   * ```ts
+   * import { Poller, UdpSocket } from "std-net";
+   *
+   * const created = Poller.create();
+   * console.log(String(created)); // Ok(Poller of 0 sockets)
+   * const poller = created.unwrapOrElse(fail);
+   * poller.add(UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail), { readable: true });
+   * console.log(`${poller}`); // Poller of 1 socket
+   * poller.close();
+   * console.log(`${poller}`); // Poller (closed)
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  toString(): string {
+    return this.#shown();
+  }
+
+  /** @internal */
+  [inspect.custom](): string {
+    return this.#shown();
+  }
+
+  // (One of its own: the trace prints a line for each public call, and what is looked at is not called.)
+  #shown(): string {
+    const { name } = this.constructor;
+    if (this.#opened === null) return `${name} (closed)`;
+    const { size } = this.#registrations;
+    return `${name} of ${size} socket${size === 1 ? "" : "s"}`;
+  }
+
+  /** What a call is about, or the text of the error. */
+  #find(object: unknown, member: string) {
+    if (this.#opened === null) return INVALID;
+    const { selector } = this.#opened;
+    const transport = transportBehind(object);
+    const below = transport?.below ?? transport;
+    if (transport === undefined || !(below instanceof Socket)) return "expected socket";
+    if (!transport.open || !below.open) {
+      return `poller ${member} failed: ${systemReason(below.sys, below.sys.constants.EBADF)}`;
+    }
+    return { selector, transport, below, registration: this.#registrations.get(below) };
+  }
+
+  #failed<T>(member: string, sys: Platform, failure: number): Result<T, string> {
+    return failed(`poller ${member} failed: `, systemReason(sys, -failure));
+  }
+
+  #notePending(socket: Socket): void {
+    const registration = this.#registrations.get(socket);
+    if (registration !== undefined) this.#maybePending.add(registration);
+  }
+
+  /**
+   * While the descriptor is still open: epoll(7) forgets a descriptor by itself only when all its duplicates are closed,
+   * and poll(2) would go on with whatever gets the number next.
+   */
+  #forget(socket: Socket): void {
+    const registration = this.#registrations.get(socket);
+    if (registration === undefined) return;
+    this.#opened?.selector.remove(socket.descriptor, registration.interest);
+    this.#registrations.delete(socket);
+    this.#byToken.delete(registration.token);
+    this.#maybePending.delete(registration);
+  }
+}
+
+function eventOf(registration: Registration, flags: number): PollEvent {
+  return {
+    socket: registration.object,
+    key: registration.key,
+    readable: (flags & READABLE) !== 0,
+    writable: (flags & WRITABLE) !== 0,
+    // What a datagram socket or a listener has is at most an error, and the next call gives it.
+    closed: (flags & CLOSED) !== 0 && registration.object instanceof ByteStream,
+  };
+}
+
+/** What is behind one of this library's objects; undefined for everything else. */
+function transportBehind(object: unknown): Transport | undefined {
+  try {
+    return object instanceof ByteStream || object instanceof SocketHandle ? object[TRANSPORT] : undefined;
+  } catch {
+    // A proxy's trap threw.
+    return undefined;
+  }
+}
+
+function flagsOf(interest: unknown): number | string {
+  if (typeof interest !== "object" || interest === null) return "expected interest";
+  let flags = 0;
+  try {
+    const { readable = false, writable = false } = interest as Record<string, unknown>;
+    if (typeof readable !== "boolean" || typeof writable !== "boolean") return "expected bool";
+    if (readable) flags |= READABLE;
+    if (writable) flags |= WRITABLE;
+  } catch {
+    // A getter or a proxy's trap threw.
+    return "expected interest";
+  }
+  return flags;
+}

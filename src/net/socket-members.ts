@@ -1,0 +1,225 @@
+import { Result } from "true-myth/result";
+import type { Unit } from "true-myth/unit";
+import { INVALID_TIMEOUT, timeoutFrom, timeoutTo } from "../arguments.ts";
+import { localAddress, peerAddress, socketFamily } from "../engine/connect.ts";
+import { networkPlatform, Socket } from "../engine/socket.ts";
+import { failed } from "../error.ts";
+import { systemReason } from "../sys/index.ts";
+
+/**
+ * The members that several classes have, written once: check, delegate, prefix the error. They are functions and not
+ * one base class because streams already have one.
+ */
+
+/** How the errors of one class read. */
+export interface Kind {
+  /** As in "tcp listener accept failed: ". */
+  readonly name: string;
+  /** What a closed object says. */
+  readonly invalid: string;
+}
+
+/** `tcp set_nodelay failed: Invalid argument (os error 22)`. */
+export function memberFailed<T>(
+  socket: Socket,
+  kind: Kind,
+  member: string,
+  failure: number,
+): Result<T, string> {
+  return failed(`${kind.name} ${member} failed: `, socket.reason(failure));
+}
+
+/** What console.log shows of a socket: its class and its addresses, and not what it is made of. */
+export function inspected(self: object, socket: Socket): string {
+  const { name } = self.constructor;
+  if (!socket.open) return `${name} (closed)`;
+  const addresses = [localAddress(socket), peerAddress(socket)];
+  return `${name} ${addresses.filter((address) => typeof address === "string" && address !== "").join(" -> ")}`.trimEnd();
+}
+
+export function localAddr(socket: Socket, kind: Kind): Result<string, string> {
+  if (!socket.open) return Result.err(kind.invalid);
+  const address = localAddress(socket);
+  return typeof address === "string" ? Result.ok(address) : memberFailed(socket, kind, "local_addr", address);
+}
+
+export function peerAddr(socket: Socket, kind: Kind): Result<string, string> {
+  if (!socket.open) return Result.err(kind.invalid);
+  const address = peerAddress(socket);
+  return typeof address === "string" ? Result.ok(address) : memberFailed(socket, kind, "peer_addr", address);
+}
+
+export function setNonblocking(socket: Socket, kind: Kind, enabled: boolean): Result<Unit, string> {
+  if (!socket.open) return Result.err(kind.invalid);
+  if (typeof enabled !== "boolean") return Result.err("expected bool");
+  const failure = socket.setNonblocking(enabled);
+  return failure < 0 ? memberFailed(socket, kind, "set_nonblocking", failure) : Result.ok();
+}
+
+export function setTimeout(
+  socket: Socket,
+  kind: Kind,
+  which: "readTimeout" | "writeTimeout",
+  ms: number | null,
+): Result<Unit, string> {
+  if (!socket.open) return Result.err(kind.invalid);
+  const timeout = timeoutFrom(ms);
+  if (timeout === undefined) return Result.err(INVALID_TIMEOUT);
+  socket[which] = timeout;
+  return Result.ok();
+}
+
+export function getTimeout(
+  socket: Socket,
+  kind: Kind,
+  which: "readTimeout" | "writeTimeout",
+): Result<number | null, string> {
+  return socket.open ? Result.ok(timeoutTo(socket[which])) : Result.err(kind.invalid);
+}
+
+export function shutdown(socket: Socket, kind: Kind, how: "read" | "write" | "both"): Result<Unit, string> {
+  if (!socket.open) return Result.err(kind.invalid);
+  const { SHUT_RD, SHUT_WR, SHUT_RDWR } = socket.sys.constants;
+  const number = how === "read" ? SHUT_RD : how === "write" ? SHUT_WR : how === "both" ? SHUT_RDWR : -1;
+  if (number < 0) return Result.err("expected 'read', 'write' or 'both'");
+  const failure = socket.shutdown(number);
+  return failure < 0 ? memberFailed(socket, kind, "shutdown", failure) : Result.ok();
+}
+
+export function takeError(socket: Socket, kind: Kind): Result<string | null, string> {
+  if (!socket.open) return Result.err(kind.invalid);
+  const { SOL_SOCKET, SO_ERROR } = socket.sys.constants;
+  const error = socket.getOption(SOL_SOCKET, SO_ERROR);
+  if (error < 0) return memberFailed(socket, kind, "take_error", error);
+  return Result.ok(error === 0 ? null : systemReason(socket.sys, error));
+}
+
+/** An option that is on or off. */
+export function setFlag(
+  socket: Socket,
+  kind: Kind,
+  member: string,
+  level: number,
+  option: number,
+  enabled: boolean,
+): Result<Unit, string> {
+  if (!socket.open) return Result.err(kind.invalid);
+  if (typeof enabled !== "boolean") return Result.err("expected bool");
+  const failure = socket.setOption(level, option, enabled ? 1 : 0);
+  return failure < 0 ? memberFailed(socket, kind, member, failure) : Result.ok();
+}
+
+export function getFlag(
+  socket: Socket,
+  kind: Kind,
+  member: string,
+  level: number,
+  option: number,
+): Result<boolean, string> {
+  if (!socket.open) return Result.err(kind.invalid);
+  const value = socket.getOption(level, option);
+  return value < 0 ? memberFailed(socket, kind, member, value) : Result.ok(value !== 0);
+}
+
+/** An option that is a number; outside the range it is EINVAL, as the system says for most of them. */
+export function setNumber(
+  socket: Socket,
+  kind: Kind,
+  member: string,
+  value: number,
+  [least, most]: readonly [number, number],
+  set: (value: number) => number,
+): Result<Unit, string> {
+  if (!socket.open) return Result.err(kind.invalid);
+  if (!Number.isInteger(value)) return Result.err("expected int");
+  const failure = value < least || value > most ? -socket.sys.constants.EINVAL : set(value);
+  return failure < 0 ? memberFailed(socket, kind, member, failure) : Result.ok();
+}
+
+export function getNumber(
+  socket: Socket,
+  kind: Kind,
+  member: string,
+  get: () => number,
+): Result<number, string> {
+  if (!socket.open) return Result.err(kind.invalid);
+  const value = get();
+  return value < 0 ? memberFailed(socket, kind, member, value) : Result.ok(value);
+}
+
+/** How many routers a packet may pass: IPv6 calls it hops (ip(7), ipv6(7)). */
+export function setTtl(socket: Socket, kind: Kind, ttl: number): Result<Unit, string> {
+  const { IPPROTO_IP, IP_TTL, IPPROTO_IPV6, IPV6_UNICAST_HOPS, AF_INET6 } = socket.sys.constants;
+  return setNumber(socket, kind, "set_ttl", ttl, [1, 255], (value) => {
+    if (socketFamily(socket) !== AF_INET6) return socket.setOption(IPPROTO_IP, IP_TTL, value);
+    // A dual-stack socket may talk IPv4. Where the system knows no such thing, it does not matter.
+    socket.setOption(IPPROTO_IP, IP_TTL, value);
+    return socket.setOption(IPPROTO_IPV6, IPV6_UNICAST_HOPS, value);
+  });
+}
+
+export function getTtl(socket: Socket, kind: Kind): Result<number, string> {
+  const { IPPROTO_IP, IP_TTL, IPPROTO_IPV6, IPV6_UNICAST_HOPS, AF_INET6 } = socket.sys.constants;
+  return getNumber(socket, kind, "ttl", () =>
+    socketFamily(socket) === AF_INET6
+      ? socket.getOption(IPPROTO_IPV6, IPV6_UNICAST_HOPS)
+      : socket.getOption(IPPROTO_IP, IP_TTL),
+  );
+}
+
+export function asFd(socket: Socket, kind: Kind): Result<number, string> {
+  if (!socket.open) return Result.err(kind.invalid);
+  socket.share();
+  return Result.ok(socket.descriptor);
+}
+
+export function intoFd(socket: Socket, kind: Kind): Result<number, string> {
+  if (!socket.open) return Result.err(kind.invalid);
+  if (socket.pending() > 0) {
+    return failed(`${kind.name} into_fd failed: `, "bytes that a failed read gave back are still to be read");
+  }
+  if (socket.isReadInPart) {
+    return failed(
+      `${kind.name} into_fd failed: `,
+      "a part of an HTTP message was read, and the rest is still to be",
+    );
+  }
+  return Result.ok(socket.giveAway());
+}
+
+/** A second descriptor of the same socket. */
+export function cloneOf(socket: Socket, kind: Kind): Result<Socket, string> {
+  if (!socket.open) return Result.err(kind.invalid);
+  const clone = socket.clone();
+  return typeof clone === "number" ? memberFailed(socket, kind, "try_clone", clone) : Result.ok(clone);
+}
+
+/** What a descriptor has to be. */
+export interface Shape {
+  readonly what: string;
+  readonly families: readonly ("AF_INET" | "AF_INET6" | "AF_UNIX")[];
+  readonly type: "SOCK_STREAM" | "SOCK_DGRAM";
+  readonly listening: boolean;
+}
+
+/** Takes over a descriptor that is an open socket of this shape. */
+export function fromFd(fd: number, kind: Kind, shape: Shape): Result<Socket, string> {
+  if (!Number.isInteger(fd)) return Result.err("expected int");
+  const prefix = `${kind.name} from_fd failed: `;
+  const sys = networkPlatform();
+  if (typeof sys === "string") return failed(prefix, sys);
+  const { constants } = sys;
+  if (fd < 0 || fd > 0x7fffffff) return failed(prefix, systemReason(sys, constants.EBADF));
+  const socket = Socket.adopt(sys, fd);
+  if (typeof socket === "number") return failed(prefix, systemReason(sys, -socket));
+  if (socket === null) return failed(prefix, "the descriptor belongs to another open object of std-net");
+  const families = shape.families.map((name) => constants[name]);
+  const fits =
+    families.includes(socketFamily(socket)) &&
+    socket.getOption(constants.SOL_SOCKET, constants.SO_TYPE) === constants[shape.type] &&
+    socket.getOption(constants.SOL_SOCKET, constants.SO_ACCEPTCONN) === (shape.listening ? 1 : 0);
+  if (fits) return Result.ok(socket);
+  // The descriptor stays with the caller, as it was.
+  socket.release();
+  return failed(prefix, `not a ${shape.what}`);
+}

@@ -1,0 +1,197 @@
+import { inspect } from "node:util";
+import type { Result } from "true-myth/result";
+import type { Unit } from "true-myth/unit";
+import { openedSocket, type Socket } from "../engine/socket.ts";
+import { ByteStream, TRANSPORT, wording } from "./byte-stream.ts";
+import {
+  asFd,
+  inspected,
+  intoFd,
+  type Kind,
+  localAddr,
+  peerAddr,
+  shutdown,
+  takeError,
+} from "./socket-members.ts";
+
+/**
+ * What TCP and Unix streams have in common beyond their bytes: they are one socket, with nothing in between. Errors are
+ * quoted as a TcpStream words them; those of a UnixStream have `unix` in place of `tcp`.
+ */
+export abstract class SocketStream extends ByteStream<Socket> {
+  readonly #kind: Kind;
+
+  /** @internal */
+  constructor(socket: Socket, kind: Kind) {
+    super(openedSocket(socket), wording(kind.name, kind.invalid));
+    this.#kind = kind;
+  }
+
+  /**
+   * The remote address: `"127.0.0.1:80"` or `"[::1]:80"`; of a Unix stream the path, `""` where it has none. Does not
+   * block.
+   *
+   * @returns Errors: `invalid tcp stream` after `close`; `tcp peer_addr failed: ` with the system's reason
+   * (`ENOTCONN` when the connection is gone). Source: getpeername(2).
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * console.log(stream.peer_addr().unwrapOrElse(fail)); // 127.0.0.1:34567
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  peer_addr(): Result<string, string> {
+    return peerAddr(this[TRANSPORT], this.#kind);
+  }
+
+  /**
+   * The local address, in the same form. Does not block.
+   *
+   * @returns Errors: `invalid tcp stream` after `close`; `tcp local_addr failed: ` with the system's reason.
+   * Source: getsockname(2).
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const client = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * const server = listener.accept().unwrapOrElse(fail);
+   * console.log(client.local_addr().unwrapOrElse(fail) === server.peer_addr().unwrapOrElse(fail)); // true
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  local_addr(): Result<string, string> {
+    return localAddr(this[TRANSPORT], this.#kind);
+  }
+
+  /**
+   * Ends one direction of the connection, or both; the stream stays open (`close` is still to be called). After
+   * `"write"` the peer reads the end of the stream, and what it sends can still be read. Does not block.
+   *
+   * @param how which direction: `"read"`, `"write"` or `"both"`
+   * @returns Errors: `invalid tcp stream` after `close`, `expected 'read', 'write' or 'both'`, `tcp shutdown failed: `
+   * with the system's reason (`ENOTCONN` when the connection is gone). Source: shutdown(2).
+   *
+   * @example
+   * ```ts
+   * import { UnixStream } from "std-net";
+   *
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * near.write_all("a question");
+   * near.shutdown("write").unwrapOrElse(fail); // that was all; the answer can still come
+   * console.log(far.read_to_end().unwrapOrElse(fail).toString()); // a question
+   * far.write_all("an answer");
+   * console.log(near.read(100).unwrapOrElse(fail).toString()); // an answer
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  shutdown(how: "read" | "write" | "both"): Result<Unit, string> {
+    return shutdown(this[TRANSPORT], this.#kind, how);
+  }
+
+  /**
+   * Takes the error that is pending on the socket, and clears it. Does not block.
+   *
+   * @returns the error's text, such as `Connection refused (os error 111)`, or null. Errors: `invalid tcp stream` after
+   * `close`; `tcp take_error failed: `. Source: socket(7), SO_ERROR.
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * const server = listener.accept().unwrapOrElse(fail);
+   * server.set_linger(0);
+   * server.close(); // resets the connection
+   * console.log(stream.take_error().unwrapOrElse(fail)); // Connection reset by peer (os error 104)
+   * console.log(stream.take_error().unwrapOrElse(fail)); // null
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  take_error(): Result<string | null, string> {
+    return takeError(this[TRANSPORT], this.#kind);
+  }
+
+  /**
+   * The number of the descriptor, which stays this object's: only to look at, never to close. To give one away, take
+   * `into_fd`, or that of a `try_clone`. Does not block.
+   *
+   * @returns Errors: `invalid tcp stream` after `close`. Source: open(2), of file descriptors.
+   *
+   * @example
+   * ```ts
+   * import { UnixStream } from "std-net";
+   *
+   * const [stream] = UnixStream.pair().unwrapOrElse(fail);
+   * const fd = stream.as_fd().unwrapOrElse(fail);
+   * console.log(Number.isInteger(fd)); // true
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  as_fd(): Result<number, string> {
+    return asFd(this[TRANSPORT], this.#kind);
+  }
+
+  /**
+   * Gives the descriptor away: this object is closed, the connection is not, and whoever has the number must close it.
+   * The timeouts do not go with it. Within this process, the number is all that another thread needs (`from_fd`), or
+   * `new net.Socket({ fd })` of node:net. Does not block.
+   *
+   * @returns Errors: `invalid tcp stream` after `close`; `tcp into_fd failed: ` when a failed read left bytes in this
+   * object that are still to be read. Source: open(2), of file descriptors.
+   *
+   * @example
+   * ```ts
+   * import { UnixStream } from "std-net";
+   *
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * const fd = near.into_fd().unwrapOrElse(fail); // this number can go to a worker: postMessage(fd)
+   * const stream = UnixStream.from_fd(fd).unwrapOrElse(fail); // and there become a stream again
+   * stream.write_all("hello");
+   * console.log(far.read(100).unwrapOrElse(fail).toString()); // hello
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  into_fd(): Result<number, string> {
+    return intoFd(this[TRANSPORT], this.#kind);
+  }
+
+  /**
+   * What `console.log` shows of it: its class and its addresses, or that it is closed. So does `String(result)` of a result that
+   * holds it. Never fails. Does not block. Source: getsockname(2), getpeername(2).
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const connected = TcpStream.connect(listener.local_addr().unwrapOrElse(fail));
+   * console.log(String(connected)); // such as Ok(TcpStream 127.0.0.1:54321 -> 127.0.0.1:34567)
+   * const stream = connected.unwrapOrElse(fail);
+   * stream.close();
+   * console.log(`${stream}`); // TcpStream (closed)
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  override toString(): string {
+    return inspected(this, this[TRANSPORT]);
+  }
+
+  /** @internal */
+  [inspect.custom](): string {
+    return inspected(this, this[TRANSPORT]);
+  }
+}

@@ -1,0 +1,654 @@
+import { Result } from "true-myth/result";
+import type { Unit } from "true-myth/unit";
+import { bindOptions, INVALID_TIMEOUT, type TcpBindOptions, timeoutFrom } from "../arguments.ts";
+import { beforeBind, bindTo, connectTo } from "../engine/connect.ts";
+import type { Socket } from "../engine/socket.ts";
+import { failed } from "../error.ts";
+import { monotonicTime } from "../runtime/clock.ts";
+import { TRANSPORT } from "./byte-stream.ts";
+import { SocketHandle } from "./socket-handle.ts";
+import {
+  cloneOf,
+  fromFd,
+  getFlag,
+  getTimeout,
+  getTtl,
+  type Kind,
+  memberFailed,
+  type Shape,
+  setFlag,
+  setTimeout,
+  setTtl,
+} from "./socket-members.ts";
+import { SocketStream } from "./socket-stream.ts";
+
+const FAILED_TO_CONNECT = "failed to connect: ";
+const BIND_FAILED = "tcp listener bind failed: ";
+
+const STREAM: Kind = { name: "tcp", invalid: "invalid tcp stream" };
+const STREAM_SHAPE: Shape = {
+  what: "tcp stream",
+  families: ["AF_INET", "AF_INET6"],
+  type: "SOCK_STREAM",
+  listening: false,
+};
+
+const LISTENER: Kind = { name: "tcp listener", invalid: "invalid tcp listener" };
+const LISTENER_SHAPE: Shape = { ...STREAM_SHAPE, what: "tcp listener", listening: true };
+
+/** What SO_LINGER's int of seconds can hold. */
+const LONGEST_LINGER = 0x7fffffff;
+
+/**
+ * A TCP connection: bytes in order, both ways.
+ *
+ * @example
+ * ```ts
+ * import { TcpStream } from "std-net";
+ *
+ * const stream = TcpStream.connect("127.0.0.1:6379").unwrapOrElse(fail); // Redis
+ * stream.write_all("PING\r\n").unwrapOrElse(fail);
+ * console.log(stream.read(1024).unwrapOrElse(fail).toString().trimEnd()); // +PONG
+ * stream.close();
+ *
+ * function fail(error: string): never { throw new Error(error); }
+ * ```
+ */
+export class TcpStream extends SocketStream {
+  /** @internal */
+  constructor(socket: Socket) {
+    super(socket, STREAM);
+  }
+
+  /**
+   * Connects to a TCP server.
+   *
+   * Blocks while the name is resolved and until the server has accepted or refused. A name's addresses are tried in
+   * the resolver's order; the last one's error is the one reported.
+   *
+   * @param addr `"127.0.0.1:80"`, `"[::1]:80"`, `"[fe80::1%eth0]:80"` or `"name:80"`
+   * @returns Errors: `expected string`; `failed to connect: ` with `invalid socket address`, `invalid port value`,
+   * `failed to lookup address information: ...` or the system's reason. Source: getaddrinfo(3), connect(2).
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const address = listener.local_addr().unwrapOrElse(fail);
+   * const stream = TcpStream.connect(address).unwrapOrElse(fail);
+   * console.log("connected to", stream.peer_addr().unwrapOrElse(fail)); // connected to 127.0.0.1:34567
+   * stream.close();
+   *
+   * const refused = TcpStream.connect("127.0.0.1:1");
+   * if (refused.isErr) console.log(refused.error); // failed to connect: Connection refused (os error 111)
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  static connect(addr: string): Result<TcpStream, string> {
+    if (typeof addr !== "string") return Result.err("expected string");
+    const socket = connectTo(addr, Number.POSITIVE_INFINITY);
+    if (typeof socket === "string") return failed(FAILED_TO_CONNECT, socket);
+    return Result.ok(new TcpStream(socket));
+  }
+
+  /**
+   * As `connect`, but gives up after a time.
+   *
+   * Blocks while the name is resolved and until the server has accepted or refused, or the time is over. Where a name
+   * has several addresses, each gets a share of the time that is left.
+   *
+   * @param addr as for `connect`
+   * @param ms milliseconds, more than 0; null for as long as the system tries
+   * @returns Errors: as for `connect`; `timeout must be a positive number`; `failed to connect: connection timed out`.
+   * Source: getaddrinfo(3), connect(2).
+   *
+   * @example
+   * ```ts
+   * import { TcpStream } from "std-net";
+   *
+   * const probe = TcpStream.connect_timeout("127.0.0.1:9", 500);
+   * console.log(probe.isOk ? "open" : probe.error);
+   * ```
+   */
+  static connect_timeout(addr: string, ms: number | null): Result<TcpStream, string> {
+    if (typeof addr !== "string") return Result.err("expected string");
+    const timeout = timeoutFrom(ms);
+    if (timeout === undefined) return Result.err(INVALID_TIMEOUT);
+    const socket = connectTo(addr, monotonicTime() + timeout);
+    if (typeof socket === "string") return failed(FAILED_TO_CONNECT, socket);
+    return Result.ok(new TcpStream(socket));
+  }
+
+  /**
+   * Takes over a descriptor: from `into_fd`, of this thread or another one, or from whoever else has connected or
+   * accepted it. It is this object's from now on, close-on-exec, in the mode it is in. Does not block.
+   *
+   * Of a `net.Socket` of node:net, take a clone: that one goes on owning its descriptor.
+   *
+   * @param fd the number of a descriptor
+   * @returns Errors: `expected int`; `tcp from_fd failed: ` with the system's reason (`EBADF`, `ENOTSOCK`), with `not a
+   * tcp stream`, or because another object of this thread owns it. The descriptor stays as it was then. Source: getsockopt(2),
+   * SO_TYPE and SO_ACCEPTCONN.
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const address = listener.local_addr().unwrapOrElse(fail);
+   * const fd = TcpStream.connect(address).andThen((stream) => stream.into_fd()).unwrapOrElse(fail);
+   * // Here, or in another thread that was told the number:
+   * const stream = TcpStream.from_fd(fd).unwrapOrElse(fail);
+   * console.log(stream.write("hello").unwrapOrElse(fail)); // 5
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  static from_fd(fd: number): Result<TcpStream, string> {
+    return fromFd(fd, STREAM, STREAM_SHAPE).map((socket) => new TcpStream(socket));
+  }
+
+  /**
+   * A second descriptor of the same connection, with the same timeouts: what one reads the other does not, options
+   * and non-blocking mode are common, and the connection ends when both are closed. (Bytes that a failed read gave
+   * back stay with the first.) Does not block.
+   *
+   * @returns Errors: `invalid tcp stream` after `close`; `tcp try_clone failed: ` with the system's reason (`EMFILE`).
+   * Source: fcntl(2), F_DUPFD_CLOEXEC.
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * const clone = stream.try_clone().unwrapOrElse(fail);
+   * stream.write("one, ");
+   * stream.close(); // the connection goes on: the clone has it still
+   * clone.write("two");
+   * clone.close();
+   * console.log(listener.accept().andThen((server) => server.read_to_end()).unwrapOrElse(fail).toString()); // one, two
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  try_clone(): Result<TcpStream, string> {
+    return cloneOf(this[TRANSPORT], STREAM).map((socket) => new TcpStream(socket));
+  }
+
+  /**
+   * With true, small writes go out at once; with false, the system's default, they may wait for the answer to earlier
+   * ones (Nagle's algorithm, RFC 896). Does not block.
+   *
+   * @param enabled true or false
+   * @returns Errors: `invalid tcp stream` after `close`, `expected bool`, `tcp set_nodelay failed: ` with the system's reason.
+   * Source: tcp(7), TCP_NODELAY.
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * stream.set_nodelay(true).unwrapOrElse(fail);
+   * for (const key of "ls\n") stream.write(key); // each key at once, as over ssh
+   * console.log(listener.accept().andThen((server) => server.read_exact(3)).unwrapOrElse(fail).length); // 3
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  set_nodelay(enabled: boolean): Result<Unit, string> {
+    const socket = this[TRANSPORT];
+    const { IPPROTO_TCP, TCP_NODELAY } = socket.sys.constants;
+    return setFlag(socket, STREAM, "set_nodelay", IPPROTO_TCP, TCP_NODELAY, enabled);
+  }
+
+  /**
+   * What `set_nodelay` set; false by default. Does not block.
+   *
+   * @returns Errors: `invalid tcp stream` after `close`, `tcp nodelay failed: ` with the system's reason.
+   * Source: tcp(7), TCP_NODELAY.
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * console.log(stream.nodelay().unwrapOrElse(fail)); // false
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  nodelay(): Result<boolean, string> {
+    const socket = this[TRANSPORT];
+    const { IPPROTO_TCP, TCP_NODELAY } = socket.sys.constants;
+    return getFlag(socket, STREAM, "nodelay", IPPROTO_TCP, TCP_NODELAY);
+  }
+
+  /**
+   * Sets how many routers a packet may pass. Does not block.
+   *
+   * @param ttl 1 to 255
+   * @returns Errors: `invalid tcp stream` after `close`, `expected int`, `tcp set_ttl failed: ` with the system's reason (`EINVAL`).
+   * Source: ip(7), IP_TTL; ipv6(7), IPV6_UNICAST_HOPS.
+   *
+   * @example
+   * ```ts
+   * import { error_code, TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * stream.set_ttl(1).unwrapOrElse(fail); // not beyond the local network
+   * const wrong = stream.set_ttl(256);
+   * if (wrong.isErr) console.log(error_code(wrong.error)); // EINVAL
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  set_ttl(ttl: number): Result<Unit, string> {
+    return setTtl(this[TRANSPORT], STREAM, ttl);
+  }
+
+  /**
+   * How many routers a packet may pass: the system's default (64 on Linux), or what `set_ttl` set. Does not block.
+   *
+   * @returns Errors: `invalid tcp stream` after `close`, `tcp ttl failed: ` with the system's reason. Source: ip(7), IP_TTL;
+   * ipv6(7), IPV6_UNICAST_HOPS.
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * stream.set_ttl(12);
+   * console.log(stream.ttl().unwrapOrElse(fail)); // 12
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  ttl(): Result<number, string> {
+    return getTtl(this[TRANSPORT], STREAM);
+  }
+
+  /**
+   * Sets what `close` does with bytes that were not sent yet. By default (null) it returns at once, and they are sent
+   * in the background. With a time, `close` blocks until they are sent, or until the time is over and they are dropped;
+   * 0 drops them and resets the connection. In a worker thread, the end of the worker waits for such a `close` too. Does
+   * not block itself.
+   *
+   * @param ms milliseconds from 0 on, rounded up to whole seconds; or null
+   * @returns Errors: `invalid tcp stream` after `close`, `timeout must be a positive number` for what is neither,
+   * `tcp set_linger failed: ` with the system's reason. Source: socket(7), SO_LINGER.
+   *
+   * @example
+   * ```ts
+   * import { error_code, TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const client = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * const server = listener.accept().unwrapOrElse(fail);
+   * server.set_linger(0).unwrapOrElse(fail);
+   * server.close(); // resets the connection instead of ending it
+   * const end = client.read(100);
+   * if (end.isErr) console.log(error_code(end.error)); // ECONNRESET
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  set_linger(ms: number | null): Result<Unit, string> {
+    const socket = this[TRANSPORT];
+    if (!socket.open) return Result.err(STREAM.invalid);
+    if (ms !== null && !(typeof ms === "number" && ms >= 0)) return Result.err(INVALID_TIMEOUT);
+    const { SOL_SOCKET, SO_LINGER } = socket.sys.constants;
+    // (The least number there is, divided, would be 0.)
+    const seconds = !ms ? 0 : Math.min(Math.max(1, Math.ceil(ms / 1000)), LONGEST_LINGER);
+    const failure = socket.setRawOption(SOL_SOCKET, SO_LINGER, Int32Array.of(ms === null ? 0 : 1, seconds));
+    return failure < 0 ? memberFailed(socket, STREAM, "set_linger", failure) : Result.ok();
+  }
+
+  /**
+   * What `set_linger` set, in milliseconds as the system holds it (whole seconds), or null. Does not block.
+   *
+   * @returns Errors: `invalid tcp stream` after `close`, `tcp linger failed: ` with the system's reason. Source: socket(7),
+   * SO_LINGER.
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * console.log(stream.linger().unwrapOrElse(fail)); // null
+   * stream.set_linger(1500);
+   * console.log(stream.linger().unwrapOrElse(fail)); // 2000
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  linger(): Result<number | null, string> {
+    const socket = this[TRANSPORT];
+    if (!socket.open) return Result.err(STREAM.invalid);
+    const { SOL_SOCKET, SO_LINGER } = socket.sys.constants;
+    const value = Buffer.alloc(8);
+    const failure = socket.getRawOption(SOL_SOCKET, SO_LINGER, value);
+    if (failure < 0) return memberFailed(socket, STREAM, "linger", failure);
+    return Result.ok(value.readInt32LE(0) === 0 ? null : value.readInt32LE(4) * 1000);
+  }
+
+  /**
+   * With true, the system asks a peer that was silent for long (two hours by default) whether it is still there, and
+   * ends the connection when it is not. Does not block.
+   *
+   * @param enabled true, or false, the default
+   * @returns Errors: `invalid tcp stream` after `close`, `expected bool`, `tcp set_keepalive failed: ` with the system's
+   * reason. Source: socket(7), SO_KEEPALIVE; tcp(7), tcp_keepalive_time.
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * stream.set_keepalive(true).unwrapOrElse(fail); // for a connection that may be silent for days
+   * console.log(stream.keepalive().unwrapOrElse(fail)); // true
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  set_keepalive(enabled: boolean): Result<Unit, string> {
+    const socket = this[TRANSPORT];
+    const { SOL_SOCKET, SO_KEEPALIVE } = socket.sys.constants;
+    return setFlag(socket, STREAM, "set_keepalive", SOL_SOCKET, SO_KEEPALIVE, enabled);
+  }
+
+  /**
+   * What `set_keepalive` set; false by default. Does not block.
+   *
+   * @returns Errors: `invalid tcp stream` after `close`, `tcp keepalive failed: ` with the system's reason. Source: socket(7),
+   * SO_KEEPALIVE.
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * console.log(stream.keepalive().unwrapOrElse(fail)); // false
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  keepalive(): Result<boolean, string> {
+    const socket = this[TRANSPORT];
+    const { SOL_SOCKET, SO_KEEPALIVE } = socket.sys.constants;
+    return getFlag(socket, STREAM, "keepalive", SOL_SOCKET, SO_KEEPALIVE);
+  }
+}
+
+/**
+ * A socket that accepts TCP connections.
+ *
+ * @example
+ * ```ts
+ * import { TcpListener } from "std-net";
+ *
+ * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+ * console.log("listening on", listener.local_addr().unwrapOrElse(fail)); // listening on 127.0.0.1:34567
+ * listener.close();
+ *
+ * function fail(error: string): never { throw new Error(error); }
+ * ```
+ */
+export class TcpListener extends SocketHandle {
+  /** @internal */
+  constructor(socket: Socket) {
+    super(socket, LISTENER);
+  }
+
+  /**
+   * Binds a listener. Blocks only while a name is resolved.
+   *
+   * SO_REUSEADDR is set, so that a server can start again at once on its port.
+   *
+   * @param addr `"127.0.0.1:8080"`, `"[::]:8080"` (both families where the system makes it so), or port 0 for one that the
+   * system picks
+   * @param options see {@link TcpBindOptions}
+   * @returns Errors: `expected string`; `expected int`, `expected bool` and `options must be an object` for the options;
+   * `tcp listener bind failed: ` with `invalid socket address`, `invalid port value`, `failed to lookup address
+   * information: ...` or the system's reason. Source: bind(2), listen(2).
+   *
+   * @example
+   * ```ts
+   * import { TcpListener } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0", { backlog: 16 }).unwrapOrElse(fail);
+   * const address = listener.local_addr().unwrapOrElse(fail);
+   * console.log("listening on", address); // listening on 127.0.0.1:34567
+   * const again = TcpListener.bind(address);
+   * if (again.isErr) console.log(again.error); // tcp listener bind failed: Address already in use (os error 98)
+   * listener.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  static override bind(addr: string, options?: TcpBindOptions): Result<TcpListener, string> {
+    if (typeof addr !== "string") return Result.err("expected string");
+    const checked = bindOptions(options);
+    if (typeof checked === "string") return Result.err(checked);
+    const prepare = beforeBind(checked);
+    const socket = bindTo(
+      addr,
+      "SOCK_STREAM",
+      (made, sys, family) => {
+        const { SOL_SOCKET, SO_REUSEADDR } = sys.constants;
+        const failure = made.setOption(SOL_SOCKET, SO_REUSEADDR, 1);
+        return failure < 0 ? failure : prepare(made, sys, family);
+      },
+      (made) => made.listen(checked.backlog),
+    );
+    if (typeof socket === "string") return failed(BIND_FAILED, socket);
+    return Result.ok(new TcpListener(socket));
+  }
+
+  /**
+   * Takes over the descriptor of a listener: from `into_fd`, of this thread or another one, or from whoever else made
+   * it. It is this object's from now on, close-on-exec, in the mode it is in. Does not block.
+   *
+   * @param fd the number of a descriptor
+   * @returns Errors: `expected int`; `tcp listener from_fd failed: ` with the system's reason (`EBADF`, `ENOTSOCK`), with `not a
+   * tcp listener`, or because another object of this thread owns it. The descriptor stays as it was then. Source: getsockopt(2),
+   * SO_TYPE and SO_ACCEPTCONN.
+   *
+   * @example
+   * ```ts
+   * import { TcpListener } from "std-net";
+   *
+   * const fd = TcpListener.bind("127.0.0.1:0").andThen((listener) => listener.into_fd()).unwrapOrElse(fail);
+   * // Here, or in another thread that was told the number:
+   * const listener = TcpListener.from_fd(fd).unwrapOrElse(fail);
+   * console.log(listener.local_addr().unwrapOrElse(fail)); // 127.0.0.1:34567
+   * const wrong = TcpListener.from_fd(1_000_000);
+   * if (wrong.isErr) console.log(wrong.error); // tcp listener from_fd failed: Bad file descriptor (os error 9)
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  static from_fd(fd: number): Result<TcpListener, string> {
+    return fromFd(fd, LISTENER, LISTENER_SHAPE).map((socket) => new TcpListener(socket));
+  }
+
+  /**
+   * Takes the next connection. Blocks until one arrives. Several threads may wait on one listener (`try_clone`,
+   * `into_fd`, `from_fd`): each connection goes to one of them.
+   *
+   * @returns the connection, in blocking mode whatever the listener's is. Errors: `invalid tcp listener` after
+   * `close`; `tcp listener accept failed: ` with the system's reason (`EAGAIN` in non-blocking mode when none waits, or
+   * past the accept timeout). Source: accept(2).
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const client = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * const stream = listener.accept().unwrapOrElse(fail);
+   * stream.write_all("welcome");
+   * console.log(client.read(100).unwrapOrElse(fail).toString()); // welcome
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  accept(): Result<TcpStream, string> {
+    const socket = this[TRANSPORT];
+    if (!socket.open) return Result.err(LISTENER.invalid);
+    const accepted = socket.accept(Number.POSITIVE_INFINITY);
+    if (typeof accepted === "number") return failed("tcp listener accept failed: ", socket.reason(accepted));
+    return Result.ok(new TcpStream(accepted));
+  }
+
+  /**
+   * The connections, one after another and without end: each step is an `accept`. An error does not end it, for the
+   * next connection may be a good one; only the listener's `close` does. Blocks, at each step, until a connection arrives.
+   *
+   * @returns the connections. Errors: each step gives those of `accept`. Source: accept(2).
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const client = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * client.write("hello");
+   * for (const accepted of listener.incoming()) {
+   *   if (accepted.isErr) break;
+   *   console.log(accepted.value.read(100).unwrapOrElse(fail).toString()); // hello
+   *   accepted.value.close();
+   *   break; // a server would go on for ever
+   * }
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  *incoming(): Generator<Result<TcpStream, string>, void, undefined> {
+    do {
+      yield this.accept();
+    } while (this[TRANSPORT].open);
+  }
+
+  /**
+   * A second descriptor of the same listener, with the same timeout. Does not block.
+   *
+   * @returns Errors: `invalid tcp listener` after `close`; `tcp listener try_clone failed: ` with the system's reason
+   * (`EMFILE`). Source: fcntl(2), F_DUPFD_CLOEXEC.
+   *
+   * @example
+   * ```ts
+   * import { TcpListener } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const clone = listener.try_clone().unwrapOrElse(fail);
+   * listener.close(); // the port stays open: the clone has it still
+   * console.log(clone.local_addr().unwrapOrElse(fail)); // 127.0.0.1:34567
+   * clone.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  try_clone(): Result<TcpListener, string> {
+    return cloneOf(this[TRANSPORT], LISTENER).map((socket) => new TcpListener(socket));
+  }
+
+  /**
+   * Sets how long `accept` may wait; past it, it is an `EAGAIN` error. Does not block.
+   *
+   * @param ms milliseconds, more than 0; null for no timeout
+   * @returns Errors: `invalid tcp listener` after `close`, `timeout must be a positive number`. Source: socket(7), SO_RCVTIMEO.
+   *
+   * @example
+   * ```ts
+   * import { error_code, TcpListener } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * listener.set_accept_timeout(50).unwrapOrElse(fail);
+   * const nobody = listener.accept();
+   * if (nobody.isErr) console.log(error_code(nobody.error)); // EAGAIN
+   * listener.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  set_accept_timeout(ms: number | null): Result<Unit, string> {
+    return setTimeout(this[TRANSPORT], LISTENER, "readTimeout", ms);
+  }
+
+  /**
+   * The accept timeout in milliseconds; null, the default, is none. Does not block.
+   *
+   * @returns Errors: `invalid tcp listener` after `close`. Source: socket(7), SO_RCVTIMEO.
+   *
+   * @example
+   * ```ts
+   * import { TcpListener } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * listener.set_accept_timeout(1500);
+   * console.log(listener.accept_timeout().unwrapOrElse(fail)); // 1500
+   * listener.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  accept_timeout(): Result<number | null, string> {
+    return getTimeout(this[TRANSPORT], LISTENER, "readTimeout");
+  }
+
+  /**
+   * Sets how many routers a packet may pass, for the connections too that are accepted from now on. Does not block.
+   *
+   * @param ttl 1 to 255
+   * @returns Errors: `invalid tcp listener` after `close`, `expected int`, `tcp listener set_ttl failed: ` with the system's
+   * reason (`EINVAL`). Source: ip(7), IP_TTL; ipv6(7), IPV6_UNICAST_HOPS.
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * listener.set_ttl(1).unwrapOrElse(fail); // nobody beyond the local network gets an answer
+   * const client = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * console.log(listener.accept().andThen((stream) => stream.ttl()).unwrapOrElse(fail)); // 1
+   * client.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  set_ttl(ttl: number): Result<Unit, string> {
+    return setTtl(this[TRANSPORT], LISTENER, ttl);
+  }
+
+  /**
+   * How many routers a packet may pass: the system's default (64 on Linux), or what `set_ttl` set. Does not block.
+   *
+   * @returns Errors: `invalid tcp listener` after `close`, `tcp listener ttl failed: ` with the system's reason. Source: ip(7),
+   * IP_TTL; ipv6(7), IPV6_UNICAST_HOPS.
+   *
+   * @example
+   * ```ts
+   * import { TcpListener } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * listener.set_ttl(12);
+   * console.log(listener.ttl().unwrapOrElse(fail)); // 12
+   * listener.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  ttl(): Result<number, string> {
+    return getTtl(this[TRANSPORT], LISTENER);
+  }
+}

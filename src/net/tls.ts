@@ -1,0 +1,347 @@
+import type { X509Certificate } from "node:crypto";
+import { inspect } from "node:util";
+import { Result } from "true-myth/result";
+import { parseAddress } from "../address.ts";
+import { connectTo, localAddress, peerAddress } from "../engine/connect.ts";
+import { networkPlatform, type Socket } from "../engine/socket.ts";
+import { failed } from "../error.ts";
+import { monotonicTime } from "../runtime/clock.ts";
+import {
+  clientTls,
+  startClient,
+  startServer,
+  type TlsClientOptions,
+  type TlsServerOptions,
+  TlsSession,
+} from "../tls/index.ts";
+import { ByteStream, TRANSPORT, wording } from "./byte-stream.ts";
+import { inspected } from "./socket-members.ts";
+import { TcpStream } from "./tcp.ts";
+
+const INVALID_STREAM = "invalid tls stream";
+const FAILED_TO_CONNECT = "failed to connect: ";
+const HANDSHAKE_FAILED = "tls handshake failed: ";
+
+const words = wording("tls", INVALID_STREAM);
+
+/**
+ * What `TlsStream.connect` takes beside the address.
+ *
+ * @example
+ * ```ts
+ * import { readFileSync } from "node:fs";
+ * import { type TlsConnectOptions, TlsStream } from "std-net";
+ *
+ * const options: TlsConnectOptions = { ca: readFileSync("ca.pem"), server_name: "localhost", timeout_ms: 5000 };
+ * const stream = TlsStream.connect("127.0.0.1:8443", options);
+ * console.log(stream.isOk ? "connected" : stream.error); // connected
+ * ```
+ */
+export interface TlsConnectOptions extends TlsClientOptions {
+  /** The time for the connection and the handshake together, in milliseconds; no limit by default. */
+  readonly timeout_ms?: number;
+}
+
+/**
+ * A TLS connection: what a TcpStream is, encrypted, with a peer that has proven who it is.
+ *
+ * The TLS library is the OpenSSL that Node itself is linked with, and whom Node trusts is trusted here. Errors begin with
+ * `tls `, where the description of a member that all streams have quotes `tcp `.
+ *
+ * @example
+ * ```ts
+ * import { TlsStream } from "std-net";
+ *
+ * const stream = TlsStream.connect("127.0.0.1:8443", { server_name: "localhost" });
+ * if (stream.isErr) console.log(stream.error);
+ * else stream.value.close();
+ * ```
+ */
+export class TlsStream extends ByteStream<TlsSession> {
+  /** @internal */
+  constructor(session: TlsSession) {
+    super(session, words);
+    if (session instanceof TlsSession) session.socket.closeWhenDropped();
+  }
+
+  /**
+   * Connects to a server and makes the handshake: version, keys, certificate and name are verified then.
+   *
+   * Blocks while the name is resolved, the connection is made and the handshake lasts; without `timeout_ms`, a server
+   * that never answers is waited for for ever.
+   *
+   * @param addr `"name:443"`; the name is the one that the certificate must be for (its subjectAltName; an IP address
+   * must be there as one), unless `server_name` gives another
+   * @param options see {@link TlsClientOptions}; `timeout_ms` is for connection and handshake together
+   * @returns Errors: `expected string`; `timeout must be a positive number`; `failed to connect: ` as with TcpStream;
+   * `tls handshake failed: ` with OpenSSL's reason, such as `certificate verify failed: hostname mismatch`, with the
+   * system's, with `timed out`, or with what is wrong with an option. Source: SSL_do_handshake(3), RFC 8446, RFC 9525.
+   *
+   * @example
+   * ```ts
+   * import { readFileSync } from "node:fs";
+   * import { TlsStream } from "std-net";
+   *
+   * const stream = TlsStream.connect("127.0.0.1:8443", { ca: readFileSync("ca.pem"), timeout_ms: 5000 });
+   * if (stream.isErr) throw new Error(stream.error);
+   * stream.value.write_all("GET / HTTP/1.0\r\n\r\n");
+   * console.log(stream.value.read_until("\r\n").unwrapOr("").toString().trimEnd()); // HTTP/1.1 200 OK
+   * stream.value.close();
+   *
+   * const stranger = TlsStream.connect("127.0.0.1:8443", { timeout_ms: 5000 });
+   * if (stranger.isErr) console.log(stranger.error.startsWith("tls handshake failed: certificate verify failed")); // true
+   * ```
+   */
+  static connect(addr: string, options?: TlsConnectOptions): Result<TlsStream, string> {
+    if (typeof addr !== "string") return Result.err("expected string");
+    const timeout = timeoutOf(options);
+    if (typeof timeout === "string") return Result.err(timeout);
+    const deadline = monotonicTime() + timeout;
+    const parsed = parseAddress(addr);
+    if (typeof parsed === "string") return failed(FAILED_TO_CONNECT, parsed);
+    const sys = networkPlatform();
+    if (typeof sys === "string") return failed(FAILED_TO_CONNECT, sys);
+    // What is wrong with the options is found before anything is sent.
+    const tls = clientTls(options);
+    if (typeof tls === "string") return failed(HANDSHAKE_FAILED, tls);
+    const socket = connectTo(addr, deadline);
+    if (typeof socket === "string") return failed(FAILED_TO_CONNECT, socket);
+    const session = startClient(tls, socket, parsed.host, `${parsed.host}:${parsed.port}`, deadline);
+    return typeof session === "string"
+      ? failed(HANDSHAKE_FAILED, session)
+      : Result.ok(new TlsStream(session));
+  }
+
+  /**
+   * The client's handshake on a connection that is open already (STARTTLS). The stream is taken over, timeouts
+   * included, and is closed for its former owner, whether this succeeds or fails.
+   *
+   * Blocks until the handshake is over, in non-blocking mode too; each wait obeys the stream's read timeout.
+   *
+   * @param stream the connection; bytes that a failed read gave back to it begin the handshake
+   * @param server_name whom the certificate must be for; goes behind `options.server_name`
+   * @param options see {@link TlsClientOptions}
+   * @returns Errors: `expected tcp stream`, `invalid tcp stream`; `tls handshake failed: ` as for `connect`. Source:
+   * SSL_do_handshake(3), RFC 8446, RFC 9525.
+   *
+   * @example
+   * ```ts
+   * import { readFileSync } from "node:fs";
+   * import { TcpStream, TlsStream } from "std-net";
+   *
+   * const stream = TcpStream.connect("127.0.0.1:8443").andThen((plain) => {
+   *   plain.set_read_timeout(5000); // here a protocol with STARTTLS would say so first
+   *   return TlsStream.client(plain, "localhost", { ca: readFileSync("ca.pem") });
+   * });
+   * console.log(stream.isOk ? "encrypted" : stream.error); // encrypted
+   * ```
+   */
+  static client(
+    stream: TcpStream,
+    server_name: string,
+    options?: TlsClientOptions,
+  ): Result<TlsStream, string> {
+    const socket = takeOver(stream);
+    if (typeof socket === "string") return Result.err(socket);
+    const tls = clientTls(options);
+    if (typeof tls === "string") {
+      socket.close();
+      return failed(HANDSHAKE_FAILED, tls);
+    }
+    const session = startClient(tls, socket, server_name, "", Number.POSITIVE_INFINITY);
+    return typeof session === "string"
+      ? failed(HANDSHAKE_FAILED, session)
+      : Result.ok(new TlsStream(session));
+  }
+
+  /**
+   * The server's handshake on a connection that was accepted. The stream is taken over, timeouts included, and is
+   * closed for its former owner, whether this succeeds or fails.
+   *
+   * Blocks until the handshake is over, in non-blocking mode too; each wait obeys the stream's read timeout.
+   *
+   * @param stream the connection; bytes that a failed read gave back to it begin the handshake
+   * @param options see {@link TlsServerOptions}: `cert` and `key` are needed
+   * @returns Errors: `expected tcp stream`, `invalid tcp stream`; `tls handshake failed: ` with OpenSSL's reason (a
+   * client that does not trust the certificate says so: `tlsv1 alert unknown ca`), the system's, or with what is
+   * wrong with an option. Source: SSL_do_handshake(3), RFC 8446.
+   *
+   * @example
+   * ```ts
+   * import { readFileSync } from "node:fs";
+   * import { Worker } from "node:worker_threads";
+   * import { TcpListener, TlsStream } from "std-net";
+   *
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const client = `require("std-net").TlsStream.connect(${JSON.stringify(listener.local_addr().unwrapOr(""))},
+   *   { insecure: true }).value.write_all("hello\\n")`;
+   * const worker = new Worker(client, { eval: true }); // the other side: a handshake takes two
+   * const options = { cert: readFileSync("cert.pem"), key: readFileSync("key.pem") };
+   * const stream = listener.accept().andThen((plain) => TlsStream.server(plain, options)).unwrapOrElse(fail);
+   * console.log(stream.read_until("\n").unwrapOrElse(fail).toString().trimEnd()); // hello
+   * await worker.terminate();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  static server(stream: TcpStream, options: TlsServerOptions): Result<TlsStream, string> {
+    const socket = takeOver(stream);
+    if (typeof socket === "string") return Result.err(socket);
+    const session = startServer(options, socket, Number.POSITIVE_INFINITY);
+    return typeof session === "string"
+      ? failed(HANDSHAKE_FAILED, session)
+      : Result.ok(new TlsStream(session));
+  }
+
+  /**
+   * The version that was agreed on: `"TLSv1.3"` or `"TLSv1.2"`. Does not block.
+   *
+   * @returns Errors: `invalid tls stream` after `close`. Source: SSL_get_version(3).
+   *
+   * @example
+   * ```ts
+   * import { readFileSync } from "node:fs";
+   * import { TlsStream } from "std-net";
+   *
+   * const stream = TlsStream.connect("127.0.0.1:8443", { ca: readFileSync("ca.pem") });
+   * console.log(stream.andThen((open) => open.protocol()).unwrapOr("none")); // TLSv1.3
+   * ```
+   */
+  protocol(): Result<string, string> {
+    const session = this[TRANSPORT];
+    return session.open ? Result.ok(session.protocol) : Result.err(INVALID_STREAM);
+  }
+
+  /**
+   * The protocol that ALPN agreed on, or null when nothing was. Does not block.
+   *
+   * @returns Errors: `invalid tls stream` after `close`. Source: RFC 7301.
+   *
+   * @example
+   * ```ts
+   * import { readFileSync } from "node:fs";
+   * import { TlsStream } from "std-net";
+   *
+   * const options = { ca: readFileSync("ca.pem"), alpn: ["h2", "http/1.1"] };
+   * const stream = TlsStream.connect("127.0.0.1:8443", options);
+   * console.log(stream.andThen((open) => open.alpn_protocol()).unwrapOr(null)); // http/1.1
+   * ```
+   */
+  alpn_protocol(): Result<string | null, string> {
+    const session = this[TRANSPORT];
+    return session.open ? Result.ok(session.alpnProtocol) : Result.err(INVALID_STREAM);
+  }
+
+  /**
+   * The certificate that the peer showed, as node:crypto knows certificates; null when it showed none. Does not
+   * block.
+   *
+   * @returns Errors: `invalid tls stream` after `close`. Source: SSL_get1_peer_certificate(3).
+   *
+   * @example
+   * ```ts
+   * import { readFileSync } from "node:fs";
+   * import { TlsStream } from "std-net";
+   *
+   * const stream = TlsStream.connect("127.0.0.1:8443", { ca: readFileSync("ca.pem") });
+   * const certificate = stream.andThen((open) => open.peer_certificate()).unwrapOr(null);
+   * console.log(certificate?.subjectAltName); // DNS:localhost, IP Address:127.0.0.1
+   * ```
+   */
+  peer_certificate(): Result<X509Certificate | null, string> {
+    const session = this[TRANSPORT];
+    if (!session.open) return Result.err(INVALID_STREAM);
+    const der = session.peerCertificate;
+    if (der === null) return Result.ok(null);
+    const crypto = process.getBuiltinModule("node:crypto");
+    return Result.ok(new crypto.X509Certificate(der));
+  }
+
+  /**
+   * The remote address, as `"127.0.0.1:443"` or `"[::1]:443"`. Does not block.
+   *
+   * @returns Errors: `invalid tls stream` after `close`; `tls peer_addr failed: ` with the system's reason.
+   * Source: getpeername(2).
+   *
+   * @example
+   * ```ts
+   * import { readFileSync } from "node:fs";
+   * import { TlsStream } from "std-net";
+   *
+   * const stream = TlsStream.connect("127.0.0.1:8443", { ca: readFileSync("ca.pem") });
+   * console.log(stream.andThen((open) => open.peer_addr()).unwrapOr("")); // 127.0.0.1:8443
+   * ```
+   */
+  peer_addr(): Result<string, string> {
+    const { socket } = this[TRANSPORT];
+    if (!socket.open) return Result.err(INVALID_STREAM);
+    const address = peerAddress(socket);
+    return typeof address === "string" ? Result.ok(address) : failed(words.peerAddr, socket.reason(address));
+  }
+
+  /**
+   * The local address, as `"127.0.0.1:54321"`. Does not block.
+   *
+   * @returns Errors: `invalid tls stream` after `close`; `tls local_addr failed: ` with the system's reason.
+   * Source: getsockname(2).
+   *
+   * @example
+   * ```ts
+   * import { readFileSync } from "node:fs";
+   * import { TlsStream } from "std-net";
+   *
+   * const stream = TlsStream.connect("127.0.0.1:8443", { ca: readFileSync("ca.pem") });
+   * console.log(stream.andThen((open) => open.local_addr()).unwrapOr("")); // 127.0.0.1:56789
+   * ```
+   */
+  local_addr(): Result<string, string> {
+    const { socket } = this[TRANSPORT];
+    if (!socket.open) return Result.err(INVALID_STREAM);
+    const address = localAddress(socket);
+    return typeof address === "string" ? Result.ok(address) : failed(words.localAddr, socket.reason(address));
+  }
+
+  /**
+   * What `console.log` shows of it: its class and its addresses, or that it is closed. So does `String(result)` of a result that
+   * holds it. Never fails. Does not block. Source: getsockname(2), getpeername(2).
+   *
+   * @example
+   * ```ts
+   * import { readFileSync } from "node:fs";
+   * import { TlsStream } from "std-net";
+   *
+   * const connected = TlsStream.connect("127.0.0.1:8443", { ca: readFileSync("ca.pem") });
+   * console.log(String(connected)); // such as Ok(TlsStream 127.0.0.1:54321 -> 127.0.0.1:8443)
+   * ```
+   */
+  override toString(): string {
+    return inspected(this, this[TRANSPORT].socket);
+  }
+
+  /** @internal */
+  [inspect.custom](): string {
+    return inspected(this, this[TRANSPORT].socket);
+  }
+}
+
+/** The socket of a stream, which is closed for its owner from now on; or the text of an error. */
+function takeOver(stream: unknown): Socket | string {
+  try {
+    if (!(stream instanceof TcpStream)) return "expected tcp stream";
+    if (!stream[TRANSPORT].open) return "invalid tcp stream";
+    return stream[TRANSPORT].moved();
+  } catch {
+    // A proxy's trap threw.
+    return "expected tcp stream";
+  }
+}
+
+function timeoutOf(options: unknown): number | string {
+  try {
+    const given: unknown = (options as TlsConnectOptions | null | undefined)?.timeout_ms ?? null;
+    if (given === null) return Number.POSITIVE_INFINITY;
+    return typeof given === "number" && given > 0 ? given : "timeout must be a positive number";
+  } catch {
+    return "options cannot be read";
+  }
+}

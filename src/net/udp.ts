@@ -1,0 +1,487 @@
+import { Result } from "true-myth/result";
+import type { Unit } from "true-myth/unit";
+import { parseIpv4, parseIpv6 } from "../address.ts";
+import { bindOptions, type UdpBindOptions } from "../arguments.ts";
+import { beforeBind, bindTo, localAddress, socketFamily } from "../engine/connect.ts";
+import { resolve } from "../engine/resolve.ts";
+import type { Socket } from "../engine/socket.ts";
+import { failed } from "../error.ts";
+import { familyOf } from "../sys/structs.ts";
+import { TRANSPORT } from "./byte-stream.ts";
+import { DatagramSocket } from "./datagram-socket.ts";
+import {
+  cloneOf,
+  fromFd,
+  getFlag,
+  getNumber,
+  getTtl,
+  type Kind,
+  memberFailed,
+  type Shape,
+  setFlag,
+  setNumber,
+  setTtl,
+} from "./socket-members.ts";
+
+const UDP: Kind = { name: "udp", invalid: "invalid udp socket" };
+const UDP_SHAPE: Shape = {
+  what: "udp socket",
+  families: ["AF_INET", "AF_INET6"],
+  type: "SOCK_DGRAM",
+  listening: false,
+};
+
+const nothing = (): number => 0;
+
+/**
+ * A UDP socket: datagrams to and from anyone.
+ *
+ * @example
+ * ```ts
+ * import { UdpSocket } from "std-net";
+ *
+ * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+ * socket.send_to("hello", socket.local_addr().unwrapOrElse(fail));
+ * const [payload, sender] = socket.recv_from(1500).unwrapOrElse(fail);
+ * console.log(payload.toString(), "from", sender); // hello from 127.0.0.1:45678
+ * socket.close();
+ *
+ * function fail(error: string): never { throw new Error(error); }
+ * ```
+ */
+export class UdpSocket extends DatagramSocket {
+  /** @internal */
+  constructor(socket: Socket) {
+    super(socket, UDP, destination);
+  }
+
+  /**
+   * Binds a new UDP socket. Blocks only while a name is resolved.
+   *
+   * @param addr the local address, such as `"0.0.0.0:5353"`; `"127.0.0.1:0"` lets the system pick a port
+   * @param options see {@link UdpBindOptions}
+   * @returns Errors: `expected string`; `expected bool` and `options must be an object` for the options; `udp bind failed: `
+   * with `invalid socket address`, `invalid port value`, `failed to lookup address information: ...` or the system's
+   * reason. Source: bind(2).
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * console.log("bound to", socket.local_addr().unwrapOrElse(fail)); // bound to 127.0.0.1:45678
+   * socket.close();
+   * const wrong = UdpSocket.bind("127.0.0.1");
+   * if (wrong.isErr) console.log(wrong.error); // udp bind failed: invalid socket address
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  static override bind(addr: string, options?: UdpBindOptions): Result<UdpSocket, string> {
+    if (typeof addr !== "string") return Result.err("expected string");
+    const checked = bindOptions(options);
+    if (typeof checked === "string") return Result.err(checked);
+    const socket = bindTo(addr, "SOCK_DGRAM", beforeBind(checked), nothing);
+    if (typeof socket === "string") return failed("udp bind failed: ", socket);
+    return Result.ok(new UdpSocket(socket));
+  }
+
+  /**
+   * Takes over the descriptor of a UDP socket: from `into_fd`, of this thread or another one, or from whoever else made
+   * it. It is this object's from now on, close-on-exec, in the mode it is in. Does not block.
+   *
+   * @param fd the number of a descriptor
+   * @returns Errors: `expected int`; `udp from_fd failed: ` with the system's reason (`EBADF`, `ENOTSOCK`), with `not a udp
+   * socket`, or because another object of this thread owns it. The descriptor stays as it was then. Source: getsockopt(2),
+   * SO_TYPE.
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const fd = UdpSocket.bind("127.0.0.1:0").andThen((socket) => socket.into_fd()).unwrapOrElse(fail);
+   * // Here, or in another thread that was told the number:
+   * const socket = UdpSocket.from_fd(fd).unwrapOrElse(fail);
+   * console.log(socket.local_addr().unwrapOrElse(fail)); // 127.0.0.1:45678
+   * socket.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  static from_fd(fd: number): Result<UdpSocket, string> {
+    return fromFd(fd, UDP, UDP_SHAPE).map((socket) => new UdpSocket(socket));
+  }
+
+  /**
+   * A second descriptor of the same socket, with the same timeouts: a datagram goes to one of them. Does not block.
+   *
+   * @returns Errors: `invalid udp socket` after `close`; `udp try_clone failed: ` with the system's reason (`EMFILE`).
+   * Source: fcntl(2), F_DUPFD_CLOEXEC.
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const clone = socket.try_clone().unwrapOrElse(fail);
+   * socket.send_to("to whichever asks first", socket.local_addr().unwrapOrElse(fail));
+   * console.log(clone.recv(1500).unwrapOrElse(fail).toString()); // to whichever asks first
+   * socket.close();
+   * clone.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  try_clone(): Result<UdpSocket, string> {
+    return cloneOf(this[TRANSPORT], UDP).map((socket) => new UdpSocket(socket));
+  }
+
+  /**
+   * Sets how many routers a datagram may pass. Does not block.
+   *
+   * @param ttl 1 to 255
+   * @returns Errors: `invalid udp socket` after `close`, `expected int`, `udp set_ttl failed: ` with the system's reason (`EINVAL`).
+   * Source: ip(7), IP_TTL; ipv6(7), IPV6_UNICAST_HOPS.
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("0.0.0.0:0").unwrapOrElse(fail);
+   * socket.set_ttl(1).unwrapOrElse(fail); // as traceroute begins: the first router says that it was there
+   * console.log(socket.ttl().unwrapOrElse(fail)); // 1
+   * socket.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  set_ttl(ttl: number): Result<Unit, string> {
+    return setTtl(this[TRANSPORT], UDP, ttl);
+  }
+
+  /**
+   * How many routers a datagram may pass: the system's default (64 on Linux), or what `set_ttl` set. Does not block.
+   *
+   * @returns Errors: `invalid udp socket` after `close`, `udp ttl failed: ` with the system's reason. Source: ip(7), IP_TTL;
+   * ipv6(7), IPV6_UNICAST_HOPS.
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * socket.set_ttl(12);
+   * console.log(socket.ttl().unwrapOrElse(fail)); // 12
+   * socket.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  ttl(): Result<number, string> {
+    return getTtl(this[TRANSPORT], UDP);
+  }
+
+  /**
+   * With true, datagrams may go to broadcast addresses; otherwise that is an `EACCES` error. Does not block.
+   *
+   * @param enabled true, or false, the default
+   * @returns Errors: `invalid udp socket` after `close`, `expected bool`, `udp set_broadcast failed: ` with the system's reason.
+   * Source: socket(7), SO_BROADCAST.
+   *
+   * @example
+   * ```ts
+   * import { error_code, UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const everybody = "127.255.255.255:9";
+   * const refused = socket.send_to("hello", everybody);
+   * if (refused.isErr) console.log(error_code(refused.error)); // EACCES
+   * socket.set_broadcast(true).unwrapOrElse(fail);
+   * console.log(socket.send_to("hello", everybody).unwrapOrElse(fail)); // 5
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  set_broadcast(enabled: boolean): Result<Unit, string> {
+    const socket = this[TRANSPORT];
+    const { SOL_SOCKET, SO_BROADCAST } = socket.sys.constants;
+    return setFlag(socket, UDP, "set_broadcast", SOL_SOCKET, SO_BROADCAST, enabled);
+  }
+
+  /**
+   * What `set_broadcast` set; false by default. Does not block.
+   *
+   * @returns Errors: `invalid udp socket` after `close`, `udp broadcast failed: ` with the system's reason. Source: socket(7),
+   * SO_BROADCAST.
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * console.log(socket.broadcast().unwrapOrElse(fail)); // false
+   * socket.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  broadcast(): Result<boolean, string> {
+    const socket = this[TRANSPORT];
+    const { SOL_SOCKET, SO_BROADCAST } = socket.sys.constants;
+    return getFlag(socket, UDP, "broadcast", SOL_SOCKET, SO_BROADCAST);
+  }
+
+  /**
+   * Joins an IPv4 multicast group: from now on its datagrams come too. Does not block.
+   *
+   * @param group the group's address, such as `"224.0.0.251"`
+   * @param interface_address the address of the local interface to join on; `"0.0.0.0"` lets the system choose
+   * @returns Errors: `invalid udp socket` after `close`, `expected string`; `udp join_multicast_v4 failed: ` with `invalid IPv4
+   * address` or the system's reason (`EINVAL` for what is no group, `ENODEV` for no interface). Source: ip(7),
+   * IP_ADD_MEMBERSHIP.
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * // What devices say of themselves (mDNS); others on this machine may listen too.
+   * const socket = UdpSocket.bind("0.0.0.0:5353", { reuse_port: true });
+   * const joined = socket.andThen((open) => open.join_multicast_v4("224.0.0.251", "127.0.0.1"));
+   * console.log(joined.isOk ? "listening" : joined.error); // such as listening
+   * ```
+   */
+  join_multicast_v4(group: string, interface_address: string): Result<Unit, string> {
+    return this.#membershipV4("join_multicast_v4", "IP_ADD_MEMBERSHIP", group, interface_address);
+  }
+
+  /**
+   * Leaves an IPv4 multicast group. Does not block.
+   *
+   * @param group the group's address, as it was joined
+   * @param interface_address the address of the local interface, as it was joined on
+   * @returns Errors: as for `join_multicast_v4`, under its own name (`EADDRNOTAVAIL` when it was not joined). Source: ip(7),
+   * IP_DROP_MEMBERSHIP.
+   *
+   * @example
+   * ```ts
+   * import { error_code, UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("0.0.0.0:0").unwrapOrElse(fail);
+   * const wrong = socket.leave_multicast_v4("224.0.0.251", "127.0.0.1"); // it was never joined
+   * if (wrong.isErr) console.log(error_code(wrong.error)); // EADDRNOTAVAIL
+   * socket.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  leave_multicast_v4(group: string, interface_address: string): Result<Unit, string> {
+    return this.#membershipV4("leave_multicast_v4", "IP_DROP_MEMBERSHIP", group, interface_address);
+  }
+
+  #membershipV4(
+    member: string,
+    option: "IP_ADD_MEMBERSHIP" | "IP_DROP_MEMBERSHIP",
+    group: string,
+    local: string,
+  ): Result<Unit, string> {
+    const socket = this[TRANSPORT];
+    if (!socket.open) return Result.err(UDP.invalid);
+    if (typeof group !== "string" || typeof local !== "string") return Result.err("expected string");
+    const [groupBytes, localBytes] = [parseIpv4(group), parseIpv4(local)];
+    if (groupBytes === null || localBytes === null) {
+      return failed(`udp ${member} failed: `, "invalid IPv4 address");
+    }
+    // struct ip_mreq: the group, then the interface.
+    const { constants } = socket.sys;
+    const request = Buffer.concat([groupBytes, localBytes]);
+    const failure = socket.setRawOption(constants.IPPROTO_IP, constants[option], request);
+    return failure < 0 ? memberFailed(socket, UDP, member, failure) : Result.ok();
+  }
+
+  /**
+   * Joins an IPv6 multicast group: from now on its datagrams come too. Does not block.
+   *
+   * @param group the group's address, such as `"ff02::fb"`
+   * @param interface_index the number of the local interface to join on; 0 lets the system choose
+   * @returns Errors: `invalid udp socket` after `close`, `expected string`, `expected int`; `udp join_multicast_v6 failed: ` with
+   * `invalid IPv6 address` or the system's reason (`ENODEV` for no interface). Source: ipv6(7), IPV6_ADD_MEMBERSHIP.
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("[::]:0");
+   * const joined = socket.andThen((open) => open.join_multicast_v6("ff02::fb", 0));
+   * console.log(joined.isOk ? "joined" : joined.error); // such as joined; an error where there is no IPv6
+   * ```
+   */
+  join_multicast_v6(group: string, interface_index: number): Result<Unit, string> {
+    return this.#membershipV6("join_multicast_v6", "IPV6_JOIN_GROUP", group, interface_index);
+  }
+
+  /**
+   * Leaves an IPv6 multicast group. Does not block.
+   *
+   * @param group the group's address, as it was joined
+   * @param interface_index the number of the local interface, as it was joined on
+   * @returns Errors: as for `join_multicast_v6`, under its own name (`EADDRNOTAVAIL` when it was not joined). Source: ipv6(7),
+   * IPV6_DROP_MEMBERSHIP.
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("[::]:0");
+   * const left = socket.andThen((open) =>
+   *   open.join_multicast_v6("ff02::fb", 0).andThen(() => open.leave_multicast_v6("ff02::fb", 0)),
+   * );
+   * console.log(left.isOk ? "joined and left" : left.error); // such as joined and left; an error where there is no IPv6
+   * ```
+   */
+  leave_multicast_v6(group: string, interface_index: number): Result<Unit, string> {
+    return this.#membershipV6("leave_multicast_v6", "IPV6_LEAVE_GROUP", group, interface_index);
+  }
+
+  #membershipV6(
+    member: string,
+    option: "IPV6_JOIN_GROUP" | "IPV6_LEAVE_GROUP",
+    group: string,
+    index: number,
+  ): Result<Unit, string> {
+    const socket = this[TRANSPORT];
+    if (!socket.open) return Result.err(UDP.invalid);
+    if (typeof group !== "string") return Result.err("expected string");
+    if (!Number.isInteger(index)) return Result.err("expected int");
+    const groupBytes = parseIpv6(group);
+    if (groupBytes === null) return failed(`udp ${member} failed: `, "invalid IPv6 address");
+    const { constants } = socket.sys;
+    if (index < 0 || index > 0xffffffff) return memberFailed(socket, UDP, member, -constants.EINVAL);
+    // struct ipv6_mreq: the group, then the interface's number.
+    const request = Buffer.alloc(20);
+    request.set(groupBytes);
+    request.writeUInt32LE(index, 16);
+    const failure = socket.setRawOption(constants.IPPROTO_IPV6, constants[option], request);
+    return failure < 0 ? memberFailed(socket, UDP, member, failure) : Result.ok();
+  }
+
+  /**
+   * With true, the default, what this host sends to an IPv4 group comes to the group's members on this host as well.
+   * Does not block.
+   *
+   * @param enabled true, the default, or false
+   * @returns Errors: `invalid udp socket` after `close`, `expected bool`, `udp set_multicast_loop_v4 failed: ` with the system's
+   * reason. Source: ip(7), IP_MULTICAST_LOOP.
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("0.0.0.0:0").unwrapOrElse(fail);
+   * socket.set_multicast_loop_v4(false).unwrapOrElse(fail); // what this program says is news to others only
+   * console.log(socket.multicast_loop_v4().unwrapOrElse(fail)); // false
+   * socket.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  set_multicast_loop_v4(enabled: boolean): Result<Unit, string> {
+    const socket = this[TRANSPORT];
+    const { IPPROTO_IP, IP_MULTICAST_LOOP } = socket.sys.constants;
+    return setFlag(socket, UDP, "set_multicast_loop_v4", IPPROTO_IP, IP_MULTICAST_LOOP, enabled);
+  }
+
+  /**
+   * What `set_multicast_loop_v4` set; true by default. Does not block.
+   *
+   * @returns Errors: `invalid udp socket` after `close`, `udp multicast_loop_v4 failed: ` with the system's reason.
+   * Source: ip(7), IP_MULTICAST_LOOP.
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("0.0.0.0:0").unwrapOrElse(fail);
+   * console.log(socket.multicast_loop_v4().unwrapOrElse(fail)); // true
+   * socket.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  multicast_loop_v4(): Result<boolean, string> {
+    const socket = this[TRANSPORT];
+    const { IPPROTO_IP, IP_MULTICAST_LOOP } = socket.sys.constants;
+    return getFlag(socket, UDP, "multicast_loop_v4", IPPROTO_IP, IP_MULTICAST_LOOP);
+  }
+
+  /**
+   * Sets how many routers a datagram to an IPv4 group may pass: 1, the default, stays in the local network. Does not block.
+   *
+   * @param ttl 0 to 255
+   * @returns Errors: `invalid udp socket` after `close`, `expected int`, `udp set_multicast_ttl_v4 failed: ` with the system's
+   * reason (`EINVAL`). Source: ip(7), IP_MULTICAST_TTL.
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("0.0.0.0:0").unwrapOrElse(fail);
+   * socket.set_multicast_ttl_v4(4).unwrapOrElse(fail); // as far as the fourth router
+   * console.log(socket.multicast_ttl_v4().unwrapOrElse(fail)); // 4
+   * socket.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  set_multicast_ttl_v4(ttl: number): Result<Unit, string> {
+    const socket = this[TRANSPORT];
+    const { IPPROTO_IP, IP_MULTICAST_TTL } = socket.sys.constants;
+    return setNumber(socket, UDP, "set_multicast_ttl_v4", ttl, [0, 255], (value) =>
+      socket.setOption(IPPROTO_IP, IP_MULTICAST_TTL, value),
+    );
+  }
+
+  /**
+   * What `set_multicast_ttl_v4` set; 1 by default. Does not block.
+   *
+   * @returns Errors: `invalid udp socket` after `close`, `udp multicast_ttl_v4 failed: ` with the system's reason. Source: ip(7),
+   * IP_MULTICAST_TTL.
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("0.0.0.0:0").unwrapOrElse(fail);
+   * console.log(socket.multicast_ttl_v4().unwrapOrElse(fail)); // 1
+   * socket.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  multicast_ttl_v4(): Result<number, string> {
+    const socket = this[TRANSPORT];
+    const { IPPROTO_IP, IP_MULTICAST_TTL } = socket.sys.constants;
+    return getNumber(socket, UDP, "multicast_ttl_v4", () => socket.getOption(IPPROTO_IP, IP_MULTICAST_TTL));
+  }
+}
+
+function destination(socket: Socket, text: string): Buffer | string {
+  const addresses = resolve(socket.sys, text, socket.sys.constants.SOCK_DGRAM);
+  if (typeof addresses === "string") return addresses;
+  if (addresses.length === 1) return addresses[0]!;
+  return addresses.find((address) => isWithinReach(socket, address)) ?? addresses[0]!;
+}
+
+/**
+ * Whether a socket can send to this address at all: "localhost" can be both ::1 and 127.0.0.1. Of those that it can, the first
+ * counts: the resolver puts last what the system has no way to (RFC 6724, 6, rule 1).
+ */
+function isWithinReach(socket: Socket, address: Buffer): boolean {
+  const { AF_INET, IPPROTO_IPV6, IPV6_V6ONLY } = socket.sys.constants;
+  const isIpv4 = familyOf(socket.sys.constants, address) === AF_INET;
+  if (socketFamily(socket) === AF_INET) return isIpv4;
+  const local = localAddress(socket);
+  if (typeof local !== "string") return !isIpv4;
+  // An IPv6 socket that is bound to an IPv4 address (ipv6(7)), or to none, with IPv4 beside it.
+  if (/^\[::ffff:[0-9]+\./.test(local)) return isIpv4;
+  return !isIpv4 || (local.startsWith("[::]:") && socket.getOption(IPPROTO_IPV6, IPV6_V6ONLY) === 0);
+}

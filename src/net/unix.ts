@@ -1,0 +1,598 @@
+import { Result } from "true-myth/result";
+import type { Unit } from "true-myth/unit";
+import { unixAddress } from "../address.ts";
+import { bindOptions, INVALID_TIMEOUT, timeoutFrom, type UnixBindOptions } from "../arguments.ts";
+import { bindUnix, connectUnix } from "../engine/connect.ts";
+import { networkPlatform, Socket } from "../engine/socket.ts";
+import { failed } from "../error.ts";
+import { monotonicTime } from "../runtime/clock.ts";
+import { systemReason } from "../sys/index.ts";
+import { TRANSPORT } from "./byte-stream.ts";
+import { DatagramSocket } from "./datagram-socket.ts";
+import { SocketHandle } from "./socket-handle.ts";
+import {
+  cloneOf,
+  fromFd,
+  getTimeout,
+  type Kind,
+  type Shape,
+  setTimeout,
+  shutdown,
+} from "./socket-members.ts";
+import { SocketStream } from "./socket-stream.ts";
+
+const CONNECT_FAILED = "unix connect failed: ";
+
+const STREAM: Kind = { name: "unix", invalid: "invalid unix stream" };
+const STREAM_SHAPE: Shape = {
+  what: "unix stream",
+  families: ["AF_UNIX"],
+  type: "SOCK_STREAM",
+  listening: false,
+};
+
+const LISTENER: Kind = { name: "unix listener", invalid: "invalid unix listener" };
+const LISTENER_SHAPE: Shape = { ...STREAM_SHAPE, what: "unix listener", listening: true };
+
+const DATAGRAM: Kind = { name: "unix", invalid: "invalid unix datagram" };
+const DATAGRAM_SHAPE: Shape = { ...STREAM_SHAPE, what: "unix datagram", type: "SOCK_DGRAM" };
+
+/**
+ * A connection to another process on this machine, by a path in the file system: bytes in order, both ways, without
+ * a network. Everything that a {@link TcpStream} does that makes sense here; errors begin with `unix `, where the
+ * description of a member that all streams have quotes `tcp `.
+ *
+ * @example
+ * ```ts
+ * import { UnixStream } from "std-net";
+ *
+ * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+ * near.write_all("hello\n");
+ * console.log(far.read_until("\n").unwrapOrElse(fail).toString().trimEnd()); // hello
+ * near.close();
+ * far.close();
+ *
+ * function fail(error: string): never { throw new Error(error); }
+ * ```
+ */
+export class UnixStream extends SocketStream {
+  /** @internal */
+  constructor(socket: Socket) {
+    super(socket, STREAM);
+  }
+
+  /**
+   * Connects to a listener. Blocks while as many connections wait to be accepted as it allows.
+   *
+   * @param path a path in the file system, of at most 107 bytes on Linux and 103 on macOS; on Linux also `"\0name"`, an
+   * abstract name, which is no file
+   * @returns Errors: `expected string`; `unix connect failed: ` with `invalid socket path` (an empty one, or one with a
+   * NUL elsewhere), `socket path too long` or the system's reason (`ENOENT`, `ECONNREFUSED`). Source: unix(7), connect(2).
+   *
+   * @example
+   * ```ts
+   * import { rmSync } from "node:fs";
+   * import { UnixListener, UnixStream } from "std-net";
+   *
+   * const listener = UnixListener.bind("connect.sock").unwrapOrElse(fail);
+   * const stream = UnixStream.connect("connect.sock").unwrapOrElse(fail);
+   * console.log(stream.peer_addr().unwrapOrElse(fail)); // connect.sock
+   * rmSync("connect.sock");
+   * const gone = UnixStream.connect("connect.sock");
+   * if (gone.isErr) console.log(gone.error); // unix connect failed: No such file or directory (os error 2)
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  static connect(path: string): Result<UnixStream, string> {
+    return UnixStream.connect_timeout(path, null);
+  }
+
+  /**
+   * As `connect`, but gives up after a time. Blocks while as many connections wait to be accepted as the listener
+   * allows, or until the time is over.
+   *
+   * @param path as for `connect`
+   * @param ms milliseconds, more than 0; null for no timeout
+   * @returns Errors: as for `connect`; `timeout must be a positive number`; `unix connect failed: connection timed out`.
+   * Source: unix(7), connect(2).
+   *
+   * @example
+   * ```ts
+   * import { rmSync } from "node:fs";
+   * import { UnixListener, UnixStream } from "std-net";
+   *
+   * const listener = UnixListener.bind("busy.sock", { backlog: 0 }).unwrapOrElse(fail);
+   * const first = UnixStream.connect("busy.sock").unwrapOrElse(fail);
+   * const second = UnixStream.connect_timeout("busy.sock", 50); // nobody accepts, and only one may wait
+   * if (second.isErr) console.log(second.error); // unix connect failed: connection timed out
+   * rmSync("busy.sock");
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  static connect_timeout(path: string, ms: number | null): Result<UnixStream, string> {
+    if (typeof path !== "string") return Result.err("expected string");
+    const timeout = timeoutFrom(ms);
+    if (timeout === undefined) return Result.err(INVALID_TIMEOUT);
+    const socket = connectUnix(path, monotonicTime() + timeout);
+    if (typeof socket === "string") return failed(CONNECT_FAILED, socket);
+    return Result.ok(new UnixStream(socket));
+  }
+
+  /**
+   * Two streams that are connected to each other: for a worker thread, say, which gets the `into_fd` of one. Does not
+   * block.
+   *
+   * @returns Errors: `unix pair failed: ` with the system's reason (`EMFILE`). Source: socketpair(2).
+   *
+   * @example
+   * ```ts
+   * import { UnixStream } from "std-net";
+   *
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * near.write_all("hello");
+   * console.log(far.read(100).unwrapOrElse(fail).toString()); // hello
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  static pair(): Result<readonly [UnixStream, UnixStream], string> {
+    return pairOf("SOCK_STREAM").map(([one, other]) => [new UnixStream(one), new UnixStream(other)] as const);
+  }
+
+  /**
+   * Takes over a descriptor: from `into_fd`, of this thread or another one, or from whoever else has connected or
+   * accepted it. It is this object's from now on, close-on-exec, in the mode it is in. Does not block.
+   *
+   * @param fd the number of a descriptor
+   * @returns Errors: `expected int`; `unix from_fd failed: ` with the system's reason (`EBADF`, `ENOTSOCK`), with `not a
+   * unix stream`, or because another object of this thread owns it. The descriptor stays as it was then. Source: getsockopt(2),
+   * SO_TYPE and SO_ACCEPTCONN.
+   *
+   * @example
+   * ```ts
+   * import { UnixStream } from "std-net";
+   *
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * const fd = near.into_fd().unwrapOrElse(fail);
+   * // Here, or in another thread that was told the number:
+   * const stream = UnixStream.from_fd(fd).unwrapOrElse(fail);
+   * stream.write_all("hello");
+   * console.log(far.read(100).unwrapOrElse(fail).toString()); // hello
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  static from_fd(fd: number): Result<UnixStream, string> {
+    return fromFd(fd, STREAM, STREAM_SHAPE).map((socket) => new UnixStream(socket));
+  }
+
+  /**
+   * A second descriptor of the same connection, as with a TcpStream. Does not block.
+   *
+   * @returns Errors: `invalid unix stream` after `close`; `unix try_clone failed: ` with the system's reason (`EMFILE`).
+   * Source: fcntl(2), F_DUPFD_CLOEXEC.
+   *
+   * @example
+   * ```ts
+   * import { UnixStream } from "std-net";
+   *
+   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * const clone = near.try_clone().unwrapOrElse(fail);
+   * near.close(); // the connection goes on: the clone has it still
+   * clone.write_all("hello");
+   * console.log(far.read(100).unwrapOrElse(fail).toString()); // hello
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  try_clone(): Result<UnixStream, string> {
+    return cloneOf(this[TRANSPORT], STREAM).map((socket) => new UnixStream(socket));
+  }
+}
+
+/**
+ * A socket that accepts connections at a path in the file system.
+ *
+ * @example
+ * ```ts
+ * import { rmSync } from "node:fs";
+ * import { UnixListener, UnixStream } from "std-net";
+ *
+ * const listener = UnixListener.bind("example.sock").unwrapOrElse(fail);
+ * const client = UnixStream.connect("example.sock").unwrapOrElse(fail);
+ * const server = listener.accept().unwrapOrElse(fail);
+ * console.log(server.local_addr().unwrapOrElse(fail)); // example.sock
+ * for (const each of [client, server, listener]) each.close();
+ * rmSync("example.sock");
+ *
+ * function fail(error: string): never { throw new Error(error); }
+ * ```
+ */
+export class UnixListener extends SocketHandle {
+  /** @internal */
+  constructor(socket: Socket) {
+    super(socket, LISTENER);
+  }
+
+  /**
+   * Binds a listener. The path must not be there yet; it stays there after `close`, for the program to remove. Does
+   * not block.
+   *
+   * @param path as for `UnixStream.connect`
+   * @param options see {@link UnixBindOptions}
+   * @returns Errors: `expected string`; `expected int` and `options must be an object` for the options; `unix listener bind
+   * failed: ` with `invalid socket path`, `socket path too long` or the system's reason (`EADDRINUSE` when the path is
+   * there). Source: unix(7), bind(2), listen(2).
+   *
+   * @example
+   * ```ts
+   * import { rmSync } from "node:fs";
+   * import { UnixListener } from "std-net";
+   *
+   * rmSync("bind.sock", { force: true }); // what a former run has left
+   * const listener = UnixListener.bind("bind.sock").unwrapOrElse(fail);
+   * console.log("listening on", listener.local_addr().unwrapOrElse(fail)); // listening on bind.sock
+   * listener.close();
+   * rmSync("bind.sock");
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  static override bind(path: string, options?: UnixBindOptions): Result<UnixListener, string> {
+    if (typeof path !== "string") return Result.err("expected string");
+    const checked = bindOptions(options);
+    if (typeof checked === "string") return Result.err(checked);
+    const socket = bindUnix(path, "SOCK_STREAM", (made) => made.listen(checked.backlog));
+    if (typeof socket === "string") return failed("unix listener bind failed: ", socket);
+    return Result.ok(new UnixListener(socket));
+  }
+
+  /**
+   * Takes over the descriptor of a listener, as with a TcpListener. Does not block.
+   *
+   * @param fd the number of a descriptor
+   * @returns Errors: `expected int`; `unix listener from_fd failed: ` with the system's reason (`EBADF`, `ENOTSOCK`), with
+   * `not a unix listener`, or because another object of this thread owns it. The descriptor stays as it was then. Source:
+   * getsockopt(2), SO_TYPE and SO_ACCEPTCONN.
+   *
+   * @example
+   * ```ts
+   * import { rmSync } from "node:fs";
+   * import { UnixListener } from "std-net";
+   *
+   * const fd = UnixListener.bind("from.sock").andThen((listener) => listener.into_fd()).unwrapOrElse(fail);
+   * // Here, or in another thread that was told the number:
+   * const listener = UnixListener.from_fd(fd).unwrapOrElse(fail);
+   * console.log(listener.local_addr().unwrapOrElse(fail)); // from.sock
+   * listener.close();
+   * rmSync("from.sock");
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  static from_fd(fd: number): Result<UnixListener, string> {
+    return fromFd(fd, LISTENER, LISTENER_SHAPE).map((socket) => new UnixListener(socket));
+  }
+
+  /**
+   * Takes the next connection. Blocks until one arrives. Several threads may wait on one listener.
+   *
+   * @returns the connection, in blocking mode whatever the listener's is. Errors: `invalid unix listener` after `close`;
+   * `unix listener accept failed: ` with the system's reason (`EAGAIN` in non-blocking mode when none waits, or past the
+   * accept timeout). Source: accept(2).
+   *
+   * @example
+   * ```ts
+   * import { rmSync } from "node:fs";
+   * import { UnixListener, UnixStream } from "std-net";
+   *
+   * const listener = UnixListener.bind("accept.sock").unwrapOrElse(fail);
+   * const client = UnixStream.connect("accept.sock").unwrapOrElse(fail);
+   * listener.accept().unwrapOrElse(fail).write_all("welcome");
+   * console.log(client.read(100).unwrapOrElse(fail).toString()); // welcome
+   * rmSync("accept.sock");
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  accept(): Result<UnixStream, string> {
+    const socket = this[TRANSPORT];
+    if (!socket.open) return Result.err(LISTENER.invalid);
+    const accepted = socket.accept(Number.POSITIVE_INFINITY);
+    if (typeof accepted === "number") return failed("unix listener accept failed: ", socket.reason(accepted));
+    return Result.ok(new UnixStream(accepted));
+  }
+
+  /**
+   * The connections, one after another and without end: each step is an `accept`. An error does not end it, for the
+   * next connection may be a good one; only the listener's `close` does. Blocks, at each step, until a connection arrives.
+   *
+   * @returns the connections. Errors: each step gives those of `accept`. Source: accept(2).
+   *
+   * @example
+   * ```ts
+   * import { rmSync } from "node:fs";
+   * import { UnixListener, UnixStream } from "std-net";
+   *
+   * const listener = UnixListener.bind("incoming.sock").unwrapOrElse(fail);
+   * UnixStream.connect("incoming.sock").unwrapOrElse(fail).write("hello");
+   * for (const accepted of listener.incoming()) {
+   *   if (accepted.isErr) break;
+   *   console.log(accepted.value.read(100).unwrapOrElse(fail).toString()); // hello
+   *   accepted.value.close();
+   *   break; // a server would go on for ever
+   * }
+   * rmSync("incoming.sock");
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  *incoming(): Generator<Result<UnixStream, string>, void, undefined> {
+    do {
+      yield this.accept();
+    } while (this[TRANSPORT].open);
+  }
+
+  /**
+   * A second descriptor of the same listener, with the same timeout. Does not block.
+   *
+   * @returns Errors: `invalid unix listener` after `close`; `unix listener try_clone failed: ` with the system's reason
+   * (`EMFILE`). Source: fcntl(2), F_DUPFD_CLOEXEC.
+   *
+   * @example
+   * ```ts
+   * import { rmSync } from "node:fs";
+   * import { UnixListener } from "std-net";
+   *
+   * const listener = UnixListener.bind("clone.sock").unwrapOrElse(fail);
+   * const clone = listener.try_clone().unwrapOrElse(fail);
+   * listener.close(); // others can still connect: the clone has it still
+   * console.log(clone.local_addr().unwrapOrElse(fail)); // clone.sock
+   * rmSync("clone.sock");
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  try_clone(): Result<UnixListener, string> {
+    return cloneOf(this[TRANSPORT], LISTENER).map((socket) => new UnixListener(socket));
+  }
+
+  /**
+   * Sets how long `accept` may wait; past it, it is an `EAGAIN` error. Does not block.
+   *
+   * @param ms milliseconds, more than 0; null for no timeout
+   * @returns Errors: `invalid unix listener` after `close`, `timeout must be a positive number`. Source: socket(7), SO_RCVTIMEO.
+   *
+   * @example
+   * ```ts
+   * import { rmSync } from "node:fs";
+   * import { error_code, UnixListener } from "std-net";
+   *
+   * const listener = UnixListener.bind("timeout.sock").unwrapOrElse(fail);
+   * listener.set_accept_timeout(50).unwrapOrElse(fail);
+   * const nobody = listener.accept();
+   * if (nobody.isErr) console.log(error_code(nobody.error)); // EAGAIN
+   * rmSync("timeout.sock");
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  set_accept_timeout(ms: number | null): Result<Unit, string> {
+    return setTimeout(this[TRANSPORT], LISTENER, "readTimeout", ms);
+  }
+
+  /**
+   * The accept timeout in milliseconds; null, the default, is none. Does not block.
+   *
+   * @returns Errors: `invalid unix listener` after `close`. Source: socket(7), SO_RCVTIMEO.
+   *
+   * @example
+   * ```ts
+   * import { rmSync } from "node:fs";
+   * import { UnixListener } from "std-net";
+   *
+   * const listener = UnixListener.bind("timeout.sock").unwrapOrElse(fail);
+   * listener.set_accept_timeout(1500);
+   * console.log(listener.accept_timeout().unwrapOrElse(fail)); // 1500
+   * rmSync("timeout.sock");
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  accept_timeout(): Result<number | null, string> {
+    return getTimeout(this[TRANSPORT], LISTENER, "readTimeout");
+  }
+}
+
+/**
+ * Datagrams between processes on this machine, by paths in the file system: none is lost on the way, and they stay in
+ * order. Addresses are paths, `""` for a socket without one; errors begin with `unix `, where the description of a member that
+ * all datagram sockets have quotes `udp `.
+ *
+ * @example
+ * ```ts
+ * import { UnixDatagram } from "std-net";
+ *
+ * const [near, far] = UnixDatagram.pair().unwrapOrElse(fail);
+ * near.send("one");
+ * near.send("");
+ * console.log(far.recv(100).unwrapOrElse(fail).toString()); // one
+ * console.log(far.recv(100).unwrapOrElse(fail).length); // 0, a datagram of no bytes
+ * near.close();
+ * far.close();
+ *
+ * function fail(error: string): never { throw new Error(error); }
+ * ```
+ */
+export class UnixDatagram extends DatagramSocket {
+  /** @internal */
+  constructor(socket: Socket) {
+    super(socket, DATAGRAM, destination);
+  }
+
+  /**
+   * Binds a new datagram socket, which others can send to. The path must not be there yet; it stays there after
+   * `close`, for the program to remove. Does not block.
+   *
+   * @param path as for `UnixStream.connect`
+   * @returns Errors: `expected string`; `unix bind failed: ` with `invalid socket path`, `socket path too long` or the
+   * system's reason (`EADDRINUSE` when the path is there). Source: unix(7), bind(2).
+   *
+   * @example
+   * ```ts
+   * import { rmSync } from "node:fs";
+   * import { UnixDatagram } from "std-net";
+   *
+   * const server = UnixDatagram.bind("server.sock").unwrapOrElse(fail);
+   * const client = UnixDatagram.bind("client.sock").unwrapOrElse(fail);
+   * client.send_to("hello", "server.sock");
+   * const [payload, sender] = server.recv_from(1500).unwrapOrElse(fail);
+   * console.log(payload.toString(), "from", sender); // hello from client.sock
+   * for (const path of ["server.sock", "client.sock"]) rmSync(path);
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  static override bind(path: string): Result<UnixDatagram, string> {
+    if (typeof path !== "string") return Result.err("expected string");
+    const socket = bindUnix(path, "SOCK_DGRAM", () => 0);
+    if (typeof socket === "string") return failed("unix bind failed: ", socket);
+    return Result.ok(new UnixDatagram(socket));
+  }
+
+  /**
+   * A datagram socket without an address: it can send, and nobody can answer. Does not block.
+   *
+   * @returns Errors: `unix unbound failed: ` with the system's reason (`EMFILE`). Source: socket(2).
+   *
+   * @example
+   * ```ts
+   * import { rmSync } from "node:fs";
+   * import { UnixDatagram } from "std-net";
+   *
+   * const log = UnixDatagram.bind("log.sock").unwrapOrElse(fail);
+   * const program = UnixDatagram.unbound().unwrapOrElse(fail);
+   * program.send_to("<14>something has happened", "log.sock").unwrapOrElse(fail);
+   * console.log(log.recv(1500).unwrapOrElse(fail).toString()); // <14>something has happened
+   * rmSync("log.sock");
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  static unbound(): Result<UnixDatagram, string> {
+    const sys = networkPlatform();
+    if (typeof sys === "string") return failed("unix unbound failed: ", sys);
+    const socket = Socket.create(sys, sys.constants.AF_UNIX, sys.constants.SOCK_DGRAM);
+    if (typeof socket === "number") return failed("unix unbound failed: ", systemReason(sys, -socket));
+    return Result.ok(new UnixDatagram(socket));
+  }
+
+  /**
+   * Two datagram sockets that are connected to each other. Does not block.
+   *
+   * @returns Errors: `unix pair failed: ` with the system's reason (`EMFILE`). Source: socketpair(2).
+   *
+   * @example
+   * ```ts
+   * import { UnixDatagram } from "std-net";
+   *
+   * const [near, far] = UnixDatagram.pair().unwrapOrElse(fail);
+   * near.send("one");
+   * near.send("two");
+   * console.log(far.recv(100).unwrapOrElse(fail).toString()); // one
+   * console.log(far.recv(100).unwrapOrElse(fail).toString()); // two
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  static pair(): Result<readonly [UnixDatagram, UnixDatagram], string> {
+    return pairOf("SOCK_DGRAM").map(
+      ([one, other]) => [new UnixDatagram(one), new UnixDatagram(other)] as const,
+    );
+  }
+
+  /**
+   * Takes over the descriptor of a Unix datagram socket, as with a UdpSocket. Does not block.
+   *
+   * @param fd the number of a descriptor
+   * @returns Errors: `expected int`; `unix from_fd failed: ` with the system's reason (`EBADF`, `ENOTSOCK`), with `not a
+   * unix datagram`, or because another object of this thread owns it. The descriptor stays as it was then. Source: getsockopt(2),
+   * SO_TYPE.
+   *
+   * @example
+   * ```ts
+   * import { UnixDatagram } from "std-net";
+   *
+   * const [near, far] = UnixDatagram.pair().unwrapOrElse(fail);
+   * const fd = near.into_fd().unwrapOrElse(fail);
+   * // Here, or in another thread that was told the number:
+   * const socket = UnixDatagram.from_fd(fd).unwrapOrElse(fail);
+   * socket.send("hello");
+   * console.log(far.recv(100).unwrapOrElse(fail).toString()); // hello
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  static from_fd(fd: number): Result<UnixDatagram, string> {
+    return fromFd(fd, DATAGRAM, DATAGRAM_SHAPE).map((socket) => new UnixDatagram(socket));
+  }
+
+  /**
+   * A second descriptor of the same socket, with the same timeouts: a datagram goes to one of them. Does not block.
+   *
+   * @returns Errors: `invalid unix datagram` after `close`; `unix try_clone failed: ` with the system's reason (`EMFILE`).
+   * Source: fcntl(2), F_DUPFD_CLOEXEC.
+   *
+   * @example
+   * ```ts
+   * import { UnixDatagram } from "std-net";
+   *
+   * const [near, far] = UnixDatagram.pair().unwrapOrElse(fail);
+   * const clone = far.try_clone().unwrapOrElse(fail);
+   * near.send("to whichever asks first");
+   * console.log(clone.recv(100).unwrapOrElse(fail).toString()); // to whichever asks first
+   * far.close();
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  try_clone(): Result<UnixDatagram, string> {
+    return cloneOf(this[TRANSPORT], DATAGRAM).map((socket) => new UnixDatagram(socket));
+  }
+
+  /**
+   * Ends one direction, or both; the socket stays open (`close` is still to be called). Does not block.
+   *
+   * @param how which direction: `"read"`, `"write"` or `"both"`
+   * @returns Errors: `invalid unix datagram` after `close`, `expected 'read', 'write' or 'both'`, `unix shutdown failed: `
+   * with the system's reason (`ENOTCONN`). Source: shutdown(2).
+   *
+   * @example
+   * ```ts
+   * import { error_code, UnixDatagram } from "std-net";
+   *
+   * const [near, far] = UnixDatagram.pair().unwrapOrElse(fail);
+   * far.shutdown("read").unwrapOrElse(fail);
+   * const refused = near.send("hello");
+   * if (refused.isErr) console.log(error_code(refused.error)); // EPIPE
+   *
+   * function fail(error: string): never { throw new Error(error); }
+   * ```
+   */
+  shutdown(how: "read" | "write" | "both"): Result<Unit, string> {
+    return shutdown(this[TRANSPORT], DATAGRAM, how);
+  }
+}
+
+function destination(socket: Socket, path: string): Buffer | string {
+  return unixAddress(socket.sys.constants, path);
+}
+
+function pairOf(type: "SOCK_STREAM" | "SOCK_DGRAM"): Result<[Socket, Socket], string> {
+  const sys = networkPlatform();
+  if (typeof sys === "string") return failed("unix pair failed: ", sys);
+  const pair = Socket.pair(sys, sys.constants[type]);
+  return typeof pair === "number" ? failed("unix pair failed: ", systemReason(sys, -pair)) : Result.ok(pair);
+}

@@ -1,0 +1,222 @@
+// A name server that keeps silent: the lookup ends when the call has to, not when the resolver gives up.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { type Peer, startPeer } from "../support/peer.ts";
+
+const mayUnshare = spawnSync("unshare", ["--mount", "true"]).status === 0;
+const skip = mayUnshare
+  ? false
+  : "needs the right to make a mount namespace (unshare --mount), for a resolv.conf of its own";
+
+/** Runs `program` in a mount namespace of its own, where `script` puts `file` ($1) in the place of the system's. */
+function inOwnMounts(script: string, file: string, program: string): Peer {
+  return startPeer("unshare", ["--mount", "sh", "-c", script, "sh", file, process.execPath, program]);
+}
+
+test("timeout_ms, terminate() and a signal end a lookup that has no answer", { skip }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "std-net-"));
+  const configuration = join(folder, "resolv.conf");
+  // An address of this process alone: another run of the tests has its own name server.
+  const silent = `127.53.${(process.pid >> 8) & 0xff}.${process.pid & 0xff}`;
+  writeFileSync(configuration, `nameserver ${silent}\noptions timeout:5 attempts:2\n`);
+  const program = `
+import * as net from "std-net";
+import { spawn } from "node:child_process";
+import { Worker } from "node:worker_threads";
+let begun = performance.now();
+const took = () => (performance.now() - begun < 2000 ? "soon" : "late");
+console.log(net.http.request({ method: "GET", url: "http://silent.example/", timeout_ms: 500 }).error, took());
+const code = 'import("std-net").then((net) => { require("node:worker_threads").parentPort.postMessage(0); net.TcpStream.connect("silent.example:80"); })';
+const thread = new Worker(code, { eval: true, execArgv: [] });
+await new Promise((resolve) => thread.on("message", resolve));
+await new Promise((resolve) => setTimeout(resolve, 300));
+begun = performance.now();
+await thread.terminate();
+console.log("terminated", took());
+process.on("SIGTERM", () => console.log("listener"));
+process.kill(process.pid, "SIGTERM");
+begun = performance.now();
+console.log(net.lookup_host("silent.example:80").error, took());
+await new Promise((resolve) => setTimeout(resolve, 100));
+spawn("sh", ["-c", "sleep 0.3; kill -TERM " + process.pid]);
+begun = performance.now();
+console.log(net.TcpStream.connect("silent.example:80").error, took());
+`;
+  // Both programs share a mount namespace in which this resolv.conf is the system's.
+  const script = `
+mount --bind "$1" /etc/resolv.conf
+exec python3 -c '
+import socket, subprocess, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("${silent}", 53))
+print("silent", flush=True)
+subprocess.call([sys.argv[1], "--input-type=module", "-e", sys.argv[2]])' "$2" "$3"`;
+  await using peer = inOwnMounts(script, configuration, program);
+  assert.equal(await peer.line(), "silent");
+  assert.equal(await peer.line(), "http request failed: timed out soon");
+  assert.equal(await peer.line(), "terminated soon");
+  assert.equal(await peer.line(), "lookup_host failed: Interrupted system call (os error 4) soon");
+  assert.equal(await peer.line(), "listener");
+  assert.equal(await peer.line(), "failed to connect: Interrupted system call (os error 4) soon");
+  assert.equal(await peer.line(), "listener");
+  rmSync(folder, { recursive: true });
+});
+
+test("each address of a name is tried in order, the last error is reported, and UDP takes one of its family", {
+  skip,
+}, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "std-net-"));
+  const hosts = join(folder, "hosts");
+  // TCP to a group fails at once, and otherwise than where nobody listens.
+  writeFileSync(
+    hosts,
+    "::1 both.example\n127.0.0.1 both.example\n127.0.0.3 two.example\n127.0.0.2 two.example\n127.0.0.1 worse.example\n224.0.0.1 worse.example\nfe80::1 away.example\n127.0.0.1 away.example\n",
+  );
+  const program = `
+import * as net from "std-net";
+const listener = net.TcpListener.bind("127.0.0.1:0").value;
+const { port } = new URL("http://" + listener.local_addr().value);
+console.log(net.lookup_host("both.example:" + port).value.length, net.TcpStream.connect("both.example:" + port).isOk);
+listener.close();
+const [first, second] = net.lookup_host("two.example:" + port).value;
+for (const each of [first, second]) {
+  const only = net.TcpListener.bind(each).value;
+  const stream = net.TcpStream.connect("two.example:" + port).value;
+  console.log(stream.peer_addr().value === each);
+  only.close();
+  stream.close();
+}
+const all = [net.TcpListener.bind(first).value, net.TcpListener.bind(second).value];
+console.log(net.TcpStream.connect("two.example:" + port).value.peer_addr().value === first);
+for (const each of all) each.close();
+// An address that does not answer leaves the next one its share of the time.
+const full = net.TcpListener.bind(first, { backlog: 0 }).value;
+const waiting = [];
+for (let one; (one = net.TcpStream.connect_timeout(first, 100)).isOk; ) waiting.push(one.value);
+const answering = net.TcpListener.bind(second).value;
+const begun = performance.now();
+console.log(net.TcpStream.connect_timeout("two.example:" + port, 2000).value.peer_addr().value === second);
+const took = performance.now() - begun;
+console.log(took >= 950 && took < 1900 ? "half" : took);
+const errors = net.lookup_host("worse.example:9").value.map((each) => net.TcpStream.connect(each).error);
+console.log(errors.length, errors[0] !== errors[1], net.TcpStream.connect("worse.example:9").error === errors[1]);
+for (const address of ["127.0.0.1:0", "[::1]:0"]) {
+  const socket = net.UdpSocket.bind(address).value;
+  const { port } = new URL("http://" + socket.local_addr().value);
+  console.log(socket.send_to("x", "both.example:" + port).unwrapOr(0), socket.recv_from(9).value[1] === socket.local_addr().value);
+}
+// Without a scope there is no way to fe80::1, so the resolver puts it last. A dual-stack socket can send to either.
+const receiver = net.UdpSocket.bind("127.0.0.1:0").value;
+receiver.set_read_timeout(2000);
+const away = "away.example:" + new URL("http://" + receiver.local_addr().value).port;
+for (const [address, options] of [["[::]:0", {}], ["[::ffff:127.0.0.1]:0", {}], ["[::]:0", { ipv6_only: true }], ["[::1]:0", {}]]) {
+  const socket = net.UdpSocket.bind(address, options).value;
+  console.log(socket.send_to("x", away).isOk && receiver.recv_from(9).isOk, socket.connect(away).isOk, socket.peer_addr().unwrapOr("").startsWith("[::ffff:127.0.0.1]"));
+}
+`;
+  const script = 'mount --bind "$1" /etc/hosts && exec "$2" --input-type=module -e "$3"';
+  await using peer = inOwnMounts(script, hosts, program);
+  for (const line of ["2 true", "true", "true", "true", "true", "half", "2 true true", "1 true", "1 true"]) {
+    assert.equal(await peer.line(), line);
+  }
+  for (const line of ["true true true", "true true true", "false false false", "false false false"]) {
+    assert.equal(await peer.line(), line);
+  }
+  rmSync(folder, { recursive: true });
+});
+
+test("connect_timeout_ms begins when the name is resolved, timeout_ms before", { skip }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "std-net-"));
+  const configuration = join(folder, "resolv.conf");
+  const address = `127.54.${(process.pid >> 8) & 0xff}.${process.pid & 0xff}`;
+  writeFileSync(configuration, `nameserver ${address}\noptions timeout:5 attempts:2\n`);
+  const program = `
+import * as net from "std-net";
+const listener = net.TcpListener.bind("127.0.0.1:0").value;
+const { port } = new URL("http://" + listener.local_addr().value);
+const ask = (times) => net.http.request({ method: "GET", url: "http://late.example:" + port, ...times }).error;
+// A full queue answers nobody.
+const full = net.TcpListener.bind("127.0.0.1:0", { backlog: 0 }).value;
+const waiting = [];
+for (let one; (one = net.TcpStream.connect_timeout(full.local_addr().value, 100)).isOk; ) waiting.push(one.value);
+const begun = performance.now();
+const late = "http://late.example:" + new URL("http://" + full.local_addr().value).port;
+console.log(net.http.request({ method: "GET", url: late, connect_timeout_ms: 400 }).error);
+console.log(performance.now() - begun >= 1050);
+listener.set_nonblocking(true);
+console.log(ask({ timeout_ms: 300 }), listener.accept().isOk);
+`;
+  const script = `
+mount --bind "$1" /etc/resolv.conf
+exec python3 -c '
+import socket, subprocess, sys, threading, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("${address}", 53))
+def late(query, peer):
+    has = query[-4:-2] == bytes([0, 1])
+    answer = bytes([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 127, 0, 0, 1]) if has else b""
+    s.sendto(query[:2] + bytes([0x81, 0x80, 0, 1, 0, has, 0, 0, 0, 0]) + query[12:] + answer, peer)
+def serve():
+    while True:
+        threading.Timer(0.7, late, s.recvfrom(512)).start()
+threading.Thread(target=serve, daemon=True).start()
+subprocess.call([sys.argv[1], "--input-type=module", "-e", sys.argv[2]])' "$2" "$3"`;
+  await using peer = inOwnMounts(script, configuration, program);
+  assert.equal(await peer.line(), "http request failed: connection timed out");
+  assert.equal(await peer.line(), "true", "0.7 s for the name, and then 0.4 s");
+  assert.equal(await peer.line(), "http request failed: timed out false");
+  rmSync(folder, { recursive: true });
+});
+
+test("a lookup that the system fails does not report an earlier call's error", async () => {
+  const program = `
+import * as net from "std-net";
+import { closeSync, openSync } from "node:fs";
+net.lookup_host("localhost:1");
+const open = [];
+try {
+  for (;;) open.push(openSync("/dev/null"));
+} catch {}
+closeSync(open.pop());
+const first = net.TcpStream.connect("127.0.0.1:1").error;
+open.push(openSync("/dev/null"));
+// With a limit, or in a worker, another thread asks: errno is its own.
+const { error } = net.TcpStream.connect_timeout("localhost:1", 1000);
+for (const each of open) closeSync(each);
+console.log(first);
+console.log(error);
+`;
+  await using peer = startPeer("sh", [
+    "-c",
+    'ulimit -n 64 && exec "$0" --input-type=module -e "$1"',
+    process.execPath,
+    program,
+  ]);
+  const { stdout } = await peer.exit();
+  assert.match(
+    stdout,
+    /^failed to connect: Connection refused \(os error 111\)\nfailed to connect: failed to lookup address information: (System error|Name or service not known)\n$/,
+  );
+});
+
+test("where no thread can be created, a lookup that could be ended is made without one", async () => {
+  const program = `
+import * as net from "std-net";
+import { execFileSync } from "node:child_process";
+net.lookup_host("127.0.0.1:1");
+execFileSync("prlimit", ["--pid", String(process.pid), "--nproc=1"]);
+// The limit is not for root.
+if (process.getuid() === 0) process.setuid(65534);
+process.on("SIGUSR2", () => {});
+console.log(net.lookup_host("localhost:80").isOk, net.lookup_host("no.such.name.invalid:80").error);
+`;
+  await using peer = startPeer(process.execPath, ["--input-type=module", "-e", program]);
+  assert.match(
+    await peer.line(),
+    /^true lookup_host failed: failed to lookup address information: (Name or service not known|Temporary failure in name resolution)$/,
+  );
+});

@@ -1,0 +1,645 @@
+import assert from "node:assert/strict";
+import { closeSync, readFileSync } from "node:fs";
+import { after, test } from "node:test";
+import { Worker } from "node:worker_threads";
+import * as net from "std-net";
+import type { Result } from "true-myth/result";
+import { Certificates } from "../support/certificates.ts";
+import { err, node, ok, openDescriptors, portOf, python } from "../support/peer.ts";
+import { pythonStream, tcpPair, timed } from "../support/sockets.ts";
+
+const readable = { readable: true };
+
+/** How many descriptors this process may have; Node raises its limit to the hard one by itself. */
+function descriptorLimit(): number {
+  const line = /^Max open files +(\S+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1];
+  return line === "unlimited" ? Number.POSITIVE_INFINITY : Number(line);
+}
+
+for (const mechanism of ["epoll", "poll"] as const) {
+  const makePoller = (): net.Poller => {
+    if (mechanism === "poll") process.env.STD_NET_POLLER = "poll";
+    const poller = ok(net.Poller.create());
+    delete process.env.STD_NET_POLLER;
+    return poller;
+  };
+
+  test(`${mechanism}: readable, writable, and again for as long as it is so`, () => {
+    const before = openDescriptors();
+    const poller = makePoller();
+    assert.equal(
+      openDescriptors() - before,
+      mechanism === "epoll" ? 1 : 0,
+      "it is the mechanism that was asked for",
+    );
+    const { client, server } = tcpPair();
+    assert.equal(ok(poller.wait(0)).length, 0);
+    ok(poller.add(client, readable, "a key"));
+    assert.deepEqual(ok(poller.wait(0)), []);
+    ok(server.write("ab"));
+    for (let round = 0; round < 2; round++) {
+      assert.deepEqual(ok(poller.wait(5000)), [
+        { socket: client, key: "a key", readable: true, writable: false, closed: false },
+      ]);
+      assert.equal(ok(poller.wait(null))[0]?.socket, client);
+      ok(client.read(1));
+    }
+    assert.deepEqual(ok(poller.wait(0)), []);
+
+    ok(poller.modify(client, { readable: true, writable: true }));
+    const [event] = ok(poller.wait(5000));
+    assert.deepEqual([event?.readable, event?.writable, event?.key], [false, true, "a key"]);
+    ok(client.set_nonblocking(true));
+    while (client.write(Buffer.alloc(65536)).isOk);
+    assert.deepEqual(ok(poller.wait(0)), []);
+    ok(server.write("x"));
+    const [later] = ok(poller.wait(5000));
+    assert.deepEqual([later?.readable, later?.writable], [true, false]);
+    ok(poller.modify(client, {}));
+    assert.deepEqual(ok(poller.wait(0)), []);
+    ok(poller.remove(client));
+    assert.deepEqual(ok(poller.wait(0)), []);
+    ok(poller.add(client, readable));
+    assert.deepEqual(ok(poller.wait(0)), [
+      { socket: client, key: undefined, readable: true, writable: false, closed: false },
+    ]);
+    poller.close();
+    client.close();
+    server.close();
+  });
+
+  test(`${mechanism}: wait ends in time`, () => {
+    const poller = makePoller();
+    const { client, server } = tcpPair();
+    ok(poller.add(client, readable));
+    for (const [ms, least, most] of [
+      [0, 0, 500],
+      [0.5, 0, 500],
+      [80, 79, 1500],
+      [300, 299, 2000],
+    ] as const) {
+      const { took, value } = timed(() => poller.wait(ms));
+      assert.deepEqual(ok(value), []);
+      assert.ok(took >= least && took < most, `${ms} ms took ${took} ms`);
+    }
+    ok(server.write("x"));
+    // More milliseconds than the system can count.
+    for (const ms of [2 ** 31, 2 ** 40, Number.MAX_VALUE, Number.POSITIVE_INFINITY]) {
+      assert.equal(ok(poller.wait(ms)).length, 1);
+    }
+    for (const wrong of [-1, Number.NaN, "5", undefined, {}, true, 5n]) {
+      assert.equal(err(poller.wait(wrong as number)), "timeout must be a positive number");
+    }
+    poller.close();
+    client.close();
+    server.close();
+  });
+
+  const answer = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n";
+  for (const [name, [parts, call]] of Object.entries<
+    [string[], (stream: net.TcpStream | net.UnixStream) => Result<unknown, string>]
+  >({
+    read_exact: [["ab", "c", "def"], (stream) => stream.read_exact(6)],
+    read_to_end: [["ab", "c", "def"], (stream) => stream.read_to_end(6)],
+    read_until: [["ab", "c", "de\r", "\n"], (stream) => stream.read_until("\r\n")],
+    read_response: [[answer.slice(0, 20), answer.slice(20), "12", "34"], (s) => net.http.read_response(s)],
+  })) {
+    test(`${mechanism}: ${name} that had too little twice is called again when more has come, and not before`, () => {
+      const unix = ok(net.UnixStream.pair());
+      const tcp = tcpPair();
+      for (const [near, far] of [unix, [tcp.client, tcp.server]] as const) {
+        const poller = makePoller();
+        ok(near.set_nonblocking(true));
+        ok(poller.add(near, readable));
+        const fails = (): void => {
+          assert.equal(net.error_code(err(call(near))), "EAGAIN");
+          // What it found is there to be read, and so is reported; a second try shows that it is of no use.
+          assert.equal(net.error_code(err(call(near))), "EAGAIN");
+          assert.deepEqual(ok(poller.wait(20)), []);
+        };
+        for (const part of parts) {
+          fails();
+          ok(far.write_all(part));
+          assert.equal(ok(poller.wait(5000)).length, 1);
+        }
+        if (name === "read_to_end") {
+          fails();
+          far.close();
+          assert.equal(ok(poller.wait(5000))[0]?.readable, true);
+        }
+        ok(call(near));
+
+        // The bytes are there for every other read, and what one of those leaves is reported. (read_response keeps its own.)
+        if (name !== "read_to_end" && name !== "read_response") {
+          ok(far.write_all("ab"));
+          fails();
+          assert.equal(ok(near.read(1)).toString(), "a");
+          assert.equal(ok(poller.wait(0))[0]?.readable, true);
+          // And so is an end that no call will wait beyond.
+          assert.equal(net.error_code(err(call(near))), "EAGAIN");
+          far.close();
+          assert.equal(ok(poller.wait(5000))[0]?.readable, true);
+          assert.equal(call(near).isErr, true);
+        }
+        poller.close();
+        near.close();
+        far.close();
+      }
+    });
+  }
+
+  test(`${mechanism}: at most 1024 events at once, and the others with the next wait`, () => {
+    const poller = makePoller();
+    const [near, far] = ok(net.UnixStream.pair());
+    const clones = Array.from({ length: 1500 }, () => ok(near.try_clone()));
+    for (const clone of clones) ok(poller.add(clone, { writable: true }));
+    const seen = new Set<unknown>();
+    for (let round = 0; round < 4 && seen.size < clones.length; round++) {
+      const events = ok(poller.wait(1000));
+      assert.ok(events.length > 0 && events.length <= 1024, `${events.length}`);
+      for (const { socket } of events) seen.add(socket);
+    }
+    assert.equal(seen.size, clones.length);
+    poller.close();
+    for (const stream of [near, far, ...clones]) stream.close();
+  });
+
+  test(`${mechanism}: a descriptor that somebody else closed gives no events`, () => {
+    const poller = makePoller();
+    const { client, server } = tcpPair();
+    ok(poller.add(client, { writable: true }));
+    closeSync(ok(client.as_fd()));
+    assert.deepEqual(ok(poller.wait(20)), []);
+    assert.deepEqual(ok(poller.wait(20)), []);
+    poller.close();
+    client.close();
+    server.close();
+  });
+
+  test(`${mechanism}: an interest whose getter closes what it is about`, () => {
+    const poller = makePoller();
+    const { client, server } = tcpPair();
+    const closing = (closed: { close(): void }): net.Interest => ({
+      get readable() {
+        closed.close();
+        return true;
+      },
+    });
+    assert.equal(
+      err(poller.add(client, closing(client))),
+      "poller add failed: Bad file descriptor (os error 9)",
+    );
+    ok(poller.add(server, {}));
+    assert.equal(
+      err(poller.modify(server, closing(server))),
+      "poller modify failed: Bad file descriptor (os error 9)",
+    );
+    const other = tcpPair();
+    assert.equal(err(poller.add(other.client, closing(poller))), "invalid poller");
+    other.client.close();
+    other.server.close();
+  });
+
+  test(`${mechanism}: the peer's end, and a broken connection`, async () => {
+    const poller = makePoller();
+    const first = pythonStream(`peer.sendall(b"last words"); peer.close()`);
+    await first.child.exit();
+    ok(poller.add(first.stream, readable));
+    assert.deepEqual(ok(poller.wait(5000)), [
+      { socket: first.stream, key: undefined, readable: true, writable: false, closed: true },
+    ]);
+    assert.equal(ok(first.stream.read_to_end()).toString(), "last words");
+    first.stream.close();
+    assert.deepEqual(ok(poller.wait(0)), []);
+
+    const second = pythonStream(`
+peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)); peer.close()`);
+    await second.child.exit();
+    ok(poller.add(second.stream, { readable: true, writable: true }));
+    assert.deepEqual(ok(poller.wait(5000)), [
+      { socket: second.stream, key: undefined, readable: true, writable: true, closed: true },
+    ]);
+    assert.equal(net.error_code(err(second.stream.read(1))), "ECONNRESET");
+    second.stream.close();
+    poller.close();
+  });
+
+  test(`${mechanism}: what is not asked for is not told, save that the connection is over`, () => {
+    const poller = makePoller();
+    const { client, server } = tcpPair();
+    ok(poller.add(client, readable));
+    ok(poller.modify(client, {}));
+    ok(server.write("abc"));
+    assert.deepEqual(ok(poller.wait(0)), []);
+    // Nor that bytes which a failed read gave back can be read again.
+    ok(client.set_nonblocking(true));
+    err(client.read_exact(5));
+    ok(client.read(1));
+    assert.deepEqual(ok(poller.wait(0)), []);
+    ok(poller.modify(client, readable));
+    assert.equal(ok(poller.wait(5000))[0]?.readable, true);
+    ok(poller.modify(client, {}));
+    ok(server.set_linger(0));
+    server.close();
+    assert.deepEqual(ok(poller.wait(5000)), [
+      { socket: client, key: undefined, readable: false, writable: false, closed: true },
+    ]);
+    poller.close();
+    client.close();
+  });
+
+  test(`${mechanism}: an error that waits on a datagram socket makes it readable, for recv tells it`, () => {
+    const poller = makePoller();
+    const nobody = ok(net.UdpSocket.bind("127.0.0.1:0"));
+    const address = ok(nobody.local_addr());
+    nobody.close();
+    const udp = ok(net.UdpSocket.bind("127.0.0.1:0"));
+    ok(udp.connect(address));
+    ok(poller.add(udp, readable));
+    ok(udp.send("x"));
+    assert.deepEqual(ok(poller.wait(5000)), [
+      { socket: udp, key: undefined, readable: true, writable: false, closed: false },
+    ]);
+    assert.equal(net.error_code(err(udp.recv(1))), "ECONNREFUSED");
+    assert.deepEqual(ok(poller.wait(0)), []);
+    poller.close();
+    udp.close();
+  });
+
+  test(`${mechanism}: listeners, datagrams and Unix sockets`, () => {
+    const poller = makePoller();
+    const listener = ok(net.TcpListener.bind("127.0.0.1:0"));
+    const udp = ok(net.UdpSocket.bind("127.0.0.1:0"));
+    const [unix, unixPeer] = ok(net.UnixStream.pair());
+    const [datagram, datagramPeer] = ok(net.UnixDatagram.pair());
+    const unixListener = ok(net.UnixListener.bind(`\0std-net poller ${process.pid} ${mechanism}`));
+    const all = { listener, udp, unix, datagram, unixListener };
+    for (const [key, socket] of Object.entries(all)) ok(poller.add(socket, readable, key));
+    assert.deepEqual(ok(poller.wait(0)), []);
+    const one = (): unknown[] => ok(poller.wait(5000)).map((event) => event.key);
+
+    const client = ok(net.TcpStream.connect(ok(listener.local_addr())));
+    assert.deepEqual(one(), ["listener"]);
+    ok(listener.accept()).close();
+    ok(udp.send_to("x", ok(udp.local_addr())));
+    assert.deepEqual(one(), ["udp"]);
+    ok(udp.recv(1));
+    ok(unixPeer.write("x"));
+    assert.deepEqual(one(), ["unix"]);
+    ok(unix.read(1));
+    ok(datagramPeer.send(""));
+    assert.deepEqual(one(), ["datagram"]);
+    ok(datagram.recv(1));
+    const unixClient = ok(net.UnixStream.connect(ok(unixListener.local_addr())));
+    assert.deepEqual(one(), ["unixListener"]);
+    ok(udp.send_to("x", ok(udp.local_addr())));
+    assert.deepEqual(one().sort(), ["udp", "unixListener"]);
+    for (const socket of [...Object.values(all), client, unixPeer, datagramPeer, unixClient]) socket.close();
+    assert.deepEqual(ok(poller.wait(0)), []);
+    poller.close();
+  });
+
+  test(`${mechanism}: what cannot be registered is an error`, () => {
+    const poller = makePoller();
+    const { client, server } = tcpPair();
+    const clone = ok(client.try_clone());
+    ok(poller.add(client, readable));
+    assert.equal(err(poller.add(client, readable)), "poller add failed: File exists (os error 17)");
+    ok(poller.add(clone, readable));
+    assert.equal(
+      err(poller.modify(server, readable)),
+      "poller modify failed: No such file or directory (os error 2)",
+    );
+    assert.equal(err(poller.remove(server)), "poller remove failed: No such file or directory (os error 2)");
+    server.close();
+    for (const result of [
+      poller.add(server, readable),
+      poller.modify(server, readable),
+      poller.remove(server),
+    ]) {
+      assert.match(err(result), /^poller (add|modify|remove) failed: Bad file descriptor \(os error 9\)$/);
+    }
+    const hostile = new Proxy(client, {
+      getPrototypeOf() {
+        throw new Error("no");
+      },
+    });
+    for (const foreign of [
+      null,
+      undefined,
+      5,
+      "x",
+      {},
+      [],
+      hostile,
+      Object.create(net.TcpStream.prototype),
+      poller,
+    ]) {
+      assert.equal(err(poller.add(foreign as net.TcpStream, readable)), "expected socket");
+      assert.equal(err(poller.modify(foreign as net.TcpStream, readable)), "expected socket");
+      assert.equal(err(poller.remove(foreign as net.TcpStream)), "expected socket");
+    }
+    for (const interest of [null, undefined, 5, "readable"] as unknown as object[]) {
+      assert.equal(err(poller.modify(client, interest)), "expected interest");
+    }
+    for (const interest of [{ readable: 1 }, { writable: "yes" }, { readable: null }]) {
+      assert.equal(err(poller.modify(client, interest as object)), "expected bool");
+    }
+    // Two pollers may have the same socket.
+    const other = makePoller();
+    ok(other.add(client, readable));
+    client.close();
+    clone.close();
+    poller.close();
+    poller.close();
+    for (const result of [
+      poller.add(client, readable),
+      poller.modify(client, {}),
+      poller.remove(client),
+      poller.wait(0),
+    ]) {
+      assert.equal(err<unknown>(result), "invalid poller");
+    }
+    other.close();
+    assert.equal(
+      err(new net.Poller(...([5] as unknown as ConstructorParameters<typeof net.Poller>)).wait(0)),
+      "invalid poller",
+    );
+  });
+
+  test(`${mechanism}: a socket that is closed or given away while registered drops out`, () => {
+    const poller = makePoller();
+    const { client, server } = tcpPair();
+    // A clone keeps the connection alive: the kernel alone would go on reporting it.
+    const clone = ok(client.try_clone());
+    const fd = ok(client.as_fd());
+    ok(poller.add(client, readable, "first"));
+    ok(server.write("x"));
+    assert.equal(ok(poller.wait(5000)).length, 1);
+    client.close();
+    assert.deepEqual(ok(poller.wait(0)), []);
+
+    // Its number goes to the next socket, which is ready at once and was never registered.
+    const next = ok(net.UdpSocket.bind("127.0.0.1:0"));
+    assert.equal(ok(next.as_fd()), fd, "the number is used again");
+    ok(next.send_to("x", ok(next.local_addr())));
+    assert.deepEqual(ok(poller.wait(0)), []);
+    ok(poller.add(next, readable, "second"));
+    assert.deepEqual(
+      ok(poller.wait(0)).map((event) => event.key),
+      ["second"],
+    );
+    ok(next.recv(1));
+
+    ok(poller.add(clone, readable, "third"));
+    assert.deepEqual(
+      ok(poller.wait(5000)).map((event) => event.key),
+      ["third"],
+    );
+    const taken = ok(net.TcpStream.from_fd(ok(clone.into_fd())));
+    assert.deepEqual(ok(poller.wait(0)), []);
+    ok(poller.add(taken, readable, "fourth"));
+    assert.deepEqual(
+      ok(poller.wait(0)).map((event) => event.key),
+      ["fourth"],
+    );
+    for (const socket of [taken, next, server]) socket.close();
+    poller.close();
+  });
+
+  test(`${mechanism}: bytes that a failed read gave back are readable`, () => {
+    const poller = makePoller();
+    const { client, server } = tcpPair();
+    ok(client.set_nonblocking(true));
+    ok(poller.add(client, readable));
+    ok(server.write("half"));
+    assert.equal(ok(poller.wait(5000)).length, 1);
+    assert.equal(net.error_code(err(client.read_exact(8))), "EAGAIN");
+    assert.deepEqual(ok(poller.wait(null)), [
+      { socket: client, key: undefined, readable: true, writable: false, closed: false },
+    ]);
+    // One event, though the kernel has something to say as well.
+    ok(poller.modify(client, { readable: true, writable: true }));
+    assert.deepEqual(ok(poller.wait(null)), [
+      { socket: client, key: undefined, readable: true, writable: true, closed: false },
+    ]);
+    assert.equal(ok(client.read(100)).toString(), "half");
+    ok(poller.modify(client, readable));
+    assert.deepEqual(ok(poller.wait(0)), []);
+    poller.close();
+    client.close();
+    server.close();
+  });
+
+  test(`${mechanism}: 5,000 connections, and each event names the right one`, (context) => {
+    const wanted = 5000;
+    // Two descriptors for each connection, and some for everything else.
+    const count = Math.min(wanted, Math.floor((descriptorLimit() - openDescriptors() - 200) / 2));
+    if (count < wanted) context.diagnostic(`this process may only have ${count} connections`);
+    const poller = makePoller();
+    const listener = ok(net.TcpListener.bind("127.0.0.1:0"));
+    const address = ok(listener.local_addr());
+    const pairs = Array.from({ length: count }, (_, index) => {
+      const near = ok(net.TcpStream.connect(address));
+      const far = ok(listener.accept());
+      ok(poller.add(near, readable, index));
+      return { near, far };
+    });
+    assert.deepEqual(ok(poller.wait(0)), []);
+    for (const index of [0, 1, count >> 1, count - 1]) {
+      const { near, far } = pairs[index]!;
+      ok(far.write("x"));
+      const events = ok(poller.wait(5000));
+      assert.deepEqual(
+        events.map((event) => [event.socket === near, event.key]),
+        [[true, index]],
+      );
+      ok(near.read(1));
+    }
+    // All at once: each is reported, in as many waits as it takes, and never one that was read already.
+    for (const { far } of pairs) ok(far.write("y"));
+    const seen = new Set<unknown>();
+    while (seen.size < count) {
+      const events = ok(poller.wait(5000));
+      assert.notEqual(events.length, 0);
+      for (const { socket, key } of events) {
+        assert.ok(!seen.has(key));
+        seen.add(key);
+        ok((socket as net.TcpStream).read(1));
+      }
+    }
+    // Every second one goes: the others stay what they are.
+    pairs.forEach(({ near, far }, index) => {
+      if (index % 2 === 0) near.close();
+      else ok(far.write("z"));
+    });
+    seen.clear();
+    for (;;) {
+      const events = ok(poller.wait(0));
+      if (events.length === 0) break;
+      for (const { socket, key } of events) {
+        seen.add(key);
+        assert.equal(ok((socket as net.TcpStream).read(9)).toString(), "z");
+      }
+    }
+    assert.equal(seen.size, count >> 1);
+    assert.ok([...seen].every((key) => (key as number) % 2 === 1));
+    for (const { near, far } of pairs) {
+      near.close();
+      far.close();
+    }
+    listener.close();
+    poller.close();
+  });
+
+  test(`${mechanism}: an echo server of non-blocking sockets for Python clients`, async () => {
+    const poller = makePoller();
+    const listener = ok(net.TcpListener.bind("127.0.0.1:0"));
+    ok(listener.set_nonblocking(true));
+    ok(poller.add(listener, readable));
+    const child = python(
+      `
+clients = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(50)]
+for round in range(3):
+    for i, c in enumerate(clients): c.sendall(b"%d %d" % (round, i))
+    for i, c in enumerate(clients):
+        want = b"%d %d" % (round, i)
+        got = b""
+        while len(got) < len(want): got += c.recv(100)
+        assert got == want, (got, want)
+for c in clients: c.close()
+print("all answered")`,
+      portOf(ok(listener.local_addr())),
+    );
+    let accepted = 0;
+    let open = 0;
+    while (accepted < 50 || open > 0) {
+      for (const { socket } of ok(poller.wait(10_000))) {
+        if (socket === listener) {
+          for (let next = listener.accept(); next.isOk; next = listener.accept()) {
+            ok(next.value.set_nonblocking(true));
+            ok(poller.add(next.value, readable));
+            accepted++;
+            open++;
+          }
+          continue;
+        }
+        const stream = socket as net.TcpStream;
+        const bytes = ok(stream.read(1000));
+        if (bytes.length > 0) ok(stream.write_all(bytes));
+        else {
+          stream.close();
+          open--;
+        }
+      }
+    }
+    assert.equal(await child.line(), "all answered");
+    await child.exit();
+    listener.close();
+    poller.close();
+  });
+}
+
+const certificates = new Certificates();
+after(() => certificates.remove());
+
+test("a TlsStream is readable for as long as it has decrypted bytes", async () => {
+  const ca = certificates.authority("root").cert;
+  const { cert, key } = certificates.make("server", "root");
+  const server = node(
+    `import tls from "node:tls";
+    const { cert, key } = JSON.parse(process.argv[1]);
+    const server = tls.createServer({ cert, key }, (socket) => {
+      socket.write("one record of many bytes");
+      let times = 0;
+      socket.on("data", () => (times++ === 0 ? socket.write("mo") : socket.end("re")));
+    });
+    server.listen(0, "127.0.0.1", () => console.log(server.address().port));`,
+    JSON.stringify({ cert, key }),
+  );
+  const stream = ok(
+    net.TlsStream.connect(`127.0.0.1:${await server.line()}`, { ca, server_name: "server.test" }),
+  );
+  const poller = ok(net.Poller.create());
+  ok(poller.add(stream, readable));
+  assert.equal(ok(poller.wait(10_000))[0]?.socket, stream);
+  assert.equal(ok(stream.read(4)).toString(), "one ");
+  // The kernel has nothing left (but TLS 1.3's tickets, perhaps): OpenSSL has.
+  for (const rest of ["record ", "of many ", "bytes"]) {
+    const events = ok(poller.wait(10_000));
+    assert.deepEqual(
+      events.map((event) => [event.socket === stream, event.readable]),
+      [[true, true]],
+    );
+    assert.equal(ok(stream.read_exact(rest.length)).toString(), rest);
+  }
+  assert.deepEqual(ok(poller.wait(50)), []);
+  ok(stream.write("go"));
+  assert.equal(ok(poller.wait(10_000)).length, 1);
+  // What came is too little, and is reported no more until more comes.
+  ok(stream.set_nonblocking(true));
+  assert.equal(net.error_code(err(stream.read_exact(4))), "EAGAIN");
+  assert.equal(ok(poller.wait(50)).length, 1);
+  for (const call of [() => stream.read_exact(4), () => stream.read_until("e")]) {
+    assert.equal(net.error_code(err(call())), "EAGAIN");
+    assert.deepEqual(ok(poller.wait(50)), []);
+  }
+  ok(stream.set_nonblocking(false));
+  ok(stream.write("go"));
+  assert.equal(ok(poller.wait(10_000)).length, 1);
+  assert.equal(ok(stream.read_to_end()).toString(), "more");
+  // Bytes given back count from the start.
+  poller.close();
+  stream.close();
+  server.kill();
+  await server.exit();
+});
+
+test("a wait in a worker ends with the worker", async () => {
+  const worker = new Worker(
+    `const { parentPort } = require("node:worker_threads");
+    const net = require("std-net");
+    const poller = net.Poller.create().value;
+    poller.add(net.TcpListener.bind("127.0.0.1:0").value, { readable: true });
+    parentPort.postMessage("blocking");
+    poller.wait(null);`,
+    { eval: true },
+  );
+  await new Promise((resolve) => worker.once("message", resolve));
+  const begun = performance.now();
+  await worker.terminate();
+  assert.ok(performance.now() - begun < 500);
+});
+
+test("a registered socket lives, and a poller that is dropped gives its descriptor back", async () => {
+  const child = node(
+    `import { readdirSync } from "node:fs";
+    import { setFlagsFromString } from "node:v8";
+    import { runInNewContext } from "node:vm";
+    setFlagsFromString("--expose-gc");
+    const collect = async () => {
+      for (let i = 0; i < 5; i++) { runInNewContext("gc")(); await new Promise((resolve) => setTimeout(resolve, 10)); }
+    };
+    const count = () => readdirSync("/proc/self/fd").length;
+    const poller = net.Poller.create().value;
+    const address = (() => {
+      const socket = net.UdpSocket.bind("127.0.0.1:0").value;
+      poller.add(socket, { readable: true }, "kept");
+      return socket.local_addr().value;
+    })();
+    await collect();
+    const other = net.UdpSocket.bind("127.0.0.1:0").value;
+    other.send_to("x", address);
+    console.log(poller.wait(1000).value[0].key);
+    const before = count();
+    for (let i = 0; i < 300; i++) net.Poller.create().value.add(other, { readable: true });
+    await collect();
+    console.log(count() - before);
+    for (let i = 0; i < 1000; i++) { const p = net.Poller.create().value; p.add(other, { readable: true }); p.close(); }
+    console.log(count() - before);`,
+  );
+  assert.equal(await child.line(), "kept");
+  assert.equal(await child.line(), "0");
+  assert.equal(await child.line(), "0");
+  assert.equal((await child.exit()).code, 0);
+});

@@ -1,0 +1,264 @@
+// The programs in examples/, each run as the README says, against real servers where they are installed.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import * as net from "std-net";
+import { ok, openDescriptors, type Peer, portOf, python, startPeer } from "../support/peer.ts";
+
+function example(name: string, ...args: string[]): Peer {
+  const peer = startPeer("node", ["scripts/run.js", name, ...args]);
+  return {
+    ...peer,
+    // The runner passes SIGTERM on to the program that it started; SIGKILL would leave that one behind.
+    async [Symbol.asyncDispose]() {
+      peer.kill("SIGTERM");
+      await peer.exit();
+    },
+  };
+}
+
+function isInstalled(command: string): boolean {
+  return spawnSync(command, ["--version"]).error === undefined;
+}
+
+/** A port that nobody uses at this moment. */
+function freePort(): number {
+  const listener = ok(net.TcpListener.bind("127.0.0.1:0"));
+  const port = Number(portOf(ok(listener.local_addr())));
+  listener.close();
+  return port;
+}
+
+/** Tries until `attempt` gives true, for at most ten seconds. */
+async function until(attempt: () => boolean): Promise<void> {
+  const end = performance.now() + 10_000;
+  while (!attempt()) {
+    assert.ok(performance.now() < end, "ten seconds have passed");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+test("http-server answers from all workers, and finishes on a signal", async () => {
+  await using server = example("http-server", "127.0.0.1:0", "2");
+  const address = /on http:\/\/(\S+)$/.exec(await server.line())?.[1] ?? "";
+  const workers = new Set<unknown>();
+  const request = { method: "POST", url: `http://${address}/a?b=c`, body: { n: 1 } };
+  await until(() => {
+    const { status, body } = ok(net.http.request(request)) as {
+      status: number;
+      body: Record<string, unknown>;
+    };
+    assert.equal(status, 200);
+    assert.deepEqual({ ...body, worker: 0 }, { method: "POST", path: "/a", body: { n: 1 }, worker: 0 });
+    workers.add(body.worker);
+    return workers.size === 2;
+  });
+  const bad = ok(net.TcpStream.connect(address));
+  ok(bad.write_all("GET / HTTP/1.1\r\n\r\n"));
+  assert.match(ok(bad.read_to_end()).toString(), /^HTTP\/1\.1 400 .*invalid http request/s);
+  bad.close();
+  // The request that is under way when the signal comes is still answered.
+  const late = ok(net.TcpStream.connect(address));
+  ok(late.write_all("GET /late HTTP/1.1\r\nHost: x\r\n"));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  server.kill("SIGTERM");
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  ok(late.write_all("\r\n"));
+  assert.match(ok(late.read_to_end()).toString(), /^HTTP\/1\.1 200 .*"path":"\/late"/s);
+  late.close();
+  assert.equal(await server.line(), "all workers have finished");
+  const { code, stderr } = await server.exit();
+  assert.deepEqual([code, stderr], [0, ""]);
+});
+
+test("chat: what one says all the others read, hundreds of them", async () => {
+  await using server = example("chat", "127.0.0.1:0");
+  const address = (await server.line()).replace("listening on ", "");
+  const before = openDescriptors();
+  const guests = Array.from({ length: 300 }, (_, index) => {
+    const stream = ok(net.TcpStream.connect(address));
+    ok(stream.set_read_timeout(10_000));
+    assert.equal(ok(stream.read_until("\n")).toString(), `you are guest${index + 1}\n`);
+    return stream;
+  });
+  const first = guests[0]!;
+  for (let other = 2; other <= 300; other++) {
+    assert.equal(ok(first.read_until("\n")).toString(), `* guest${other} has come\n`);
+  }
+  const last = guests[299]!;
+  // A line in two pieces, and two lines in one.
+  ok(last.write_all("Grü"));
+  ok(last.write_all("ße\nhow are you?\n"));
+  for (const guest of guests.slice(0, 299)) {
+    let line = "";
+    while (line.startsWith("* ") || line === "") line = ok(guest.read_until("\n")).toString();
+    assert.equal(line, "guest300: Grüße\n");
+    assert.equal(ok(guest.read_until("\n")).toString(), "guest300: how are you?\n");
+  }
+  last.close();
+  assert.equal(ok(first.read_until("\n")).toString(), "* guest300 has gone\n");
+  // Whoever sends a line without end is sent away.
+  const flood = guests[1]!;
+  flood.write_all(Buffer.alloc(5000, "x"));
+  assert.equal(ok(first.read_until("\n")).toString(), "* guest2 has gone\n");
+  for (const guest of guests) guest.close();
+  assert.equal(openDescriptors(), before);
+});
+
+const FAKE_RESOLVER = `
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])
+while True:
+    lost, _ = s.recvfrom(512)
+    query, client = s.recvfrom(512)
+    s.sendto(b"??" + query[2:], client)
+    kind = query[-3]
+    name = b"\\xc0\\x0c"
+    records = name + b"\\0\\5\\0\\1\\0\\0\\0\\7\\0\\6\\3www" + name
+    records += name + bytes([0, kind, 0, 1, 0, 0, 0, 7, 0, 4 if kind == 1 else 16])
+    records += bytes([192, 0, 2, 9]) if kind == 1 else bytes.fromhex("20010db8000000000000000000000009")
+    s.sendto(query[:2] + b"\\x81\\x80\\0\\1\\0\\2\\0\\0\\0\\0" + query[12:] + records, client)`;
+
+test("dns asks again when a query is lost, and takes no answer with another's number", async () => {
+  await using resolver = python(FAKE_RESOLVER);
+  const server = `127.0.0.1:${await resolver.line()}`;
+  const { code, stdout, stderr } = await example("dns", "some.example", server).exit();
+  assert.equal(stdout, "A 192.0.2.9\nAAAA 2001:db8::9\n");
+  assert.match(stderr, /^(no answer from 127\.0\.0\.1:\d+ in 1000 ms \(attempt 1 of 3\)\n){2}$/);
+  assert.equal(code, 0);
+});
+
+test("dns gives up after three attempts", async () => {
+  const silent = ok(net.UdpSocket.bind("127.0.0.1:0"));
+  const { code, stdout } = await example("dns", "some.example", ok(silent.local_addr())).exit();
+  assert.equal(stdout, "A timed out\nAAAA timed out\n");
+  assert.equal(code, 1);
+  silent.close();
+});
+
+const noDnsmasq = isInstalled("dnsmasq") ? false : "dnsmasq, a resolver program, is not installed";
+test("dns against dnsmasq", { skip: noDnsmasq }, async () => {
+  const port = freePort();
+  await using resolver = startPeer("dnsmasq", [
+    "--keep-in-foreground",
+    "--conf-file=/dev/null",
+    "--pid-file=",
+    `--port=${port}`,
+    "--listen-address=127.0.0.1",
+    "--bind-interfaces",
+    "--no-resolv",
+    "--no-hosts",
+    "--host-record=host.example,192.0.2.7,2001:db8::7",
+    "--host-record=four.example,192.0.2.4",
+    // It alone knows what is in this domain, and what is not.
+    "--local=/example/",
+    "--user=",
+  ]);
+  const server = `127.0.0.1:${port}`;
+  const ask = async (name: string): Promise<string> => (await example("dns", name, server).exit()).stdout;
+  await until(() => {
+    const probe = net.TcpStream.connect(server);
+    if (probe.isOk) probe.value.close();
+    return probe.isOk;
+  });
+  assert.equal(await ask("host.example"), "A 192.0.2.7\nAAAA 2001:db8::7\n");
+  assert.equal(await ask("four.example"), "A 192.0.2.4\nAAAA no address of this type\n");
+  assert.equal(await ask("no.such.name.example"), "A no such name\nAAAA no such name\n");
+  resolver.kill("SIGTERM");
+});
+
+const noRedis = isInstalled("redis-server") ? false : "redis-server is not installed";
+test("redis against redis-server", { skip: noRedis }, async () => {
+  const directory = mkdtempSync(join(tmpdir(), "std-net-redis-"));
+  const port = freePort();
+  const server = startPeer("redis-server", [
+    "--port",
+    String(port),
+    "--bind",
+    "127.0.0.1",
+    "--save",
+    "",
+    "--dir",
+    directory,
+  ]);
+  try {
+    const address = `127.0.0.1:${port}`;
+    await until(() => {
+      const probe = net.TcpStream.connect(address);
+      if (probe.isOk) probe.value.close();
+      return probe.isOk;
+    });
+    const redis = async (...words: string[]): Promise<string> => {
+      const { stdout, stderr } = await example("redis", address, ...words).exit();
+      return stdout + stderr;
+    };
+    assert.equal(await redis(), "PONG\n");
+    assert.equal(await redis("SET", "greeting", "Grüße\r\nund mehr"), "OK\n");
+    assert.equal(await redis("GET", "greeting"), "Grüße\r\nund mehr\n");
+    assert.equal(await redis("GET", "nothing"), "null\n");
+    assert.equal(await redis("RPUSH", "list", "a", "b", ""), "3\n");
+    assert.equal(await redis("LRANGE", "list", "0", "-1"), "[ 'a', 'b', '' ]\n");
+    assert.match(await redis("NONSENSE"), /^ERR unknown command/);
+  } finally {
+    server.kill("SIGKILL");
+    await server.exit();
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test("redis without a server says so", async () => {
+  const { code, stdout, stderr } = await example("redis", `127.0.0.1:${freePort()}`).exit();
+  assert.deepEqual([code, stdout], [1, ""]);
+  assert.equal(stderr, "failed to connect: Connection refused (os error 111)\n");
+});
+
+test("handover: there and back, and no line is lost", async () => {
+  const { code, stdout, stderr } = await example("handover").exit();
+  assert.equal(stderr, "");
+  const lines = stdout.trim().split("\n");
+  assert.deepEqual(
+    lines.map((line) => line.slice(14).trim()),
+    Array.from({ length: 9 }, (_, index) => `line ${index + 1}`),
+  );
+  assert.match(lines[0]!, /^blocking:/);
+  assert.match(lines[3]!, /^event loop:/);
+  assert.match(lines[8]!, /^blocking:/);
+  assert.equal(code, 0);
+});
+
+test("probe tells open, closed and silent ports", async () => {
+  const listener = ok(net.TcpListener.bind("127.0.0.1:0"));
+  const open = portOf(ok(listener.local_addr()));
+  const closed = freePort();
+  const silent = ok(net.TcpListener.bind("127.0.0.1:0", { backlog: 0 }));
+  const full: net.TcpStream[] = [];
+  for (;;) {
+    const stream = net.TcpStream.connect_timeout(ok(silent.local_addr()), 100);
+    if (stream.isErr) break;
+    full.push(stream.value);
+  }
+  const quiet = portOf(ok(silent.local_addr()));
+  const probe = await example(
+    "probe",
+    "127.0.0.1",
+    open,
+    `${closed}-${closed}`,
+    quiet,
+    "--timeout=200",
+  ).exit();
+  const verdicts = probe.stdout
+    .trim()
+    .split("\n")
+    .map((line) => line.replace(/ {2}\(.*/, ""));
+  assert.deepEqual(verdicts, [
+    `127.0.0.1:${open}  open`,
+    `127.0.0.1:${closed}  closed`,
+    `127.0.0.1:${quiet}  no answer`,
+  ]);
+  assert.equal(probe.code, 0);
+  assert.equal((await example("probe", "127.0.0.1", String(closed)).exit()).code, 1);
+  assert.equal((await example("probe").exit()).code, 2);
+  for (const socket of [listener, silent, ...full]) socket.close();
+});

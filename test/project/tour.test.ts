@@ -1,0 +1,27 @@
+// What a newcomer sees first: the tour runs to its end and shows what it promises.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { startPeer } from "../support/peer.ts";
+
+test("npm start shows TCP, UDP, HTTP and errors at work", async () => {
+  await using tour = startPeer("node", ["scripts/run.js", "examples/tour.ts"]);
+  const { code, stdout, stderr } = await tour.exit();
+  assert.equal(stderr, "");
+  assert.equal(code, 0);
+  for (const shown of [
+    /^1\. A TCP conversation$/m,
+    /^ +\d.* (µs|ms) {2}server\.read\(1024\) +→ Buffer of 6: "PING\\r\\n"$/m,
+    /^2\. UDP datagrams$/m,
+    /bob\.recv_from\(1500\) +→ \[Buffer of 12: "knock, knock", "127\.0\.0\.1:\d+"\]$/m,
+    /^3\. HTTP$/m,
+    /^ +HTTP\/1\.1 200 OK$/m,
+    /→ \{ status: 200, .* body: \{ hello: "you" \} \}$/m,
+    /body: \{ sum: 9007199254740996n \}/,
+    /^4\. Errors are values$/m,
+    /→ error: failed to connect: Connection refused \(os error 111\)$/m,
+    /→ "ECONNREFUSED"$/m,
+  ]) {
+    assert.match(stdout, shown);
+  }
+  assert.ok(!stdout.includes("\u001b"), "no colours where there is no terminal");
+});
