@@ -2,9 +2,10 @@
 // Runs the tests against the built package on every Node.js line that is supported, and the library's core on Bun and
 // Deno; prints what passed where, failures not hidden. With --write the table also goes into README.md.
 // The runtimes come from npm, whose packages carry their binaries, and are kept in build/runtimes.
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join, resolve } from "node:path";
+import { outputOf, runCore, runtimeFlags } from "./core-checks.js";
 
 // Node's 20.19 is the first that the library supports: `require` of ES modules came with it.
 const runtimes = [
@@ -18,19 +19,18 @@ const runtimes = [
     name: "Bun",
     specifier: "@oven/bun-linux-x64@^1.4",
     binary: "node_modules/@oven/bun-linux-x64/bin/bun",
-    flags: ["--expose-gc"],
-    run: runCore,
+    flags: runtimeFlags.bun,
+    run: runCoreChecks,
   },
   {
     name: "Deno",
     specifier: "@deno/linux-x64-glibc@2",
     binary: "node_modules/@deno/linux-x64-glibc/deno",
-    flags: ["run", "-A", "--v8-flags=--expose-gc"],
-    run: runCore,
+    flags: runtimeFlags.deno,
+    run: runCoreChecks,
   },
 ];
 
-const CORE = "test/runtimes/core.mjs";
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
 const wanted = runtimes.filter(({ name }) => named.length === 0 || named.includes(name));
 if (process.platform !== "linux" || process.arch !== "x64") {
@@ -59,7 +59,7 @@ for (const runtime of wanted) {
   rows.push({
     name: runtime.name,
     version,
-    what: runtime.run === runCore ? "core" : "all tests",
+    what: runtime.run === runCoreChecks ? "core" : "all tests",
     passed,
     failed,
     skipped,
@@ -97,36 +97,8 @@ async function runTests(binary, { name }) {
   return { passed: count("pass"), failed, skipped: count("skipped") };
 }
 
-/** Each check of the core in a process of its own. */
-async function runCore(binary, { flags }) {
-  const names = (await outputOf(binary, [...flags, CORE])).output.trim().split("\n");
-  const failed = [];
-  for (const name of names) {
-    const { code, output } = await outputOf(binary, [...flags, CORE, name], { NO_COLOR: "1" });
-    if (code !== 0)
-      failed.push(
-        `${name}: ${/^.*(?:error|assert|panic).*$/im.exec(output)?.[0].trim() ?? `status ${code}`}`,
-      );
-  }
-  return { passed: names.length - failed.length, failed, skipped: 0 };
-}
-
-function outputOf(command, args, environment = {}, limit = 30_000) {
-  return new Promise((resolvePromise) => {
-    const child = spawn(command, args, {
-      env: { ...process.env, ...environment },
-      stdio: ["ignore", "pipe", "pipe"],
-      timeout: limit,
-      killSignal: "SIGKILL",
-    });
-    let output = "";
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding("utf8").on("data", (text) => {
-        output += text;
-      });
-    }
-    child.on("close", (code) => resolvePromise({ code, output }));
-  });
+function runCoreChecks(binary, { flags }) {
+  return runCore(binary, flags);
 }
 
 function markdown(results) {

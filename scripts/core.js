@@ -1,0 +1,13 @@
+// npm run test:core [-- RUNTIME]
+// Runs the core checks on the runtime that is named: "bun", "deno", "node" or a path; this process's Node when none is.
+import { basename } from "node:path";
+import { runCore, runtimeFlags } from "./core-checks.js";
+
+const runtime = process.argv[2] ?? process.execPath;
+const kind = /bun/.test(basename(runtime)) ? "bun" : /deno/.test(basename(runtime)) ? "deno" : "node";
+
+const { passed, failed } = await runCore(runtime, runtimeFlags[kind], (name, failure) =>
+  console.log(failure === null ? `ok      ${name}` : `FAILED  ${name}: ${failure}`),
+);
+console.log(`${passed} passed, ${failed.length} failed`);
+process.exitCode = failed.length === 0 ? 0 : 1;
