@@ -480,7 +480,6 @@ for (const [coding, body] of [
   ["deflate", zlib.deflateSync(text)],
   ["deflate", zlib.deflateRawSync(text)],
   ["br", zlib.brotliCompressSync(text)],
-  ["identity", Buffer.from(text)],
   ["gzip, br", zlib.brotliCompressSync(zlib.gzipSync(text))],
   ["deflate,identity, gzip", zlib.gzipSync(zlib.deflateSync(text))],
 ] as [string, Buffer][]) {
@@ -492,6 +491,45 @@ for (const [coding, body] of [
     assert.deepEqual(answer.raw_headers?.[0], ["Content-Encoding", coding]);
   });
 }
+
+test("identity is no coding: nothing is undone, and the fields that tell of the body stay", () => {
+  for (const coding of ["identity", "Identity , identity", ""]) {
+    const body = Buffer.from(text);
+    const answer = ok(coded(coding, body));
+    assert.deepEqual(answer.body, JSON.parse(text));
+    assert.equal(answer.headers["content-encoding"], coding);
+    assert.equal(answer.headers["content-length"], String(body.length));
+    // Nor is there room for more bytes than come out.
+    assert.match(err(coded(coding, body, { max_body_bytes: body.length - 1 })), /response body too large$/);
+    assert.equal(ok(coded(coding, body, { max_body_bytes: body.length })).status, 200);
+  }
+});
+
+test("a part of coded data is not decoded, whatever its coding", () => {
+  const gzip = zlib.gzipSync(text);
+  const partial = (coding: string, body: Buffer, more: object) => {
+    const lines = `Content-Encoding: ${coding}\r\nContent-Range: bytes 0-${body.length - 1}/9999\r\n`;
+    const head = `HTTP/1.1 206 Partial Content\r\n${lines}Content-Length: ${body.length}\r\n\r\n`;
+    return get(raw.url(head + body.toString("latin1")), more);
+  };
+  for (const coding of ["gzip", "br", "compress", "a, b, c, d, e, f"]) {
+    const answer = ok(partial(coding, gzip.subarray(0, 20), { decode_body: "base64" }));
+    assert.equal(answer.status, 206);
+    assert.equal(answer.body, gzip.subarray(0, 20).toString("base64"));
+    assert.equal(answer.headers["content-encoding"], coding);
+    assert.equal(answer.headers["content-length"], "20");
+  }
+  const multipart = Buffer.from("--x\r\nContent-Range: bytes 0-1/4\r\n\r\nab\r\n--x--\r\n");
+  assert.equal(ok(partial("gzip", multipart, {})).body, multipart.toString());
+  assert.match(err(partial("gzip", gzip.subarray(0, 20), {})), /is not utf-8 \(decode_body "base64" gives/);
+  assert.match(
+    err(partial("gzip", gzip.subarray(0, 20), { max_body_bytes: 19 })),
+    /response body too large$/,
+  );
+  // Every other status has the whole of it.
+  const refusal = `HTTP/1.1 416 x\r\nContent-Encoding: gzip\r\nContent-Length: ${gzip.length}\r\n\r\n`;
+  assert.deepEqual(ok(get(raw.url(refusal + gzip.toString("latin1")))).body, JSON.parse(text));
+});
 
 test("a coding is undone: zstd", { skip: zstd === undefined && "this node:zlib knows no zstd" }, () => {
   assert.deepEqual(ok(coded("zstd", zstd!(text))).body, JSON.parse(text));

@@ -29,6 +29,21 @@ test("a request goes out as http.request makes it", () => {
   server.close();
 });
 
+test("a range: asked for without a coding, and given as it came", () => {
+  const { client, server } = tcpPair();
+  ok(net.http.write_request(client, { method: "GET", url: URL, headers: { Range: "bytes=0-9" } }));
+  assert.match(arrived(server), /\r\nAccept-Encoding: identity\r\n/);
+  const part = zlib.gzipSync("hello").subarray(0, 10);
+  ok(server.write_all("HTTP/1.1 206 x\r\nContent-Encoding: gzip\r\nContent-Length: 10\r\n\r\n"));
+  ok(server.write_all(part));
+  const answer = ok(net.http.read_response(client, { decode_body: "base64" }));
+  assert.equal(answer.body, part.toString("base64"));
+  assert.equal(answer.headers["content-encoding"], "gzip");
+  assert.equal(answer.headers["content-length"], "10");
+  client.close();
+  server.close();
+});
+
 test("a request that is refused sends nothing", () => {
   const { client, server } = tcpPair();
   assert.equal(

@@ -237,6 +237,17 @@ test("the caller's fields go out in their order and win over the defaults; the f
   assert.equal(body, "5");
 });
 
+test("a request for a range asks for no coding, unless the caller chose one", () => {
+  const codingsAsked = (headers: { [name: string]: string }) =>
+    understood({ method: "GET", headers }).headers["accept-encoding"];
+  assert.match(codingsAsked({ "X-Range": "bytes=0-1", "If-Range": '"a"' }) ?? "", /^gzip, deflate, br/);
+  for (const name of ["Range", "range", "RANGE"]) {
+    assert.equal(codingsAsked({ [name]: "bytes=0-1" }), "identity");
+    assert.equal(codingsAsked({ [name]: "bytes=0-1", "Accept-ENCODING": "gzip" }), "gzip");
+    assert.equal(codingsAsked({ "accept-encoding": "", [name]: "bytes=0-1" }), "");
+  }
+});
+
 /** The request as the raw server got it. */
 function sent(
   request: object,

@@ -9,6 +9,8 @@ import type { Asked } from "./redirect.ts";
 
 /** What the answer's body may be coded in (RFC 9110, 12.5.3): what node:zlib undoes, which knows zstd since 22.15. */
 const ACCEPT_ENCODING = `Accept-Encoding: gzip, deflate, br${process.versions.zstd === undefined ? "" : ", zstd"}\r\n`;
+/** A range would be one of the coded bytes, which nobody can decode (RFC 9110, 14.2; Fetch, "HTTP-network-or-cache fetch"). */
+const ACCEPT_IDENTITY = "Accept-Encoding: identity\r\n";
 // Without these two some servers refuse to answer.
 const ACCEPT = "Accept: */*\r\n";
 const USER_AGENT = "User-Agent: std-net\r\n";
@@ -79,7 +81,8 @@ function requestHead(
     let lines = "";
     let host = target.hostField;
     let accept = ACCEPT;
-    let acceptEncoding = ACCEPT_ENCODING;
+    let hasEncoding = false;
+    let hasRange = false;
     let userAgent = USER_AGENT;
     let authorization = target.authorization;
     let hasConnection = false;
@@ -101,7 +104,10 @@ function requestHead(
           accept = "";
           break;
         case "accept-encoding":
-          acceptEncoding = "";
+          hasEncoding = true;
+          break;
+        case "range":
+          hasRange = true;
           break;
         case "user-agent":
           userAgent = "";
@@ -119,7 +125,8 @@ function requestHead(
       }
       lines += `${name}: ${value}\r\n`;
     }
-    text += `Host: ${host}\r\n${accept}${acceptEncoding}${userAgent}`;
+    const acceptEncoding = hasRange ? ACCEPT_IDENTITY : ACCEPT_ENCODING;
+    text += `Host: ${host}\r\n${accept}${hasEncoding ? "" : acceptEncoding}${userAgent}`;
     if (authorization !== null) text += `Authorization: ${authorization}\r\n`;
     if (closes && !hasConnection) text += "Connection: close\r\n";
     if (!hasType && body !== null) text += `Content-Type: ${body.contentType}\r\n`;

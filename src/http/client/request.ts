@@ -6,7 +6,7 @@ import { Result } from "true-myth/result";
 import { errorText } from "../../error.ts";
 import { monotonicTime } from "../../runtime/clock.ts";
 import { traced } from "../../trace.ts";
-import { mostCodedBytes } from "../wire/content-coding.ts";
+import { mostBytesOf } from "../wire/content-coding.ts";
 import { type Field, hasOption } from "../wire/fields.ts";
 import type { ResponseHead } from "../wire/head-parser.ts";
 import { type Connection, openConnection } from "./connect.ts";
@@ -167,7 +167,7 @@ function exchangeOn(
     return head;
   }
   const isFollowed = settings.maxRedirects > 0 && isRedirect(head.status, head.headers.location);
-  const maxBytes = isFollowed ? REDIRECT_BODY : mostBytes(settings.maxBodyBytes, head);
+  const maxBytes = isFollowed ? REDIRECT_BODY : mostBytesOf(head, settings.maxBodyBytes);
   const received = readBody(source, inbox, head, method, maxBytes, deadline);
   if (received instanceof ExchangeFailure) {
     connection.abandon();
@@ -187,11 +187,6 @@ function exchangeOn(
 /** Nobody sees the body of a redirect: as much is read of it as a new connection costs. */
 const REDIRECT_BODY = 64 * 1024;
 const NO_BYTES = Buffer.alloc(0);
-
-/** How many bytes of a body may come; the limit holds for the decoded ones. */
-function mostBytes(maxBodyBytes: number, { headers }: ResponseHead): number {
-  return headers["content-encoding"] === undefined ? maxBodyBytes : mostCodedBytes(maxBodyBytes);
-}
 
 /** Whether the server keeps the connection (RFC 9112, 9.3), and where its answer ended is beyond doubt. */
 function staysOpen({ version, headers }: ResponseHead): boolean {

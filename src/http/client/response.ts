@@ -42,9 +42,10 @@ export interface AnswerForm {
 export function answerOf(head: ResponseHead, body: Buffer, form: AnswerForm): ClientResponse | string {
   const { status, headers, fields } = head;
   let bytes = body;
+  const codings = codingsOf(head);
   // An answer to HEAD names the coding of a body that it does not have.
-  if (headers["content-encoding"] !== undefined && body.length > 0) {
-    const decoded = decodeContent(body, codingsOf(headers["content-encoding"]), form.maxBodyBytes);
+  if (codings.length > 0 && body.length > 0) {
+    const decoded = decodeContent(body, codings, form.maxBodyBytes);
     if (typeof decoded === "string") return decoded;
     bytes = decoded;
     // They tell of the body as it came, not as it is handed out.

@@ -15,7 +15,7 @@ import {
   requestFraming,
   responseFraming,
 } from "../wire/body.ts";
-import { mostCodedBytes } from "../wire/content-coding.ts";
+import { mostBytesOf } from "../wire/content-coding.ts";
 import type { SectionLimits } from "../wire/fields.ts";
 import {
   parseRequestHead,
@@ -413,8 +413,7 @@ export class ResponseReader extends MessageReader<ResponseHead> {
   #headEnded(head: ResponseHead, limits: ReadLimits, method: string): ResponseHead | MessageError {
     const framing = responseFraming(head, method);
     if (framing instanceof MessageError) return framing;
-    const isCoded = head.headers["content-encoding"] !== undefined;
-    const most = isCoded ? mostCodedBytes(limits.maxBodyBytes) : limits.maxBodyBytes;
+    const most = mostBytesOf(head, limits.maxBodyBytes);
     if (framing.kind === "length" && framing.length > most) return BODY_TOO_LARGE;
     this.head = head;
     this.body = pendingBody(framing, most, limits.section, true);

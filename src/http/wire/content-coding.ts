@@ -2,6 +2,7 @@
  * Content codings undone (RFC 9110, 8.4), by node:zlib, which is loaded with the first answer that needs it. Pure.
  */
 import { listMembers } from "./fields.ts";
+import type { ResponseHead } from "./head-parser.ts";
 import { framesOf } from "./zstd.ts";
 
 /** zstdDecompressSync is there since Node 22.15. */
@@ -63,20 +64,28 @@ function isZlib(bytes: Buffer): boolean {
   return bytes.length >= 2 && (bytes[0]! & 0x0f) === 8 && bytes.readUInt16BE(0) % 31 === 0;
 }
 
-/** The codings that were applied, in their order; `identity` is none. */
-export function codingsOf(contentEncoding: string | undefined): readonly string[] {
-  if (contentEncoding === undefined) return NO_CODINGS;
+/**
+ * The codings to undo, in the order in which they were applied; `identity` is none. A 206 has none to undo: a range is one of the
+ * coded bytes (RFC 9110, 14.2), and a part of them does not decode.
+ */
+export function codingsOf({ status, headers }: Pick<ResponseHead, "status" | "headers">): readonly string[] {
+  const contentEncoding = headers["content-encoding"];
+  if (contentEncoding === undefined || status === PARTIAL_CONTENT) return NO_CODINGS;
   return listMembers(contentEncoding).filter((coding) => coding !== "identity");
 }
 
+const PARTIAL_CONTENT = 206;
 const NO_CODINGS: readonly string[] = [];
 
 /** More than anybody applies: each one is a whole pass over the body. */
 const MOST_CODINGS = 4;
 
-/** How many coded bytes can be of use for a body of at most `maxBytes`: data that does not compress grows a little. */
-export function mostCodedBytes(maxBytes: number): number {
-  return maxBytes + Math.ceil(maxBytes / 64) + 1024;
+/**
+ * How many bytes of a body may come, so that at most `maxBytes` come out: of coded bytes a few more, because data that does not
+ * compress grows a little.
+ */
+export function mostBytesOf(head: ResponseHead, maxBytes: number): number {
+  return codingsOf(head).length === 0 ? maxBytes : maxBytes + Math.ceil(maxBytes / 64) + 1024;
 }
 
 /** The bytes with these codings undone, of which there may be at most `maxBytes`; or the text of the error. */
