@@ -143,19 +143,39 @@ for (const [status, method, expected] of [
 
 test("303 after HEAD stays HEAD", () => {
   const target = parseTarget("http://a/")!;
-  const next = redirected({ method: "HEAD", target, fields: [], body: null }, 303, "/b");
+  const next = redirected(
+    { method: "HEAD", target, fields: [], body: null },
+    { status: 303, locations: ["/b"] },
+  );
   assert.ok(typeof next !== "string" && next.method === "HEAD" && next.target.path === "/b");
 });
 
 test("answers that are no redirects: 300, 304, 3xx without Location, others with one", () => {
-  for (const status of [300, 304, 305, 306]) assert.equal(isRedirect(status, "/"), false);
-  assert.equal(isRedirect(302, undefined), false);
+  for (const status of [300, 304, 305, 306]) assert.equal(isRedirect({ status, locations: ["/"] }), false);
+  assert.equal(isRedirect({ status: 302, locations: [] }), false);
   assert.equal(
     ok(get(raw.url("HTTP/1.1 300 Choices\r\nLocation: /\r\nContent-Length: 0\r\n\r\n"))).status,
     300,
   );
   assert.equal(ok(get(raw.url("HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n"))).status, 302);
   assert.equal(ok(get(raw.url("HTTP/1.1 201 Made\r\nLocation: /\r\nContent-Length: 0\r\n\r\n"))).status, 201);
+});
+
+test("an empty Location is no redirect: its answer is the answer, and a POST is sent once", () => {
+  for (const location of ["", " ", " \t ", "\x01 \x0b\x1f"]) {
+    for (const status of [301, 302, 303, 307, 308]) {
+      const url = raw.url(
+        `HTTP/1.1 ${status} x\r\nLocation:${location}\r\nX-On: {connection}.{exchange}\r\nContent-Length: 4\r\n\r\nhere`,
+      );
+      get(raw.url("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"));
+      const answer = ok(net.http.request({ method: "POST", url, body: { pay: 1 } }));
+      assert.equal(answer.status, status);
+      assert.equal(answer.body, "here");
+      assert.match(answer.headers["x-on"]!, /\.1$/);
+    }
+  }
+  const twice = "HTTP/1.1 302 x\r\nLocation: \r\nLocation:\r\nContent-Length: 0\r\n\r\n";
+  assert.equal(ok(get(raw.url(twice))).status, 302);
 });
 
 test("max_redirects: 0 gives the answer itself, one too many is an error", () => {
@@ -180,7 +200,9 @@ test("a circle ends after 20", async () => {
   const port = await server.line();
   assert.equal(ok(get(`http://127.0.0.1:${port}/20`)).status, 200);
   assert.equal(err(get(`http://127.0.0.1:${port}/21`)), "http request failed: too many redirects");
-  const self = raw.url("HTTP/1.1 302 Found\r\nLocation: \r\nX-N: {exchange}\r\nContent-Length: 0\r\n\r\n");
+  const self = raw.url(
+    "HTTP/1.1 302 Found\r\nLocation: #again\r\nX-N: {exchange}\r\nContent-Length: 0\r\n\r\n",
+  );
   assert.equal(err(get(self)), "http request failed: too many redirects");
 });
 
@@ -189,6 +211,57 @@ test("Location is resolved as a URL is", () => {
   assert.match(arrived({ url: redirect(path) }), /^GET \/script\//);
   assert.match(arrived({ url: redirect(`//127.0.0.1:${raw.port}${path}#x`) }), /^GET \/script\/[\w-]+ HTTP/);
   assert.match(arrived({ url: redirect(`${path}?\u00c3\u00bc b`) }), /\?%C3%BC%20b HTTP/);
+});
+
+test("a Location's octets are asked for as they are, whatever charset they are in", () => {
+  const path = new URL(seenUrl()).pathname;
+  for (const [octets, asked] of [
+    ["?caf\xe9", "?caf%E9"],
+    ["?caf\xc3\xa9", "?caf%C3%A9"],
+    ["?\xd6\xd0\xce\xc4=\x81\x40", "?%D6%D0%CE%C4=%81@"], // GBK
+    ["?\x80\xff", "?%80%FF"],
+    ["?%E9\xe9%C3%A9", "?%E9%E9%C3%A9"],
+    ["?\xef\xbb\xbf", "?%EF%BB%BF"],
+    ["?a#\xe9", "?a"],
+  ] as const) {
+    const text = arrived({ url: redirect(path + octets) });
+    assert.equal(text.slice("GET ".length, text.indexOf(" HTTP/1.1")), path + asked);
+  }
+  const next = (location: string) => {
+    const asked = { method: "GET", target: parseTarget("http://a/b/c")!, fields: [], body: null };
+    const found = redirected(asked, { status: 302, locations: [location] });
+    return typeof found === "string" ? found : found.target.origin + found.target.path;
+  };
+  assert.equal(next("caf\xe9/x?y=\xb0\xa1"), "http://a/b/caf%E9/x?y=%B0%A1");
+  assert.equal(next("/\xd6\xd0\xce\xc4.html"), "http://a/%D6%D0%CE%C4.html");
+  // A name in UTF-8 is the name; what is none in UTF-8 is none.
+  assert.equal(next("//m\xc3\xbcller.test/\xfc"), "http://xn--mller-kva.test/%FC");
+  assert.match(next("//m\xfcller.test/"), /not a valid http or https URL$/);
+});
+
+test("two Location lines: equal ones are one, others an error", () => {
+  const path = new URL(seenUrl()).pathname;
+  const to = (...lines: string[]) =>
+    raw.url(`HTTP/1.1 302 x\r\n${lines.map((line) => `${line}\r\n`).join("")}Content-Length: 0\r\n\r\n`);
+  const same = arrived({ url: to(`Location: ${path}`, `LOCATION:${path} `, `location: ${path}`) });
+  assert.ok(same.startsWith(`GET ${path} HTTP/1.1\r\n`));
+  // A comma is a character like any other in a URL.
+  const list = `${path}?, ${path}?`;
+  assert.ok(arrived({ url: to(`Location: ${list}`) }).startsWith(`GET ${list.replace(" ", "%20")} HTTP`));
+  for (const other of ["/other", "", `${path}?`, "ftp://x/"]) {
+    for (const lines of [
+      [path, other],
+      [other, path],
+      [path, path, other],
+    ]) {
+      const url = to(...lines.map((location) => `Location: ${location}`));
+      assert.equal(err(get(url)), "http request failed: redirect to more than one URL");
+      assert.equal(ok(get(url, { max_redirects: 0 })).headers.location, lines.join(", "));
+    }
+  }
+  // Where nothing is followed, the lines are a list like any other's.
+  const made = `HTTP/1.1 201 x\r\nLocation: /a\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n`;
+  assert.equal(ok(get(raw.url(made))).headers.location, "/a, /b");
 });
 
 test("a Location that is no http URL is an error", () => {
@@ -242,7 +315,7 @@ test("another scheme, host or port is another origin", () => {
     ["http://b.test:8443/b", false],
     ["http://sub.a.test:8443/b", false],
   ] as const) {
-    const next = redirected(asked, 307, location);
+    const next = redirected(asked, { status: 307, locations: [location] });
     assert.ok(typeof next !== "string");
     assert.deepEqual(next.fields, stays ? fields : [["Kept", "x"]], location);
     assert.equal(next.target.authorization !== null, stays, location);

@@ -4,6 +4,7 @@
 
 import type { OutgoingBody } from "../message/encode.ts";
 import type { Field } from "../wire/fields.ts";
+import type { ResponseHead } from "../wire/head-parser.ts";
 import { parseTarget, type Target } from "../wire/url.ts";
 
 /** The parts of a request that a redirect can change. */
@@ -17,9 +18,21 @@ export interface Asked {
 /** 300 and 304 are answers: the one offers a choice, the other ends a question about a copy. */
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
-/** Whether an answer sends the client elsewhere. */
-export function isRedirect(status: number, location: string | undefined): location is string {
-  return location !== undefined && REDIRECTS.has(status);
+/** What of an answer's head tells where it sends the client. */
+type Pointing = Pick<ResponseHead, "status" | "locations">;
+
+/**
+ * Whether an answer sends the client elsewhere. An empty Location names nothing (RFC 9110, 10.2.2): as a URL it would stand for
+ * the one that was just asked, again and again.
+ */
+export function isRedirect({ status, locations }: Pointing): boolean {
+  return locations.length > 0 && REDIRECTS.has(status) && locations.some((location) => !isBlank(location));
+}
+
+/** Whether a text holds nothing but what the URL standard (4.4) drops at a URL's ends: spaces and C0 controls. */
+function isBlank(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x20) return false;
+  return true;
 }
 
 /** Fields that describe a body, and go with it. */
@@ -34,8 +47,11 @@ const BODY_FIELDS = new Set([
 const PRIVATE_FIELDS = new Set(["authorization", "cookie", "proxy-authorization", "host"]);
 
 /** What to ask after this answer, or the text of why not. */
-export function redirected(asked: Asked, status: number, location: string): Asked | string {
-  const target = parseTarget(location, asked.target);
+export function redirected(asked: Asked, { status, locations }: Pointing): Asked | string {
+  const [location = "", ...others] = locations;
+  // Location is no list (RFC 9110, 5.3): the same line again adds nothing, another one leaves open which is meant.
+  if (others.some((other) => other !== location)) return "redirect to more than one URL";
+  const target = parseTarget(percentEncoded(location), asked.target);
   if (target === null) return "redirect to a URL that is not a valid http or https URL";
   if (asked.target.secure && !target.secure) return "redirect from https to http refused";
   const { method } = asked;
@@ -54,6 +70,14 @@ export function redirected(asked: Asked, status: number, location: string): Aske
     fields,
     body: becomesGet ? null : asked.body,
   };
+}
+
+/**
+ * Octets beyond ASCII as %XX each (RFC 3986, 2.1): what the server named, in whatever charset it may be. Read as text, they
+ * would be encoded in UTF-8 and name something else.
+ */
+function percentEncoded(octets: string): string {
+  return octets.replace(/[\x80-\xff]/g, (octet) => `%${octet.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
 function without(fields: readonly Field[], names: ReadonlySet<string>): readonly Field[] {

@@ -85,12 +85,10 @@ function perform(settings: Settings, inbox: Inbox): ClientResponse | string {
     if (now >= deadline) return "timed out";
     const received = exchange(settings, asked, tls, inbox, now, deadline);
     if (received instanceof ExchangeFailure) return received.reason;
-    const { status, headers } = received.head;
-    if (settings.maxRedirects === 0 || !isRedirect(status, headers.location)) {
-      return answerOf(received.head, received.body, settings);
-    }
+    const { head, body } = received;
+    if (settings.maxRedirects === 0 || !isRedirect(head)) return answerOf(head, body, settings);
     if (redirects === settings.maxRedirects) return "too many redirects";
-    const next = redirected(asked, status, headers.location);
+    const next = redirected(asked, head);
     if (typeof next === "string") return next;
     if (next.target.origin !== asked.target.origin) tls = withoutIdentity(tls);
     asked = next;
@@ -166,7 +164,7 @@ function exchangeOn(
     connection.abandon();
     return head;
   }
-  const isFollowed = settings.maxRedirects > 0 && isRedirect(head.status, head.headers.location);
+  const isFollowed = settings.maxRedirects > 0 && isRedirect(head);
   const maxBytes = isFollowed ? REDIRECT_BODY : mostBytesOf(head, settings.maxBodyBytes);
   const received = readBody(source, inbox, head, method, maxBytes, deadline);
   if (received instanceof ExchangeFailure) {

@@ -44,6 +44,11 @@ export interface ResponseHead {
   readonly version: Version;
   readonly headers: Headers;
   readonly fields: readonly Field[];
+  /**
+   * The Location lines of a 3xx, as octets, one character each; of any other answer none. `headers` has their text, joined, and
+   * tells neither how many there were nor which octets the text was made from.
+   */
+  readonly locations: readonly string[];
 }
 
 function malformed(reason: string): MessageError {
@@ -186,7 +191,20 @@ function readResponseHead(
     version,
     headers,
     fields,
+    locations:
+      headers.location !== undefined && status >= 300 && status < 400
+        ? octetsOf("location", head, lineEnd + 2, limits)
+        : NONE,
   };
+}
+
+const NONE: readonly string[] = [];
+
+/** The values of the lines of one name, in a section that was found good, as octets. */
+function octetsOf(name: string, section: string, start: number, limits: SectionLimits): readonly string[] {
+  const fields: Field[] = [];
+  parseFields(section, start, {}, fields, limits, false, false);
+  return fields.filter(([given]) => given.toLowerCase() === name).map(([, value]) => value);
 }
 
 /** Whether an answer that is not whole can be HTTP: a server of another protocol waits for us, and says no more. */
