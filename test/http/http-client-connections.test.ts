@@ -186,6 +186,12 @@ test("how long a connection may rest", () => {
   assert.equal(lifetimeOf("timeout=5, max=0"), 0);
   assert.equal(lifetimeOf("xtimeout=0"), 60_000);
   assert.equal(lifetimeOf("nonsense"), 60_000);
+  // Several lines, of a server and what stands before it, are one list.
+  assert.equal(lifetimeOf("timeout=60, timeout=5"), 4000);
+  assert.equal(lifetimeOf("timeout=5,timeout=60,timeout=7"), 4000);
+  assert.equal(lifetimeOf("timeout=5, max=100, timeout=0"), 0);
+  assert.equal(lifetimeOf("timeout=5, timeout=60, max=0"), 0);
+  assert.equal(lifetimeOf("timeout=99999999999, timeout=5"), 4000);
 });
 
 /** As `call`, but 100 ms after its begin the library's clock goes forward by so many seconds. */

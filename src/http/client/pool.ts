@@ -66,15 +66,26 @@ export function keepIdle(key: string, connection: Connection, lifetime: number, 
 
 /**
  * How long a connection may rest by the answer's Keep-Alive field, "timeout=5, max=100" (RFC 2068, 19.7.1.1). A second
- * less, or half of it, than the server says: a request must not be under way when it closes.
+ * less, or half of it, than the server says: a request must not be under way when it closes. Of several times (a server's and
+ * a gateway's, on two lines) the shortest holds.
  */
 export function lifetimeOf(keepAlive: string | undefined): number {
   if (keepAlive === undefined) return LONGEST_REST;
+  if (keepAlive !== lastField.keepAlive) lastField = { keepAlive, lifetime: readLifetime(keepAlive) };
+  return lastField.lifetime;
+}
+
+/** A server mostly says the same again. */
+let lastField = { keepAlive: "", lifetime: LONGEST_REST };
+
+function readLifetime(keepAlive: string): number {
   if (/(?:^|[,\s])max=0(?:$|[,\s])/i.test(keepAlive)) return 0;
-  const seconds = /(?:^|[,\s])timeout=(\d{1,9})(?:$|[,\s])/i.exec(keepAlive)?.[1];
-  if (seconds === undefined) return LONGEST_REST;
-  const milliseconds = Number(seconds) * 1000;
-  return milliseconds - Math.min(1000, milliseconds / 2);
+  let shortest = LONGEST_REST;
+  for (const [, seconds] of keepAlive.matchAll(/(?:^|[,\s])timeout=(\d{1,9})(?=$|[,\s])/gi)) {
+    const milliseconds = Number(seconds) * 1000;
+    shortest = Math.min(shortest, milliseconds - Math.min(1000, milliseconds / 2));
+  }
+  return shortest;
 }
 
 /** Gives up the place whose connection expires first, or one that has none. */
