@@ -677,6 +677,46 @@ test("codings that are unknown, and data that does not decode", () => {
   }
 });
 
+test("zero bytes behind gzip and deflate data are padding, and nothing else is", () => {
+  // Sizes about those of node:zlib's own buffer: data that ends where one is full.
+  for (const size of [0, 1, 5000, 16_383, 16_384, 16_385, 32_768, 100_000]) {
+    const plain = "x".repeat(size);
+    for (const [coding, body] of [
+      ["gzip", zlib.gzipSync(plain)],
+      ["x-gzip", zlib.gzipSync(plain)],
+      ["gzip", Buffer.concat([zlib.gzipSync(plain.slice(1)), zlib.gzipSync(plain.slice(0, 1))])],
+      ["deflate", zlib.deflateSync(plain)],
+      ["deflate", zlib.deflateRawSync(plain)],
+    ] as [string, Buffer][]) {
+      const padded = (...more: Uint8Array[]) =>
+        coded(coding, Buffer.concat([body, ...more]), { decode_body: "text" });
+      for (const zeros of [1, 2, 10, 1000]) {
+        assert.equal(ok(padded(Buffer.alloc(zeros))).body, plain, `${coding} ${size} ${zeros}`);
+      }
+      for (const more of [
+        Buffer.of(0, 1),
+        Buffer.of(1, 0),
+        Buffer.from("more"),
+        Buffer.concat([Buffer.alloc(9), body]),
+      ]) {
+        assert.match(err(padded(more)), /^http request failed: response body (does not decode|goes on)/);
+      }
+    }
+  }
+  const body = Buffer.concat([zlib.gzipSync(text), Buffer.alloc(3)]);
+  const twice = Buffer.concat([zlib.deflateSync(body), Buffer.alloc(3)]);
+  assert.deepEqual(ok(coded("gzip, deflate", twice)).body, JSON.parse(text));
+  assert.match(err(coded("gzip", Buffer.alloc(10))), /does not decode as gzip$/);
+  // Padding counts as what comes, and the data as what comes out.
+  const most = { max_body_bytes: 1000 };
+  const bomb = Buffer.concat([zlib.gzipSync("x".repeat(1001)), Buffer.alloc(9)]);
+  assert.match(err(coded("gzip", bomb, most)), /response body too large$/);
+  const endless = Buffer.concat([zlib.gzipSync("x"), Buffer.alloc(3000)]);
+  assert.match(err(coded("gzip", endless, most)), /response body too large$/);
+  const brotli = Buffer.concat([zlib.brotliCompressSync(text), Buffer.alloc(3)]);
+  assert.match(err(coded("br", brotli)), /does not decode|goes on after its br data$/);
+});
+
 test("no body, no coding: HEAD and an empty answer", () => {
   const url = raw.url("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 50\r\n\r\n");
   const answer = ok(net.http.request({ method: "HEAD", url }));

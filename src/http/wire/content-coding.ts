@@ -109,12 +109,25 @@ function undo(bytes: Buffer, coding: string, maxBytes: number): Buffer | string 
   try {
     // zlib's own limit has to be positive.
     const { buffer, engine } = decoder(zlib, bytes, { info: true, maxOutputLength: Math.max(1, maxBytes) });
-    if (engine.bytesWritten !== bytes.length) return `response body goes on after its ${coding} data`;
-    return buffer;
+    const { bytesWritten } = engine;
+    if (bytesWritten === bytes.length || (isPadded(coding) && isZero(bytes, bytesWritten))) return buffer;
+    return `response body goes on after its ${coding} data`;
   } catch (error) {
     if ((error as { code?: unknown }).code === "ERR_BUFFER_TOO_LARGE") return TOO_LARGE;
     return `response body does not decode as ${coding}`;
   }
+}
+
+/**
+ * Whether zero bytes may follow the data of a coding: gzip(1) takes those for padding, which files have that were written in blocks.
+ */
+function isPadded(coding: string): boolean {
+  return DECODERS[coding] === gunzip || coding === "deflate";
+}
+
+function isZero(bytes: Buffer, start: number): boolean {
+  for (let at = start; at < bytes.length; at++) if (bytes[at] !== 0) return false;
+  return true;
 }
 
 let zlib: Zlib | undefined;
