@@ -523,6 +523,7 @@ test("NO_PROXY's rules", () => {
   assert.ok(!uses("http://[::1]/", "::1"));
   assert.ok(!uses("http://[::1]/", "[::1]"));
   assert.ok(uses("http://a-b/", "a-b-c"));
+  assert.ok(!uses("http://a-b-c/", "a-b-c"));
   assert.equal(readEnvironment({ HTTP_PROXY: "http://p:1" }), null);
   const both = readEnvironment({
     NODE_USE_ENV_PROXY: "1",
@@ -533,6 +534,69 @@ test("NO_PROXY's rules", () => {
   assert.equal(proxyFor(parseTarget("https://a/")!, both), null);
   const wrong = readEnvironment({ NODE_USE_ENV_PROXY: "1", HTTPS_PROXY: "nonsense" })!;
   assert.equal(proxyFor(parseTarget("https://a/")!, wrong), "HTTPS_PROXY is not a valid http proxy URL");
+});
+
+test("NO_PROXY: one host in whatever spelling", () => {
+  const uses = (url: string, no_proxy: string) => {
+    const environment = readEnvironment({ NODE_USE_ENV_PROXY: "1", HTTP_PROXY: "http://p:1", no_proxy })!;
+    return proxyFor(parseTarget(url)!, environment) !== null;
+  };
+  const spellings: [hosts: string[], entries: string[]][] = [
+    [
+      ["example.com", "EXAMPLE.com", "example.com."],
+      ["example.com", "Example.Com.", ".example.com", ".EXAMPLE.com.", "example.com:80", "example.com.:80"],
+    ],
+    [
+      ["sub.example.com", "sub.example.com."],
+      [".example.com", ".example.com.", "*.example.com", "*.Example.com.", "*.example.com:80"],
+    ],
+    [
+      ["m\u00fcller.test", "xn--mller-kva.test."],
+      ["M\u00dcLLER.test", "xn--mller-kva.test", ".m\u00fcller.test."],
+    ],
+    [
+      ["[::1]", "[0:0:0:0:0:0:0:1]", "[0000::0001]"],
+      ["::1", "[::1]", "0:0:0:0:0:0:0:1", "[0::1]:80", "[0:0::0:1]", "::0.0.0.1", "0000:0000::0001"],
+    ],
+    [["[fe80::a:b]"], ["FE80::A:B", "[fe80:0::000a:B]", "fe80:0:0:0:0:0:a:b"]],
+    [
+      ["127.0.0.1", "127.1", "0x7f.0.0.1", "127.0.0.1.", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]"],
+      ["127.0.0.1", "127.1", "127.0.0.1:80", "::ffff:127.0.0.1", "[::FFFF:7f00:1]", "127.0.0.0-127.0.0.9"],
+    ],
+    [
+      ["anything.test", "[::1]", "10.0.0.1"],
+      ["*", "*:80"],
+    ],
+  ];
+  for (const [hosts, entries] of spellings) {
+    for (const host of hosts) {
+      for (const entry of entries) assert.ok(!uses(`http://${host}/`, ` x, ${entry} ,`), `${host} ${entry}`);
+    }
+  }
+  for (const [host, entry] of [
+    ["example.com", "example.com:81"],
+    ["example.com:81", "example.com.:80"],
+    ["example.com", "*.example.com"],
+    ["example.com", "*.example.com."],
+    ["example.com", "example.com.."],
+    ["badexample.com", ".example.com."],
+    ["[::1]", "::2"],
+    ["[::1]", "[::1]:81"],
+    ["[::1:80]", "[::1]:80"],
+    ["[::1]", "1"],
+    ["[::ffff:127.0.0.2]", "127.0.0.1"],
+    ["[::7f00:1]", "127.0.0.1"],
+    ["example.com", "x@example.com"],
+    ["example.com", "example.com/x"],
+    ["example.com", "http://example.com"],
+    ["example.com", "."],
+    ["example.com.", "."],
+    ["example.com", "*."],
+    ["example.com", ":80"],
+    ["10.0.0.5", "10.0.0.1-10.0.0.4-10.0.0.9"],
+  ]) {
+    assert.ok(uses(`http://${host}/`, entry!), `${host} ${entry}`);
+  }
 });
 
 // Content codings

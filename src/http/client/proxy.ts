@@ -2,7 +2,7 @@
  * Which proxy a request goes through: the caller's, or the environment's by Node's own rules (Node's documentation,
  * http, "Built-in Proxy Support"). Pure, save that the environment is read once.
  */
-import { parseIpv4 } from "../../address.ts";
+import { parseIpv4, parseIpv6 } from "../../address.ts";
 import { basicCredentials, parseUrl, type Target } from "../wire/url.ts";
 
 export interface ProxyServer {
@@ -26,8 +26,14 @@ export function parseProxy(text: string): ProxyServer | null {
 export interface ProxyEnvironment {
   readonly http: string | undefined;
   readonly https: string | undefined;
-  /** The entries of NO_PROXY, in lower case. */
-  readonly exceptions: readonly string[];
+  readonly exceptions: readonly Exception[];
+}
+
+/** An entry of NO_PROXY: which hosts it is about, and at which port (null: at any). */
+interface Exception {
+  /** `host` is in the form of `comparable`. */
+  matches(host: string): boolean;
+  readonly port: number | null;
 }
 
 let environment: ProxyEnvironment | null | undefined;
@@ -41,11 +47,11 @@ export function environmentProxy(target: Target): ProxyServer | null | string {
 /** Null where the environment has no say: without NODE_USE_ENV_PROXY=1. The names in lower case come first. */
 export function readEnvironment(env: NodeJS.ProcessEnv): ProxyEnvironment | null {
   if (env.NODE_USE_ENV_PROXY !== "1") return null;
-  const exceptions = (env.no_proxy || env.NO_PROXY || "").toLowerCase().split(",");
+  const entries = (env.no_proxy || env.NO_PROXY || "").split(",").map((entry) => entry.trim());
   return {
     http: env.http_proxy || env.HTTP_PROXY,
     https: env.https_proxy || env.HTTPS_PROXY,
-    exceptions: exceptions.map((entry) => entry.trim()).filter((entry) => entry !== ""),
+    exceptions: entries.map(exceptionOf).filter((exception) => exception !== null),
   };
 }
 
@@ -54,25 +60,75 @@ export function proxyFor(
   { http, https, exceptions }: ProxyEnvironment,
 ): ProxyServer | null | string {
   const url = target.secure ? https : http;
-  if (url === undefined || url === "" || exceptions.some((entry) => isException(entry, target))) return null;
+  if (url === undefined || url === "" || isExcepted(target, exceptions)) return null;
   // Not to go round a proxy that was meant and misspelt.
   return parseProxy(url) ?? `${target.secure ? "HTTPS_PROXY" : "HTTP_PROXY"} is not a valid http proxy URL`;
 }
 
-/**
- * Whether an entry of NO_PROXY is about this target: `*`, `example.com`, `example.com:8080`, `.example.com` (itself, as
- * in Node and curl, and the names below it), `*.example.com` (the names below it alone), `192.168.1.1-192.168.1.100`.
- */
-function isException(entry: string, { host, port }: Target): boolean {
-  const bare = host.startsWith("[") ? host.slice(1, -1) : host;
-  if (entry === "*" || entry === host || entry === bare || entry === `${host}:${port}`) return true;
-  if (entry.startsWith(".")) return host.endsWith(entry) || host === entry.slice(1);
-  if (entry.startsWith("*.")) return host.endsWith(entry.slice(1));
-  const [first, last, ...more] = entry.split("-").map((end) => ipv4Number(end.trim()));
-  const address = ipv4Number(host);
-  if (first === undefined || last === undefined || more.length > 0) return false;
-  return first !== null && last !== null && address !== null && first <= address && address <= last;
+function isExcepted(target: Target, exceptions: readonly Exception[]): boolean {
+  if (exceptions.length === 0) return false;
+  const host = comparable(target.host);
+  return exceptions.some(({ matches, port }) => (port === null || port === target.port) && matches(host));
 }
+
+/**
+ * What an entry of NO_PROXY is about: `*`, `example.com`, `.example.com` (itself, as in Node and curl, and the names below
+ * it), `*.example.com` (the names below it alone), each with a port behind it or without; `192.168.1.1-192.168.1.100`.
+ * Null for what can be no host.
+ */
+function exceptionOf(entry: string): Exception | null {
+  const range = addressRange(entry);
+  if (range !== null) return range;
+  const [, text = "", digits] = /^(\[.*\]|[^:]*):(\d+)$/.exec(entry) ?? [entry, entry];
+  const port = digits === undefined ? null : Number(digits);
+  if (text === "*") return { matches: () => true, port };
+  const includesItself = text.startsWith(".");
+  if (includesItself || text.startsWith("*.")) {
+    const rest = text.slice(text.indexOf(".") + 1);
+    const name = hostOf(rest);
+    if (name === null) return null;
+    const end = `.${name}`;
+    return { matches: (host) => host.endsWith(end) || (includesItself && host === name), port };
+  }
+  const name = hostOf(text);
+  return name === null ? null : { matches: (host) => host === name, port };
+}
+
+/** `192.168.1.1-192.168.1.100`; null for what is no such range. */
+function addressRange(entry: string): Exception | null {
+  const [first, last, ...more] = entry.split("-").map((end) => ipv4Number(end.trim()));
+  if (first == null || last == null || more.length > 0) return null;
+  return {
+    matches(host) {
+      const address = ipv4Number(host);
+      return address !== null && first <= address && address <= last;
+    },
+    port: null,
+  };
+}
+
+/** The host that a text spells, in the form of `comparable`; null for what is no host. */
+function hostOf(text: string): string | null {
+  if (/[/\\?#@]/.test(text)) return null; // what ends the host in a URL, or comes before it
+  const url = parseUrl(`http://${text.includes(":") && !text.startsWith("[") ? `[${text}]` : text}`);
+  return url === null ? null : comparable(url.hostname);
+}
+
+/**
+ * The one form of a host out of a URL, whose standard has done most of it: lower case, A-labels, IPv4 as four numbers, IPv6 at
+ * its shortest. What is left: the dot that ends a complete name (RFC 1034, 3.1), brackets, and an IPv4 address inside an IPv6
+ * one (RFC 4291, 2.5.5.2), which connects to the same.
+ */
+function comparable(hostname: string): string {
+  if (!hostname.startsWith("[")) return hostname.endsWith(".") ? hostname.slice(0, -1) : hostname;
+  const address = hostname.slice(1, -1);
+  const bytes = parseIpv6(address);
+  const isMapped = bytes !== null && IPV4_MAPPED.every((byte, at) => byte === bytes[at]);
+  return isMapped ? bytes.subarray(IPV4_MAPPED.length).join(".") : address;
+}
+
+/** ::ffff:0:0/96 */
+const IPV4_MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 
 function ipv4Number(text: string): number | null {
   const bytes = parseIpv4(text);
