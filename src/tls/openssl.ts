@@ -106,6 +106,9 @@ export interface OpenSsl {
   selectAlpn(context: Pointer, protocols: Uint8Array): void;
   /** To be called before such a context is freed. */
   forgetAlpn(context: Pointer): void;
+
+  /** libc's, which every library has beneath it: a variable of the process's environment; null where it has no such. */
+  getenv(name: string): string | null;
 }
 
 // ssl.h, bio.h, x509_vfy.h, x509v3.h of OpenSSL 3: part of its binary interface, which is stable within 3.x.
@@ -280,6 +283,7 @@ function declare(koffi: Koffi, library: Library): OpenSsl {
     PEM_read_bio_X509_AUX: f("void *PEM_read_bio_X509_AUX(void *, void *, void *, void *)"),
     PEM_read_bio_PrivateKey: f("void *PEM_read_bio_PrivateKey(void *, void *, void *, void *)"),
     ...alpnSelection(koffi, library),
+    getenv: f("const char *getenv(const char *)"),
   };
 }
 

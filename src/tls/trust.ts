@@ -1,3 +1,4 @@
+import { isMainThread } from "node:worker_threads";
 import { takeReason } from "./errors.ts";
 import { nodeTls } from "./node-defaults.ts";
 import type { OpenSsl, Pointer } from "./openssl.ts";
@@ -16,15 +17,15 @@ function load(ssl: OpenSsl): Pointer | string {
   const { getCACertificates, rootCertificates } = nodeTls();
   const store = ssl.X509_STORE_new();
   if (store === null) return "out of memory";
-  if (usesOpensslDirectory()) {
+  if (usesOpensslDirectory(ssl)) {
     ssl.X509_STORE_set_default_paths(store);
     ssl.ERR_clear_error();
-    addCertificates(ssl, store, extraCertificates());
+    addCertificates(ssl, store, extraCertificates(ssl));
   } else if (getCACertificates !== undefined) {
     addCertificates(ssl, store, getCACertificates("default").join("\n"));
   } else {
     addCertificates(ssl, store, rootCertificates.join("\n"));
-    addCertificates(ssl, store, extraCertificates());
+    addCertificates(ssl, store, extraCertificates(ssl));
   }
   return store;
 }
@@ -34,8 +35,8 @@ function load(ssl: OpenSsl): Pointer | string {
  * --use-openssl-ca, or where it was configured with --openssl-use-def-ca-store, as Debian's and other distributions' Node
  * is. Node reads `_` in an option's name as `-`.
  */
-function usesOpensslDirectory(): boolean {
-  const given = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? "").split(/\s+/)];
+function usesOpensslDirectory(ssl: OpenSsl): boolean {
+  const given = [...process.execArgv, ...(processVariable(ssl, "NODE_OPTIONS") ?? "").split(/\s+/)];
   const flags = given.map((flag) => flag.replaceAll("_", "-"));
   if (flags.includes("--use-openssl-ca")) return true;
   // Not every runtime says how it was built.
@@ -43,20 +44,30 @@ function usesOpensslDirectory(): boolean {
   return built.includes("NODE_OPENSSL_CERT_STORE") && !flags.includes("--use-bundled-ca");
 }
 
-/** The text of NODE_EXTRA_CA_CERTS; Node goes on without a file that it cannot read, and warns about it itself. */
-function extraCertificates(): string {
-  const path = process.env.NODE_EXTRA_CA_CERTS;
-  if (!path) return "";
+/**
+ * The bytes of NODE_EXTRA_CA_CERTS, as they are: OpenSSL passes over a byte order mark, as Windows' editors write it. Node goes on
+ * without a file that it cannot read, and warns about it itself.
+ */
+function extraCertificates(ssl: OpenSsl): Uint8Array {
+  const path = processVariable(ssl, "NODE_EXTRA_CA_CERTS");
+  if (!path) return NO_BYTES;
   try {
     const { readFileSync } = process.getBuiltinModule("node:fs");
-    return readFileSync(path, "latin1");
+    return readFileSync(path);
   } catch {
-    return "";
+    return NO_BYTES;
   }
 }
 
+const NO_BYTES = new Uint8Array(0);
+
+/** What Node reads is the process's environment; a worker's own may be another (Worker's option `env`). */
+function processVariable(ssl: OpenSsl, name: string): string | null | undefined {
+  return isMainThread ? process.env[name] : ssl.getenv(name);
+}
+
 /** Adds what can be parsed; a certificate that is there already stays there once (X509_STORE_add_cert(3)). */
-function addCertificates(ssl: OpenSsl, store: Pointer, pem: string): void {
+function addCertificates(ssl: OpenSsl, store: Pointer, pem: string | Uint8Array): void {
   for (const certificate of readCertificates(ssl, pem)) {
     ssl.X509_STORE_add_cert(store, certificate);
     ssl.X509_free(certificate);

@@ -1,6 +1,7 @@
 // TlsStream against foreign peers: Python's ssl, OpenSSL's own programs, curl, and node:tls.
 import assert from "node:assert/strict";
 import { createPrivateKey } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { Worker } from "node:worker_threads";
 import * as net from "std-net";
@@ -273,6 +274,43 @@ test("NODE_EXTRA_CA_CERTS counts, NODE_TLS_REJECT_UNAUTHORIZED does not", async 
   assert.doesNotMatch(await trusting.line(), /certificate/);
   // The option `ca` is in place of all that, as in Node.
   assert.match(await trusting.line(), /^tls handshake failed: certificate verify failed: /);
+});
+
+test("NODE_EXTRA_CA_CERTS counts with a byte order mark, whoever reads it, as it counts in Node", async () => {
+  const { peer, addr } = await pythonServer(ACCEPT_ALL);
+  await using _ = peer;
+  const marked = certificates.path("marked.pem");
+  // What stands before the certificates may be in any charset.
+  writeFileSync(marked, Buffer.concat([Buffer.from("\ufeff"), readFileSync(certificates.path("root.pem"))]));
+  const other = certificates.path("other-charset.pem");
+  writeFileSync(other, Buffer.concat([Buffer.from([0xe9, 0xff, 0x0a]), readFileSync(marked).subarray(3)]));
+  const connect = `
+    const net = require("std-net");
+    const stream = net.TlsStream.connect(ADDRESS, { server_name: "server.test", timeout_ms: 10_000 });
+    TELL(stream.isOk ? "trusted" : stream.error);`;
+  const here = connect.replace("ADDRESS", "process.argv[1]").replace("TELL", "console.log");
+  const there = connect
+    .replace("ADDRESS", 'require("node:worker_threads").workerData')
+    .replace("TELL", 'require("node:worker_threads").parentPort.postMessage');
+  const inWorker = (options: string) => `
+    const { Worker } = require("node:worker_threads");
+    new Worker(${JSON.stringify(there)}, { eval: true, workerData: process.argv[1], ${options} })
+      .on("message", (text) => console.log(text));`;
+  const inNode = `
+    const [host, port] = process.argv[1].split(":");
+    require("node:tls").connect({ host, port, servername: "server.test" })
+      .on("secureConnect", function () { console.log("trusted"); this.destroy(); })
+      .on("error", (error) => console.log(error.message));`;
+  for (const file of [marked, other]) {
+    for (const flags of [[], ["--use-openssl-ca"]]) {
+      for (const program of [inNode, here, inWorker(""), inWorker("env: {}")]) {
+        await using child = startPeer(process.execPath, [...flags, "-e", program, addr], {
+          NODE_EXTRA_CA_CERTS: file,
+        });
+        assert.equal(await child.line(), "trusted", `${file} ${flags} ${program}`);
+      }
+    }
+  }
 });
 
 test("the trusted certificates are loaded once per process, on the first use", async () => {
