@@ -124,6 +124,43 @@ test("what a server sends behind its answer is never the answer of a request tha
   }
 });
 
+test("what a server sends a moment behind its answer is never the answer of a request that may not be sent twice", () => {
+  const evil = "HTTP/1.1 500 Evil\r\nContent-Length: 4\r\n\r\nevil";
+  for (const steps of [
+    [TELL, evil],
+    [TELL, 1, evil],
+  ]) {
+    closeConnection();
+    const url = raw.url(...steps);
+    for (let i = 0; i < 200; i++) {
+      assert.equal(ok(net.http.request({ method: "POST", url, body: i })).status, 200);
+    }
+    // The other requests do not make the server one to be trusted.
+    for (let i = 0; i < 50; i++) {
+      net.http.request({ method: "GET", url });
+      assert.equal(ok(net.http.request({ method: "POST", url, body: i })).status, 200);
+    }
+  }
+  // A server without such ways keeps its connection, once it stood the trial.
+  closeConnection();
+  const url = raw.url(TELL);
+  const first = connection(url, { method: "POST" });
+  for (let i = 0; i < 50; i++) assert.equal(connection(url, { method: "POST", body: i }), first);
+});
+
+test("a request that may not be sent twice does not wait past its time for a server's trial", () => {
+  closeConnection();
+  const url = raw.url(TELL);
+  connection(url, { method: "POST" });
+  for (let i = 0; i < 20; i++) {
+    // Either is right, but not an exception or a hang.
+    const answer = net.http.request({ method: "POST", url, timeout_ms: 1 });
+    if (answer.isErr) assert.match(answer.error, /^http request failed: timed out$/);
+    closeConnection();
+    connection(url);
+  }
+});
+
 test("a server that closes after each answer without saying so is asked again and again", () => {
   // The end comes at the very moment of the next request, before it or after.
   const url = raw.url(TELL, "<end>");

@@ -359,9 +359,11 @@ test("https: to http is refused, http to https is followed", () => {
 });
 
 test("https: connections are kept, and never shared between different tls options", () => {
-  const port = (tls: object) => (ok(get(secureUrl, { tls })).body as { port: number }).port;
+  const port = (tls: object, more: object = {}) =>
+    (ok(get(secureUrl, { tls, ...more })).body as { port: number }).port;
   const first = port({ ca: root });
   assert.equal(port({ ca: root }), first);
+  for (let i = 0; i < 5; i++) assert.equal(port({ ca: root }, { method: "POST", body: i }), first);
   assert.notEqual(port({ ca: root, server_name: "server.test" }), first);
   assert.notEqual(port({ insecure: true }), first);
   assert.match(

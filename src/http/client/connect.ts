@@ -6,6 +6,7 @@
 import { connectTo, connectUnix } from "../../engine/connect.ts";
 import type { Socket } from "../../engine/socket.ts";
 import type { Transport } from "../../engine/transport.ts";
+import { error_code } from "../../error.ts";
 import { monotonicTime } from "../../runtime/clock.ts";
 import { lastingBuffer } from "../../sys/pinned-memory.ts";
 import { startClient, type TlsSession } from "../../tls/index.ts";
@@ -46,6 +47,18 @@ export class Connection implements Line {
     if (session.setNonblocking(true) < 0) return false;
     const count = session.peek(lookScratch, 1, Number.POSITIVE_INFINITY);
     return count < 0 && session.wouldBlock(count) && session.setNonblocking(false) >= 0;
+  }
+
+  /** Whether it is quiet, and nothing comes up to the deadline either. Waits for that. */
+  staysQuiet(deadline: number): boolean {
+    const { transport } = this;
+    const count = transport.peek(lookScratch, 1, deadline);
+    return count < 0 && (transport.wouldBlock(count) || error_code(transport.reason(count)) === "EINTR");
+  }
+
+  /** Whether bytes have come, of a connection that is not quiet; else it is at its end. Does not wait. */
+  hasBytes(): boolean {
+    return this.transport.peek(lookScratch, 1, 0) > 0;
   }
 
   close(): void {

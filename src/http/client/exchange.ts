@@ -261,8 +261,8 @@ const TOO_MANY_INTERIM = new ExchangeFailure("too many interim responses");
 export interface AnswerBody {
   /** Lies in the inbox, up to its next use. */
   readonly bytes: Buffer;
-  /** Whether the answer was read to its end and the connection can carry another one. */
-  readonly isClean: boolean;
+  /** What came behind it with its last bytes. After nothing, the connection can carry another answer. */
+  readonly behind: "nothing" | "bytes" | "end of stream";
 }
 
 /** Reads the body that follows the head. `method` is the request's. */
@@ -278,7 +278,7 @@ export function readBody(
   if (framing instanceof MessageError) return badAnswer(framing);
   switch (framing.kind) {
     case "none":
-      return { bytes: NO_BYTES, isClean: inbox.start === inbox.end };
+      return { bytes: NO_BYTES, behind: behind(inbox.start, inbox.end) };
     case "length":
       return readLength(source, inbox, framing.length, maxBytes, deadline);
     case "chunked":
@@ -289,6 +289,10 @@ export function readBody(
 }
 
 const NO_BYTES = Buffer.alloc(0);
+
+function behind(bodyEnd: number, end: number): AnswerBody["behind"] {
+  return bodyEnd === end ? "nothing" : "bytes";
+}
 
 function readLength(
   source: Source,
@@ -305,7 +309,7 @@ function readLength(
     if (count <= 0) return cutShort(source, count, deadline);
   }
   const bodyEnd = inbox.start + length;
-  return { bytes: inbox.bytes.subarray(inbox.start, bodyEnd), isClean: bodyEnd === inbox.end };
+  return { bytes: inbox.bytes.subarray(inbox.start, bodyEnd), behind: behind(bodyEnd, inbox.end) };
 }
 
 function readChunks(
@@ -318,7 +322,7 @@ function readChunks(
   for (;;) {
     const at = decoder.decode(inbox.bytes, inbox.start, inbox.end);
     if (at instanceof MessageError) return badAnswer(at);
-    if (decoder.done) return { bytes: decoder.body.bytes(), isClean: at === inbox.end };
+    if (decoder.done) return { bytes: decoder.body.bytes(), behind: behind(at, inbox.end) };
     inbox.start = 0;
     inbox.end = 0;
     const count = inbox.fillOn(source, INBOX_SIZE, deadline);
@@ -335,7 +339,9 @@ function readToEnd(
   for (;;) {
     if (inbox.end - inbox.start > maxBytes) return badAnswer(BODY_TOO_LARGE);
     const count = inbox.fillOn(source, INBOX_SIZE, deadline);
-    if (count === 0) return { bytes: inbox.bytes.subarray(inbox.start, inbox.end), isClean: false };
+    if (count === 0) {
+      return { bytes: inbox.bytes.subarray(inbox.start, inbox.end), behind: "end of stream" };
+    }
     if (count < 0) return transportFailure(source, count, deadline, "never");
   }
 }

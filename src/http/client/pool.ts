@@ -9,9 +9,13 @@ import type { Connection } from "./connect.ts";
 /** The place of a key. It stays when its connection is taken: the next one goes there. */
 interface Place {
   connection: Connection | null;
-  /** When nothing more had come for sure, and how long it may rest, in the milliseconds of `monotonicTime()`. */
-  quietAt: number;
+  /** When its last answer ended and how long it may rest, in the milliseconds of `monotonicTime()`. */
+  restsSince: number;
   expires: number;
+  /** Whether nothing more had come for sure when its last answer ended. */
+  wasQuiet: boolean;
+  /** What is known of the server: whether it sends anything of its own accord behind an answer. */
+  server: "unknown" | "quiet" | "noisy";
 }
 
 /**
@@ -23,21 +27,54 @@ const A_MOMENT = 0.02;
 const LONGEST_REST = 60_000;
 const MOST_PLACES = 64;
 
+/**
+ * Bytes that a server sends of its own accord behind an answer look like the next request's, once that is on its way: HTTP/1.1
+ * has nothing to tell them apart by. So a request that may not be sent twice goes over a used connection only when nothing came
+ * for so many milliseconds behind an answer: for that it waits once for each server, and each time for one that did send
+ * something.
+ */
+const TRIAL = 20;
+/** What comes later than this behind an answer is a server's farewell (408, say) to a connection that rested too long. */
+const LATE = 1000;
+
 const places = new Map<string, Place>();
 
 /**
  * The connection at rest for this key, if there is one that still is in order. It leaves the pool. `isSafe` says that no
- * harm is done should the server turn out to have closed it.
+ * harm is done should the server turn out to have closed it; else this may wait for `TRIAL`, but not past the deadline.
  */
-export function takeIdle(key: string, now: number, isSafe: boolean): Connection | undefined {
+export function takeIdle(
+  key: string,
+  now: number,
+  isSafe: boolean,
+  deadline: number,
+): Connection | undefined {
   const place = places.get(key);
   if (place === undefined || place.connection === null) return undefined;
   const { connection } = place;
   place.connection = null;
-  const wasJustQuiet = isSafe && now - place.quietAt < A_MOMENT;
-  if (place.expires > now && (wasJustQuiet || connection.isQuiet())) return connection;
+  if (place.expires > now) {
+    if (isSafe && place.wasQuiet && now - place.restsSince < A_MOMENT) return connection;
+    if (connection.isQuiet() && (isSafe || staysQuiet(place, connection, now, deadline))) return connection;
+    if (now - place.restsSince < LATE && connection.hasBytes()) place.server = "noisy";
+  }
   connection.close();
   return undefined;
+}
+
+/** Whether a connection, which is quiet now, and its server can be trusted with a request that may not be sent twice. */
+function staysQuiet(place: Place, connection: Connection, now: number, deadline: number): boolean {
+  if (place.server === "quiet") return true;
+  const end = place.restsSince + TRIAL;
+  if (end > now && !connection.staysQuiet(Math.min(end, deadline))) return false;
+  if (place.server === "unknown" && end <= deadline) place.server = "quiet";
+  return true;
+}
+
+/** Something came behind an answer, together with it. */
+export function noteUnasked(key: string): void {
+  const place = places.get(key);
+  if (place !== undefined) place.server = "noisy";
 }
 
 /**
@@ -52,14 +89,15 @@ export function keepIdle(key: string, connection: Connection, lifetime: number, 
   let place = places.get(key);
   if (place === undefined) {
     if (places.size >= MOST_PLACES) dropOldest();
-    place = { connection: null, quietAt: 0, expires: 0 };
+    place = { connection: null, restsSince: 0, expires: 0, wasQuiet: false, server: "unknown" };
     places.set(key, place);
   }
   // Another one is there when two calls overlapped: one was made from a listener that ran while the other waited.
   place.connection?.close();
   place.connection = connection;
   const now = monotonicTime();
-  place.quietAt = isQuiet ? now : Number.NEGATIVE_INFINITY;
+  place.restsSince = now;
+  place.wasQuiet = isQuiet;
   place.expires = now + Math.min(lifetime, LONGEST_REST);
   if (!isWatching) watchExpiry();
 }

@@ -21,7 +21,7 @@ import {
   takeInbox,
 } from "./exchange.ts";
 import { encodeRequest } from "./outgoing-request.ts";
-import { keepIdle, lifetimeOf, takeIdle } from "./pool.ts";
+import { keepIdle, lifetimeOf, noteUnasked, takeIdle } from "./pool.ts";
 import { type Asked, isRedirect, redirected } from "./redirect.ts";
 import { type ClientRequest, readSettings, type Settings, type TlsFields } from "./request-options.ts";
 import { answerOf, type ClientResponse } from "./response.ts";
@@ -120,7 +120,7 @@ function exchange(
   const route = routeOf(asked.target, settings, proxyAuthorizationOf(asked.fields), tls);
   if (typeof route === "string") return new ExchangeFailure(route);
   if (settings.keepAlive) {
-    const kept = takeIdle(route.key, now, IDEMPOTENT.has(asked.method));
+    const kept = takeIdle(route.key, now, IDEMPOTENT.has(asked.method), deadline);
     if (kept !== undefined) {
       const received = exchangeOn(kept, settings, asked, route, inbox, deadline);
       if (!(received instanceof ExchangeFailure) || !mayRetry(received, asked.method)) return received;
@@ -173,11 +173,12 @@ function exchangeOn(
   }
   const isWhole = !(source instanceof LargeRequest) || source.isWhole;
   const isTunnel = method === "CONNECT" && head.status < 300;
-  if (isWhole && received.isClean && !request.closes && !isTunnel && staysOpen(head)) {
+  if (isWhole && received.behind === "nothing" && !request.closes && !isTunnel && staysOpen(head)) {
     const isQuiet = connection.tookAll(inbox.hadRoom);
     keepIdle(route.key, connection, lifetimeOf(head.headers["keep-alive"]), isQuiet);
   } else {
     connection.close();
+    if (received.behind === "bytes" && !isTunnel) noteUnasked(route.key);
   }
   return { head, body: received.bytes };
 }
