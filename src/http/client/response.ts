@@ -23,7 +23,10 @@ import type { ResponseHead } from "../wire/head-parser.ts";
 export interface ClientResponse {
   /** The three digits of the status line: 200, 404. */
   status: number;
-  /** Values by lower-case name; lines of one name joined with `, `. */
+  /**
+   * Values by lower-case name; lines of one name joined with `, `. Content-Encoding and Content-Length are left out when the
+   * coding was undone, which it is not of a range (206): a part of compressed data comes as it is.
+   */
   headers: Headers;
   /** Null when empty; the parsed JSON when it is JSON, else the text; or what `decode_body` asked for. */
   body: Json;
