@@ -5,8 +5,6 @@ import { once } from "node:events";
 import { styleText } from "node:util";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
 import * as net from "std-net";
-import type { Result } from "true-myth/result";
-import { Unit } from "true-myth/unit";
 
 // Whoever reads the output may stop reading: npm start | head
 process.stdout.on("error", () => process.exit());
@@ -34,11 +32,13 @@ function tcp(): void {
     "1. A TCP conversation",
     "Both ends live in this one thread: between two calls, the kernel holds the connection and the bytes.",
   );
-  const listener = must(call('TcpListener.bind("127.0.0.1:0")', () => net.TcpListener.bind("127.0.0.1:0")));
+  const listener = call('TcpListener.bind("127.0.0.1:0")', () =>
+    net.TcpListener.bind("127.0.0.1:0"),
+  ).unwrap();
   note("A program's first call is slow: it loads the system library. Port 0 lets the system pick one:");
-  const address = must(call("listener.local_addr()", () => listener.local_addr()));
-  const client = must(call(`TcpStream.connect("${address}")`, () => net.TcpStream.connect(address)));
-  const server = must(call("listener.accept()", () => listener.accept()));
+  const address = call("listener.local_addr()", () => listener.local_addr()).unwrap();
+  const client = call(`TcpStream.connect("${address}")`, () => net.TcpStream.connect(address)).unwrap();
+  const server = call("listener.accept()", () => listener.accept()).unwrap();
   call("server.peer_addr()", () => server.peer_addr());
   call('client.write("PING\\r\\n")', () => client.write("PING\r\n"));
   call("server.read(1024)", () => server.read(1024));
@@ -58,12 +58,14 @@ function tcp(): void {
 
 function udp(): void {
   chapter("2. UDP datagrams", "Each datagram arrives whole or not at all, and with its sender's address.");
-  const alice = must(call('alice = UdpSocket.bind("127.0.0.1:0")', () => net.UdpSocket.bind("127.0.0.1:0")));
-  const bob = must(call('bob = UdpSocket.bind("127.0.0.1:0")', () => net.UdpSocket.bind("127.0.0.1:0")));
-  const address = must(bob.local_addr());
+  const alice = call('alice = UdpSocket.bind("127.0.0.1:0")', () =>
+    net.UdpSocket.bind("127.0.0.1:0"),
+  ).unwrap();
+  const bob = call('bob = UdpSocket.bind("127.0.0.1:0")', () => net.UdpSocket.bind("127.0.0.1:0")).unwrap();
+  const address = bob.local_addr().unwrap();
   call(`alice.send_to("knock, knock", "${address}")`, () => alice.send_to("knock, knock", address));
   call(`alice.send_to([], "${address}")`, () => alice.send_to([], address));
-  const first = must(call("bob.recv_from(1500)", () => bob.recv_from(1500)));
+  const first = call("bob.recv_from(1500)", () => bob.recv_from(1500)).unwrap();
   call("bob.recv_from(1500)", () => bob.recv_from(1500));
   call(`bob.send_to("who is there?", "${first[1]}")`, () => bob.send_to("who is there?", first[1]));
   call("alice.recv_from(3)", () => alice.recv_from(3));
@@ -79,7 +81,7 @@ function http(address: string): void {
   );
   const text = `GET /greeting?name=wire HTTP/1.1\r\nHost: ${address}\r\n\r\n`;
   note("First by hand, to see what goes over the wire:");
-  const wire = must(call(`TcpStream.connect("${address}")`, () => net.TcpStream.connect(address)));
+  const wire = call(`TcpStream.connect("${address}")`, () => net.TcpStream.connect(address)).unwrap();
   call(`stream.write(${JSON.stringify(text)})`, () => wire.write(text));
   call("stream.read(65536)", () => wire.read(65536), quoteLines);
   wire.close();
@@ -104,7 +106,7 @@ function errors(address: string): void {
     call("error_code(the same text)", () => net.error_code(error));
   }
   call('TcpStream.connect("localhost")', () => net.TcpStream.connect("localhost"));
-  const socket = must(net.UdpSocket.bind("127.0.0.1:0"));
+  const socket = net.UdpSocket.bind("127.0.0.1:0").unwrap();
   call("socket.set_nonblocking(true)", () => socket.set_nonblocking(true));
   call("socket.recv_from(1500)", () => socket.recv_from(1500));
   socket.close();
@@ -115,10 +117,10 @@ function errors(address: string): void {
 
 /** The HTTP server, in a thread of its own. */
 function serve(): void {
-  const listener = must(net.TcpListener.bind("127.0.0.1:0"));
-  parentPort?.postMessage(must(listener.local_addr()));
+  const listener = net.TcpListener.bind("127.0.0.1:0").unwrap();
+  parentPort?.postMessage(listener.local_addr().unwrap());
   for (;;) {
-    const stream = must(listener.accept());
+    const stream = listener.accept().unwrap();
     // One connection after the other is enough for a tour; the example of all cores shows more.
     for (let open = true; open; ) {
       const request = net.http.read_request(stream);
@@ -173,19 +175,19 @@ function call<R>(text: string, make: () => R, show: (value: unknown) => string =
   return outcome;
 }
 
-function isResult(value: unknown): value is Result<unknown, string> {
+function isResult(value: unknown): value is net.Result<unknown, string> {
   return typeof value === "object" && value !== null && "isOk" in value;
 }
 
 /** A value as it would be written in a program, on one line. */
 function literal(value: unknown): string {
-  if (value === Unit) return "ok";
+  if (value === net.Unit) return "ok";
   if (value instanceof Uint8Array && value.length === 0) return "an empty Buffer";
   if (value instanceof Uint8Array)
     return `Buffer of ${value.length}: ${JSON.stringify(Buffer.from(value).toString())}`;
-  if (value instanceof net.TcpStream) return `a TcpStream, from ${must(value.local_addr())}`;
+  if (value instanceof net.TcpStream) return `a TcpStream, from ${value.local_addr().unwrap()}`;
   if (value instanceof net.TcpListener) return "a TcpListener";
-  if (value instanceof net.UdpSocket) return `a UdpSocket on ${must(value.local_addr())}`;
+  if (value instanceof net.UdpSocket) return `a UdpSocket on ${value.local_addr().unwrap()}`;
   if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
   if (typeof value === "bigint") return `${value}n`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
@@ -211,10 +213,4 @@ function repeated(times: number, round: () => boolean): string {
   const begin = performance.now();
   for (let done = 0; done < times; done++) if (!round()) throw new Error("a round failed");
   return duration((performance.now() - begin) / times);
-}
-
-/** The value of a result that the tour cannot go on without. */
-function must<T>(result: Result<T, string>): T {
-  if (result.isErr) throw new Error(result.error);
-  return result.value;
 }

@@ -14,9 +14,9 @@ rmSync("dist", { recursive: true, force: true });
 
 const common = {
   bundle: true,
-  // lossless-json is a dozen small files that would cost milliseconds to find and read, so it is bundled. true-myth must
-  // be the same module that the program sees, and koffi finds its binary beside its own files.
-  external: ["true-myth", "koffi", "std-net"],
+  // lossless-json is a dozen small files that would cost milliseconds to find and read, so it is bundled. koffi finds its
+  // binary beside its own files.
+  external: ["koffi", "std-net"],
   platform: "node",
   format: "esm",
   target: "node20",
@@ -48,19 +48,10 @@ if (declarations) {
   }
 }
 
-/**
- * The compiler leaves `./x.ts` in declarations, where not every resolver finds `./x.d.ts`; `./x.js` is found by all. And
- * `true-myth/result`, which the code imports for the sake of its start, stands only in that package's "exports": resolution by
- * node10 rules, the default beside `"module": "commonjs"` before TypeScript 6, knows none, and every Result would be an `any`.
- */
+/** The compiler leaves `./x.ts` in declarations, where not every resolver finds `./x.d.ts`; `./x.js` is found by all. */
 function nameWhatAllFind(file) {
   const text = readFileSync(file, "utf8");
-  writeFileSync(
-    file,
-    text
-      .replace(/((?:from |import\()"\.[^"]*)\.ts"/g, '$1.js"')
-      .replace(/((?:from |import\()"true-myth)\/\w+"/g, '$1"'),
-  );
+  writeFileSync(file, text.replace(/((?:from |import\()"\.[^"]*)\.ts"/g, '$1.js"'));
 }
 
 /**

@@ -14,10 +14,8 @@ import { UdpSocket } from "./net/udp.ts";
 import { UnixDatagram, UnixListener, UnixStream } from "./net/unix.ts";
 import { traceClasses } from "./trace.ts";
 
-export type { Result } from "true-myth/result";
-export type { Unit } from "true-myth/unit";
 export type { Bytes, TcpBindOptions, UdpBindOptions, UnixBindOptions } from "./arguments.ts";
-export { error_code } from "./error.ts";
+export { error_code } from "./error-code.ts";
 export * as http from "./http/index.ts";
 export type { Json } from "./json.ts";
 export type { ByteStream } from "./net/byte-stream.ts";
@@ -27,6 +25,8 @@ export { TcpListener, TcpStream } from "./net/tcp.ts";
 export { type TlsConnectOptions, TlsStream } from "./net/tls.ts";
 export { UdpSocket } from "./net/udp.ts";
 export { UnixDatagram, UnixListener, UnixStream } from "./net/unix.ts";
+export { NetError } from "./net-error.ts";
+export { Result, Unit, unwrap } from "./result.ts";
 export type { TlsClientOptions, TlsServerOptions } from "./tls/index.ts";
 
 const classes = {

@@ -5,7 +5,7 @@
  * that cost a few per cent of them, and only then does a slower, exact way take over.
  */
 import { parse as parseLossless } from "lossless-json";
-import { err, ok, type Result } from "true-myth/result";
+import { err, ok, type Result } from "./result.ts";
 
 type Fields = { readonly [key: string]: unknown };
 

@@ -1,5 +1,5 @@
 import { debuglog } from "node:util";
-import { Result } from "true-myth/result";
+import { Unit } from "./result.ts";
 import { monotonicTime } from "./runtime/clock.ts";
 import { type Around, wrapCall, wrapClass } from "./wrap-calls.ts";
 
@@ -65,16 +65,13 @@ function oneLine(text: string): string {
   });
 }
 
-/** What a result without a value holds: true-myth's Unit, which need not be loaded for its own sake. */
-const NOTHING: unknown = Result.ok().unwrapOr(null);
-
 function outcomeText(outcome: unknown): string {
   if (outcome === undefined) return "done";
   const result = outcome as { isOk?: boolean; isErr?: boolean; value: unknown; error: unknown };
   if (result.isErr === true) return `error: ${withoutValues(String(result.error))}`;
   if (result.isOk !== true) return describe(outcome);
   const { value } = result;
-  if (value === NOTHING) return "ok";
+  if (value === Unit) return "ok";
   // The addresses that a call gives are texts; no call gives data as one.
   if (typeof value === "string") return value;
   if (Array.isArray(value)) return typeof value[0] === "string" ? value.join(" ") : elements(value);

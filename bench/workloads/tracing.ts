@@ -12,7 +12,7 @@ export async function run(effort: Effort) {
     entryPoints: ["src/index.ts"],
     outfile: "build/untraced/index.js",
     bundle: true,
-    external: ["true-myth", "koffi"],
+    external: ["koffi"],
     platform: "node",
     format: "esm",
     target: "node20",

@@ -1,7 +1,6 @@
 import { start } from "node:repl";
 import { inspect } from "node:util";
 import * as net from "std-net";
-import { Unit } from "true-myth/unit";
 import { type Around, wrapCall, wrapClass } from "../wrap-calls.ts";
 import { type Command, parse, SUCCESS, UsageError } from "./command.ts";
 import { hasColours, paintFor } from "./print.ts";
@@ -51,7 +50,7 @@ const unwrap: Around = (_name, _self, _args, proceed) => {
   const outcome = proceed();
   if (!isResult(outcome)) return outcome;
   if (outcome.isErr) throw new CallError(outcome.error);
-  return outcome.value === Unit ? undefined : outcome.value;
+  return outcome.value === net.Unit ? undefined : outcome.value;
 };
 
 interface AnyResult {
@@ -73,11 +72,16 @@ class CallError extends Error {
   }
 }
 
+/** What makes results or takes them apart is no call of the network. */
+const RESULTS = new Set<unknown>([net.Result, net.Unit, net.NetError, net.unwrap]);
+
 /** Everything that the library exports, so that each call gives its value. This process is the prompt's alone. */
 function unwrapping(library: object): { [name: string]: unknown } {
   const scope: { [name: string]: unknown } = {};
   for (const [name, member] of Object.entries(library)) {
-    if (typeof member === "object") {
+    if (RESULTS.has(member)) {
+      scope[name] = member;
+    } else if (typeof member === "object") {
       scope[name] = unwrapping(member);
     } else if (/^[A-Z]/.test(name)) {
       wrapClass(member, unwrap);

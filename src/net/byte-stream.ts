@@ -1,6 +1,4 @@
 import { isUint8Array } from "node:util/types";
-import { Result } from "true-myth/result";
-import type { Unit } from "true-myth/unit";
 import {
   type Bytes,
   byteLength,
@@ -14,6 +12,7 @@ import { copyOut, enlarge, inPlace, receiveRoom, scratch, takeReceived } from ".
 import { HeldBytes } from "../engine/pushback.ts";
 import { sendAll, type Transport } from "../engine/transport.ts";
 import { failed } from "../error.ts";
+import { Result, type Unit } from "../result.ts";
 
 /** The key under which a public stream keeps its transport: for http and the poller, not for users. */
 export const TRANSPORT: unique symbol = Symbol("std-net transport");

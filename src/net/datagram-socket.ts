@@ -1,10 +1,9 @@
-import { Result } from "true-myth/result";
-import type { Unit } from "true-myth/unit";
 import { addressText } from "../address.ts";
 import { type Bytes, byteLength, isSize, toBytes } from "../arguments.ts";
 import { copyOut, inPlace, scratch } from "../engine/buffers.ts";
 import type { Socket } from "../engine/socket.ts";
 import { failed } from "../error.ts";
+import { Result, type Unit } from "../result.ts";
 import { lasting } from "../sys/pinned-memory.ts";
 import { SOCKADDR_ROOM } from "../sys/structs.ts";
 import { TRANSPORT } from "./byte-stream.ts";

@@ -1,8 +1,8 @@
-import { Result } from "true-myth/result";
 import { formatAddress } from "../address.ts";
 import { resolve } from "../engine/resolve.ts";
 import { networkPlatform } from "../engine/socket.ts";
 import { failed } from "../error.ts";
+import { Result } from "../result.ts";
 import { traced } from "../trace.ts";
 
 const LOOKUP_FAILED = "lookup_host failed: ";

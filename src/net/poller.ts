@@ -1,6 +1,4 @@
 import { inspect } from "node:util";
-import { Result } from "true-myth/result";
-import type { Unit } from "true-myth/unit";
 import { INVALID_TIMEOUT } from "../arguments.ts";
 import { disown, own } from "../engine/owned-descriptors.ts";
 import { networkPlatform, Socket, type Watcher } from "../engine/socket.ts";
@@ -8,6 +6,7 @@ import type { Transport } from "../engine/transport.ts";
 import { unseenListenerWaits } from "../engine/wait/signals.ts";
 import { waitInSlices } from "../engine/wait/slices.ts";
 import { failed } from "../error.ts";
+import { Result, type Unit } from "../result.ts";
 import { monotonicTime } from "../runtime/clock.ts";
 import { type Platform, systemReason } from "../sys/index.ts";
 import { CLOSED, READABLE, type Selector, WRITABLE } from "../sys/selector.ts";

@@ -1,7 +1,6 @@
 import { inspect } from "node:util";
-import type { Result } from "true-myth/result";
-import type { Unit } from "true-myth/unit";
 import { openedSocket, type Socket } from "../engine/socket.ts";
+import type { Result, Unit } from "../result.ts";
 import { TRANSPORT } from "./byte-stream.ts";
 import {
   asFd,

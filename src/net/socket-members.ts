@@ -1,9 +1,8 @@
-import { Result } from "true-myth/result";
-import type { Unit } from "true-myth/unit";
 import { INVALID_TIMEOUT, timeoutFrom, timeoutTo } from "../arguments.ts";
 import { localAddress, peerAddress, socketFamily } from "../engine/connect.ts";
 import { networkPlatform, Socket } from "../engine/socket.ts";
 import { failed } from "../error.ts";
+import { Result, type Unit } from "../result.ts";
 import { systemReason } from "../sys/index.ts";
 
 /**

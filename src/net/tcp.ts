@@ -1,9 +1,8 @@
-import { Result } from "true-myth/result";
-import type { Unit } from "true-myth/unit";
 import { bindOptions, INVALID_TIMEOUT, type TcpBindOptions, timeoutFrom } from "../arguments.ts";
 import { beforeBind, bindTo, connectTo } from "../engine/connect.ts";
 import type { Socket } from "../engine/socket.ts";
 import { failed } from "../error.ts";
+import { Result, type Unit } from "../result.ts";
 import { monotonicTime } from "../runtime/clock.ts";
 import { TRANSPORT } from "./byte-stream.ts";
 import { SocketHandle } from "./socket-handle.ts";

@@ -1,10 +1,10 @@
 import type { X509Certificate } from "node:crypto";
 import { inspect } from "node:util";
-import { Result } from "true-myth/result";
 import { parseAddress } from "../address.ts";
 import { connectTo, localAddress, peerAddress } from "../engine/connect.ts";
 import { networkPlatform, type Socket } from "../engine/socket.ts";
 import { failed } from "../error.ts";
+import { Result } from "../result.ts";
 import { monotonicTime } from "../runtime/clock.ts";
 import {
   clientTls,

@@ -1,11 +1,10 @@
-import { Result } from "true-myth/result";
-import type { Unit } from "true-myth/unit";
 import { parseIpv4, parseIpv6 } from "../address.ts";
 import { bindOptions, type UdpBindOptions } from "../arguments.ts";
 import { beforeBind, bindTo, localAddress, socketFamily } from "../engine/connect.ts";
 import { resolve } from "../engine/resolve.ts";
 import type { Socket } from "../engine/socket.ts";
 import { failed } from "../error.ts";
+import { Result, type Unit } from "../result.ts";
 import { familyOf } from "../sys/structs.ts";
 import { TRANSPORT } from "./byte-stream.ts";
 import { DatagramSocket } from "./datagram-socket.ts";

@@ -1,10 +1,9 @@
-import { Result } from "true-myth/result";
-import type { Unit } from "true-myth/unit";
 import { unixAddress } from "../address.ts";
 import { bindOptions, INVALID_TIMEOUT, timeoutFrom, type UnixBindOptions } from "../arguments.ts";
 import { bindUnix, connectUnix } from "../engine/connect.ts";
 import { networkPlatform, Socket } from "../engine/socket.ts";
 import { failed } from "../error.ts";
+import { Result, type Unit } from "../result.ts";
 import { monotonicTime } from "../runtime/clock.ts";
 import { systemReason } from "../sys/index.ts";
 import { TRANSPORT } from "./byte-stream.ts";

@@ -171,9 +171,6 @@ test("without koffi the import works, and the first call is an error that says w
   try {
     cpSync(join(root, "dist"), join(folder, "node_modules/std-net/dist"), { recursive: true });
     cpSync(join(root, "package.json"), join(folder, "node_modules/std-net/package.json"));
-    for (const name of ["true-myth", "lossless-json"]) {
-      symlinkSync(join(root, "node_modules", name), join(folder, "node_modules", name));
-    }
     const program = `process.chdir(${JSON.stringify(folder)});
       const net = await import(${JSON.stringify(join(folder, "node_modules/std-net/dist/index.js"))});
       console.log(net.TcpStream.connect("127.0.0.1:1").error);
@@ -330,7 +327,7 @@ test("a bundle in CommonJS finds koffi beside itself, wherever it is started", a
       symlinkSync(join(root, "node_modules", name), join(folder, "node_modules", name));
     }
     await using child = startPeer("sh", ["-c", 'cd / && exec "$0" "$1"', process.execPath, outfile]);
-    assert.equal(await child.line(), "Ok(127.0.0.1:1)");
+    assert.equal(await child.line(), "Ok([ '127.0.0.1:1' ])");
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import vm from "node:vm";
 import * as net from "std-net";
-import type { Result } from "true-myth/result";
 import { err, ok } from "../support/peer.ts";
 import fc from "../support/properties.ts";
 
@@ -169,7 +168,7 @@ describe("sizes, addresses and flags", () => {
   });
 
   test("an address that is no string", () => {
-    const calls: ((address: never) => Result<unknown, string>)[] = [
+    const calls: ((address: never) => net.Result<unknown, string>)[] = [
       net.TcpStream.connect,
       net.TcpListener.bind,
       net.UdpSocket.bind,
@@ -198,7 +197,7 @@ describe("sizes, addresses and flags", () => {
   });
 
   test("the contract's address errors come behind each call's prefix", () => {
-    const calls: [string, (address: string) => Result<unknown, string>][] = [
+    const calls: [string, (address: string) => net.Result<unknown, string>][] = [
       ["failed to connect: ", net.TcpStream.connect],
       ["tcp listener bind failed: ", net.TcpListener.bind],
       ["udp bind failed: ", net.UdpSocket.bind],
@@ -255,7 +254,7 @@ describe("anything at all", () => {
   });
 
   test("objects made without their factories are closed ones", () => {
-    const makers: (() => Result<unknown, string>)[] = [
+    const makers: (() => net.Result<unknown, string>)[] = [
       () => new (net.TcpStream as never as new () => net.TcpStream)().read(1),
       () => new (net.TcpListener as never as new () => net.TcpListener)().accept(),
       () => new (net.UdpSocket as never as new () => net.UdpSocket)().recv_from(1),

@@ -9,7 +9,6 @@ import { test } from "node:test";
 import { Worker } from "node:worker_threads";
 import koffi from "koffi";
 import * as net from "std-net";
-import type { Result } from "true-myth/result";
 import { err, ok, openDescriptors, portOf, python } from "../support/peer.ts";
 import { pythonStream, tcpPair } from "../support/sockets.ts";
 
@@ -213,7 +212,7 @@ for (const kind of kinds) {
     for (const [word, calls] of Object.entries({ ...commonCalls, ...failingCalls[kind] })) {
       for (const [member, ...args] of calls as [string, ...unknown[]][]) {
         const call = (
-          socket as unknown as { [member: string]: (...args: unknown[]) => Result<unknown, string> }
+          socket as unknown as { [member: string]: (...args: unknown[]) => net.Result<unknown, string> }
         )[member];
         assert.equal(
           err(call!.apply(socket, args)),

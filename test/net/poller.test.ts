@@ -3,7 +3,6 @@ import { closeSync, readFileSync } from "node:fs";
 import { after, test } from "node:test";
 import { Worker } from "node:worker_threads";
 import * as net from "std-net";
-import type { Result } from "true-myth/result";
 import { Certificates } from "../support/certificates.ts";
 import { err, node, ok, openDescriptors, portOf, python } from "../support/peer.ts";
 import { pythonStream, tcpPair, timed } from "../support/sockets.ts";
@@ -97,7 +96,7 @@ for (const mechanism of ["epoll", "poll"] as const) {
 
   const answer = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n";
   for (const [name, [parts, call]] of Object.entries<
-    [string[], (stream: net.TcpStream | net.UnixStream) => Result<unknown, string>]
+    [string[], (stream: net.TcpStream | net.UnixStream) => net.Result<unknown, string>]
   >({
     read_exact: [["ab", "c", "def"], (stream) => stream.read_exact(6)],
     read_to_end: [["ab", "c", "def"], (stream) => stream.read_to_end(6)],

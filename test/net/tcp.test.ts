@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
 import * as net from "std-net";
-import { Result } from "true-myth/result";
 import { err, node, ok, portOf, python } from "../support/peer.ts";
 
 /** A stream and the other end of it, both in this process. */
@@ -420,7 +419,7 @@ describe("connecting", () => {
     const [near] = ok(net.UnixStream.pair());
     const poller = ok(net.Poller.create());
     for (const each of [listener, client, udp, near, poller]) {
-      assert.equal(String(Result.ok(each)), `Ok(${inspect(each)})`);
+      assert.equal(String(net.Result.ok(each)), `Ok(${inspect(each)})`);
     }
     ok(poller.add(near, { readable: true }));
     assert.equal(`${poller}`, "Poller of 1 socket");

@@ -17,6 +17,7 @@ const layers = [
   ["tls/"],
   ["engine/"],
   ["http/wire/", "json.ts", "address.ts", "arguments.ts", "error.ts", "trace.ts", "wrap-calls.ts"],
+  ["result.ts", "net-error.ts", "error-code.ts"],
   ["sys/"],
   ["runtime/"],
 ];

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readdirSync, readlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Result } from "true-myth/result";
+import type { Result } from "std-net";
 
 /** The repository's root: programs started here find "std-net" by the package's own name. */
 export const root = folderWithPackage(dirname(fileURLToPath(import.meta.url)));

@@ -7,7 +7,7 @@
 
 import type { Transport } from "../../engine/transport.ts";
 import { TOO_LATE } from "../../engine/transport.ts";
-import { error_code } from "../../error.ts";
+import { error_code } from "../../error-code.ts";
 import { monotonicTime } from "../../runtime/clock.ts";
 import { lastingBuffer } from "../../sys/pinned-memory.ts";
 import type { Encoded } from "../message/encode.ts";

@@ -2,11 +2,11 @@
  * The client's halves of an exchange, on a connection that the caller keeps: a request onto a stream, an answer off
  * it, and no byte more.
  */
-import { Result } from "true-myth/result";
-import type { Unit } from "true-myth/unit";
+
 import type { Transport } from "../../engine/transport.ts";
 import { errorText } from "../../error.ts";
 import { type ByteStream, transportOf } from "../../net/byte-stream.ts";
+import { Result, type Unit } from "../../result.ts";
 import { traced } from "../../trace.ts";
 import type { Encoded } from "../message/encode.ts";
 import { ResponseReader } from "../message/incoming.ts";

@@ -2,8 +2,8 @@
  * The client: one call from the caller's request to the answer, over as many exchanges as it takes.
  */
 
-import { Result } from "true-myth/result";
 import { errorText } from "../../error.ts";
+import { Result } from "../../result.ts";
 import { monotonicTime } from "../../runtime/clock.ts";
 import { traced } from "../../trace.ts";
 import { mostBytesOf } from "../wire/content-coding.ts";

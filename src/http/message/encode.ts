@@ -4,8 +4,9 @@
  * Everything is checked before a byte is made, so that a refused message leaves nothing on the wire. What comes
  * in is of any JavaScript type; where reading it can throw (getters, proxies), the public functions catch.
  */
-import { err, ok, type Result } from "true-myth/result";
+
 import { stringify } from "../../json.ts";
+import { err, ok, type Result } from "../../result.ts";
 import { lastingBuffer, onSetAside } from "../../sys/pinned-memory.ts";
 import { type Field, isSendableValue, isToken } from "../wire/fields.ts";
 

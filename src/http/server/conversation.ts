@@ -1,12 +1,12 @@
 /**
  * The server's side of HTTP/1.1: one request off a stream, one response onto it.
  */
-import { Result } from "true-myth/result";
-import type { Unit } from "true-myth/unit";
+
 import type { Transport } from "../../engine/transport.ts";
 import { errorText } from "../../error.ts";
 import type { Json } from "../../json.ts";
 import { type ByteStream, transportOf } from "../../net/byte-stream.ts";
+import { Result, type Unit } from "../../result.ts";
 import { traced } from "../../trace.ts";
 import {
   contentLength,

@@ -1,0 +1,4 @@
+export default {
+  cacheDir: "../../../build/vitest",
+  test: { include: ["vitest.test.mjs"] },
+};
