@@ -1,7 +1,7 @@
 // A DNS client over UDP: the IPv4 and IPv6 addresses of a name (RFC 1035, RFC 3596), with timeouts and retries.
 //   npm run example dns NAME SERVER[:PORT]
 import { randomInt } from "node:crypto";
-import { error_code, type Result, UdpSocket } from "std-net";
+import { is_timeout, type Result, UdpSocket } from "std-net";
 
 const TYPES = { A: 1, AAAA: 28 } as const;
 const TIMEOUT = 1000;
@@ -33,7 +33,7 @@ function lookup(host: string, type: keyof typeof TYPES, address: string): string
       const id = randomInt(0x10000);
       socket.send(query(id, host, TYPES[type]));
       for (let reply = socket.recv(4096); ; reply = socket.recv(4096)) {
-        if (reply.isErr && error_code(reply.error) !== "EAGAIN") return reply.error;
+        if (reply.isErr && !is_timeout(reply.error)) return reply.error;
         if (reply.isErr) break;
         if (reply.value.length >= 12 && reply.value.readUInt16BE(0) === id)
           return addresses(reply.value, TYPES[type]);

@@ -5,7 +5,7 @@
 import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { isMainThread, threadId, Worker, workerData } from "node:worker_threads";
-import { error_code, http, type Result, TcpListener, type TcpStream } from "std-net";
+import { http, is_timeout, type Result, TcpListener, type TcpStream } from "std-net";
 
 interface Job {
   readonly fd: number;
@@ -45,7 +45,7 @@ function serve({ fd, stopping }: Job): void {
   while (Atomics.load(stopping, 0) === 0) {
     const accepted = listener.accept();
     if (accepted.isOk) answer(accepted.value);
-    else if (error_code(accepted.error) !== "EAGAIN") console.error(accepted.error);
+    else if (!is_timeout(accepted.error)) console.error(accepted.error);
   }
   listener.close();
 }

@@ -2,7 +2,7 @@
 //   npm run example probe HOST PORT|FIRST-LAST [...] [--timeout=MS]
 //   npm run example probe localhost 22 80 8000-8010 --timeout=500
 import { parseArgs } from "node:util";
-import { error_code, TcpStream } from "std-net";
+import { error_code, is_timeout, TcpStream } from "std-net";
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -34,7 +34,7 @@ function probe(address: string): string {
     },
     Err: (error) => {
       if (error_code(error) === "ECONNREFUSED") return "closed";
-      return error.endsWith("connection timed out") ? "no answer" : error;
+      return is_timeout(error) ? "no answer" : error;
     },
   });
 }

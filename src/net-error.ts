@@ -18,14 +18,14 @@ import { error_code } from "./error-code.ts";
  */
 export class NetError extends Error {
   /**
-   * What `error_code` says of the text: `"ECONNREFUSED"`, `"EPIPE"` and so on, or null. Does not block.
+   * What `error_code` says of the text: `"ECONNREFUSED"`, `"ETIMEDOUT"` and so on, or null. Does not block.
    * Source: errno(3).
    *
    * @example
    * ```ts
    * import { NetError } from "std-net";
    *
-   * console.log(new NetError("tcp write failed: Broken pipe (os error 32)").code); // EPIPE
+   * console.log(new NetError("http request failed: timed out").code); // ETIMEDOUT
    * console.log(new NetError("invalid buffer size").code); // null
    * ```
    */

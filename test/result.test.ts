@@ -162,6 +162,8 @@ describe("unwrap and expect", () => {
       assert.deepEqual(Object.keys(thrown), ["code"]);
     }
     assert.equal((thrownBy(() => Result.err("invalid buffer size").unwrap()) as net.NetError).code, null);
+    const late = thrownBy(() => Result.err("http request failed: timed out").expect("api"));
+    assert.equal((late as net.NetError).code, "ETIMEDOUT");
   });
 
   test("of an error that is no text, that is the cause", () => {
