@@ -13,6 +13,12 @@ type Fields = { readonly [key: string]: unknown };
 export type Json = null | boolean | number | bigint | string | Json[] | { [key: string]: Json };
 
 /**
+ * `T`, where a caller wrote it, and the default where it did not. TypeScript would otherwise take it from what the call's
+ * result is passed to, and the body would be `unknown` in `unwrap(http.request(...))`.
+ */
+export type Claimed<T> = [T][T extends unknown ? 0 : never];
+
+/**
  * The value of a JSON text, or undefined where the text is not JSON (RFC 8259). As `JSON.parse`, save that an
  * integer beyond ±(2^53 − 1) becomes a `bigint`; a number with a fraction or an exponent stays a number.
  *

@@ -5,6 +5,7 @@
 
 import type { Transport } from "../../engine/transport.ts";
 import { errorText } from "../../error.ts";
+import type { Claimed, Json } from "../../json.ts";
 import { type ByteStream, transportOf } from "../../net/byte-stream.ts";
 import { Result, type Unit } from "../../result.ts";
 import { traced } from "../../trace.ts";
@@ -112,6 +113,7 @@ const STRAIGHT = { absoluteForm: false, proxyAuthorization: null, tunnel: null }
  *
  * @param stream a TcpStream, UnixStream or TlsStream
  * @param options limits, a timeout, and what the body becomes
+ * @typeParam T what the caller takes the body for. It is a claim and not a check: whatever the peer sends is given as a `T`.
  * @returns the answer, as from `http.request`. Errors: `invalid tcp stream`; `connection closed before response headers`;
  * `connection closed before response body complete`; `http headers too large`; `invalid Content-Length header`; `response
  * body too large`; `response body is not utf-8`; `invalid http response: ` and what is wrong; `http read failed: ` and the
@@ -133,10 +135,19 @@ const STRAIGHT = { absoluteForm: false, proxyAuthorization: null, tunnel: null }
  * function fail(error: string): never { throw new Error(error); }
  * ```
  */
+export function read_response<T = Json>(
+  stream: ByteStream,
+  options?: ReadResponseOptions,
+): Result<ClientResponse<Claimed<T>>, string>;
+// ReturnType<typeof read_response> looks at the last overload. With a T in it, the body there would be unknown.
 export function read_response(
   stream: ByteStream,
   options?: ReadResponseOptions,
-): Result<ClientResponse, string> {
+): Result<ClientResponse, string>;
+export function read_response(
+  stream: ByteStream,
+  options?: ReadResponseOptions,
+): Result<ClientResponse<unknown>, string> {
   return readTraced(stream, options);
 }
 

@@ -3,6 +3,7 @@
  */
 
 import { errorText } from "../../error.ts";
+import type { Claimed, Json } from "../../json.ts";
 import { Result } from "../../result.ts";
 import { monotonicTime } from "../../runtime/clock.ts";
 import { traced } from "../../trace.ts";
@@ -34,6 +35,7 @@ import { type Route, routeOf } from "./route.ts";
  * origin; one that the server has closed meanwhile is replaced unseen where that is safe.
  *
  * @param req at least `method` and `url`
+ * @typeParam T what the caller takes the body for. It is a claim and not a check: whatever the peer sends is given as a `T`.
  * @returns the answer. `body` is null when it is empty or white space; else the parsed JSON when it is valid JSON, with
  * a `bigint` for integers beyond ±(2^53 − 1); else the text. Errors, nothing being sent: `request must be a JSON object`;
  * `missing required field 'method'`; `'method' must be a string`; `'method' is not a valid method`; `missing required field
@@ -51,7 +53,10 @@ import { type Route, routeOf } from "./route.ts";
  * else console.log(answer.error); // such as http request failed: Connection refused (os error 111)
  * ```
  */
-export function request(req: ClientRequest): Result<ClientResponse, string> {
+export function request<T = Json>(req: ClientRequest): Result<ClientResponse<Claimed<T>>, string>;
+// ReturnType<typeof request> looks at the last overload. With a T in it, the body there would be unknown.
+export function request(req: ClientRequest): Result<ClientResponse, string>;
+export function request(req: ClientRequest): Result<ClientResponse<unknown>, string> {
   return requestTraced(req);
 }
 

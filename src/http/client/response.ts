@@ -19,8 +19,10 @@ import type { ResponseHead } from "../wire/head-parser.ts";
  * const { status, headers, body, raw_headers } = answer.value;
  * console.log(status, headers["content-type"], typeof body, Array.isArray(raw_headers)); // 200 application/json object true
  * ```
+ *
+ * @typeParam T the body's type, which the caller claims and nothing checks
  */
-export interface ClientResponse {
+export interface ClientResponse<T = Json> {
   /** The three digits of the status line: 200, 404. */
   status: number;
   /**
@@ -29,7 +31,7 @@ export interface ClientResponse {
    */
   headers: Headers;
   /** Null when empty; the parsed JSON when it is JSON, else the text; or what `decode_body` asked for. */
-  body: Json;
+  body: T;
   /** The field lines as they came, in their order; only when `raw_headers: true` asks for them. */
   raw_headers?: Field[];
 }

@@ -4,7 +4,7 @@
 
 import type { Transport } from "../../engine/transport.ts";
 import { errorText } from "../../error.ts";
-import type { Json } from "../../json.ts";
+import type { Claimed, Json } from "../../json.ts";
 import { type ByteStream, transportOf } from "../../net/byte-stream.ts";
 import { Result, type Unit } from "../../result.ts";
 import { traced } from "../../trace.ts";
@@ -40,8 +40,10 @@ import type { RequestHead, Version } from "../wire/head-parser.ts";
  * const { path, query, headers, body } = request.value;
  * console.log(path, query, headers.accept, body); // /search q=a%20b text/html, text/plain null
  * ```
+ *
+ * @typeParam T the body's type, which the caller claims and nothing checks
  */
-export interface ServerRequest {
+export interface ServerRequest<T = Json> {
   /** The method as sent: any token, case kept. */
   method: string;
   /** What stands before the `?` of the request target, as sent, not decoded. */
@@ -53,7 +55,7 @@ export interface ServerRequest {
   /** Values by lower-case name; lines of one name joined with `, ` (`cookie` with `; `). */
   headers: Headers;
   /** Null when empty; the parsed JSON when it is JSON, else the text; or what `decode_body` asked for. */
-  body: Json;
+  body: T;
   /** The field lines as they came, in their order; only with the option `raw_headers`. */
   raw_headers?: Field[];
 }
@@ -116,6 +118,7 @@ export interface ReadRequestOptions extends ReadOptions {
  *
  * @param stream a TcpStream, UnixStream or TlsStream
  * @param options limits, a timeout, and what the body becomes
+ * @typeParam T what the caller takes the body for. It is a claim and not a check: whatever the peer sends is given as a `T`.
  * @returns the request. `body` is null when it is empty or white space; else the parsed JSON when it is valid
  * JSON, with a `bigint` for integers beyond ±(2^53 − 1); else the text. Errors: `invalid tcp stream`; `connection closed
  * before request headers`; `connection closed before request body complete`; `http headers too large`; `invalid
@@ -139,10 +142,16 @@ export interface ReadRequestOptions extends ReadOptions {
  * function fail(error: string): never { throw new Error(error); }
  * ```
  */
+export function read_request<T = Json>(
+  stream: ByteStream,
+  options?: ReadRequestOptions,
+): Result<ServerRequest<Claimed<T>>, string>;
+// ReturnType<typeof read_request> looks at the last overload. With a T in it, the body there would be unknown.
+export function read_request(stream: ByteStream, options?: ReadRequestOptions): Result<ServerRequest, string>;
 export function read_request(
   stream: ByteStream,
   options?: ReadRequestOptions,
-): Result<ServerRequest, string> {
+): Result<ServerRequest<unknown>, string> {
   return readTraced(stream, options);
 }
 
