@@ -400,6 +400,55 @@ describe("read_request", () => {
     );
   });
 
+  test("finds 100-continue among other expectations: Expect is a list", () => {
+    for (const [lines, isTold] of [
+      ["Expect: 100-continue\r\nExpect: 100-Continue\r\n", true],
+      ["Expect: 100-continue, 100-continue\r\n", true],
+      ["Expect: 100-CONTINUE, foo\r\n", true],
+      ['Expect: foo="bar";q=1,\t100-continue\r\n', true],
+      ["Expect: ,, 100-continue ,\r\n", true],
+      ["Expect: 100-continue ;a=b\r\n", true],
+      ["Expect: foo\r\nX: y\r\nexpect: 100-continue\r\n", true],
+      ["Expect: foo\r\n", false],
+      ["Expect: 100-continued\r\n", false],
+      ["Expect: 100-continue=yes\r\n", false],
+      ["Expect: x100-continue, 100\r\n", false],
+      ["Expect: \xa0100-continue\r\n", false],
+      ["Expect:\r\n", false],
+    ] as const) {
+      for (const version of ["1.1", "1.0"]) {
+        connected((client, server) => {
+          ok(server.set_nonblocking(true));
+          ok(client.set_nonblocking(true));
+          writeAll(client, post("[1]", lines).slice(0, -3).replace("1.1", version));
+          assert.equal(err(net.http.read_request(server)), AGAIN);
+          const told = client.read(999).map(String).unwrapOr("");
+          const expected = isTold && version === "1.1" ? "HTTP/1.1 100 Continue\r\n\r\n" : "";
+          assert.equal(told, expected, `${version} ${lines}`);
+          writeAll(client, "[1]");
+          assert.deepEqual(ok(eventually(server)).body, [1]);
+        });
+      }
+    }
+  });
+
+  test("reads Connection as a list, of one line or of several, in ASCII", () => {
+    const answersOf = (lines: string, version = "1.1") =>
+      connected((client, server) => {
+        writeAll(client, get.replace("1.1", version).replace("\r\n\r\n", `\r\n${lines}\r\n`));
+        ok(net.http.read_request(server));
+        ok(net.http.write_response(server, { status: 204, headers: { connection: "keep-alive" } }));
+        return /connection: (.*)\r\n/i.exec(ok(client.read(999)).toString())?.[1];
+      });
+    assert.equal(answersOf("Connection: foo, Close\r\n"), "close");
+    assert.equal(answersOf("Connection: foo\r\nConnection:\r\nconnection: close ,\r\n"), "close");
+    assert.equal(answersOf("Connection: foo\r\nConnection: Keep-Alive\r\n", "1.0"), "keep-alive");
+    assert.equal(answersOf("Connection: keep-alive, close\r\n", "1.0"), "close");
+    // U+212A is no K, and U+00A0 is no blank: these are other options.
+    assert.equal(answersOf("Connection: \xe2\x84\xaaeep-alive\r\n", "1.0"), "close");
+    assert.equal(answersOf("Connection: close\xa0\r\n"), "keep-alive");
+  });
+
   test("tells a client that asks for it to go on, and only such a one", () => {
     const expecting = post("[1]", "Expect: 100-Continue\r\n");
     const head = expecting.slice(0, -3);

@@ -16,7 +16,7 @@ import {
   responseFraming,
 } from "../wire/body.ts";
 import { mostBytesOf } from "../wire/content-coding.ts";
-import type { SectionLimits } from "../wire/fields.ts";
+import { expectsContinue, type SectionLimits } from "../wire/fields.ts";
 import {
   parseRequestHead,
   parseResponseHead,
@@ -309,9 +309,7 @@ export class RequestReader extends MessageReader<RequestHead> {
     this.body = pendingBody(framing, limits.maxBodyBytes, limits.section, false);
     // RFC 9110, 10.1.1: not to an HTTP/1.0 client, and needless once the body has begun to come.
     this.#owesContinue =
-      piece.count === headBytes &&
-      head.version === "HTTP/1.1" &&
-      /^100-continue$/i.test(head.headers.expect ?? "");
+      piece.count === headBytes && head.version === "HTTP/1.1" && expectsContinue(head.headers.expect);
     return undefined;
   }
 

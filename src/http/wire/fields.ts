@@ -73,13 +73,42 @@ export function decodeText(latin1: string): string {
   return isUtf8(bytes) ? bytes.toString("utf8") : latin1;
 }
 
-/** The members of a comma-separated list (RFC 9110, 5.6.1), lower case, empty ones left out. */
+const SPACE = 0x20;
+const TAB = 0x09;
+
+/** Whether it is one of the two characters of OWS (RFC 9110, 5.6.3). */
+export function isBlank(code: number): boolean {
+  return code === SPACE || code === TAB;
+}
+
+/** The text between two positions without OWS at its ends. */
+export function trimmed(text: string, start: number, end: number): string {
+  let from = start;
+  let to = end;
+  while (from < to && isBlank(text.charCodeAt(from))) from++;
+  while (to > from && isBlank(text.charCodeAt(to - 1))) to--;
+  return text.slice(from, to);
+}
+
+/**
+ * The members of a comma-separated list (RFC 9110, 5.6.1), in lower case, empty ones left out. Only ASCII letters have
+ * another case and only OWS is trimmed: `toLowerCase` makes a "k" of U+212A, and `trim` removes U+00A0.
+ */
 export function listMembers(value: string): string[] {
   return value
-    .toLowerCase()
+    .replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
     .split(",")
-    .map((member) => member.trim())
+    .map((member) => trimmed(member, 0, member.length))
     .filter((member) => member !== "");
+}
+
+/**
+ * Whether an Expect field has the member `100-continue` (RFC 9110, 10.1.1: Expect is a list, also over several lines).
+ * Parameters behind it do not matter. Other expectations are ignored, as the RFC allows.
+ */
+export function expectsContinue(expect: string | undefined): boolean {
+  if (expect === undefined) return false;
+  return listMembers(expect).some((member) => /^100-continue[ \t]*(?:;|$)/.test(member));
 }
 
 /** Whether a Connection field names an option: "close" or "keep-alive" (RFC 9110, 7.6.1). */
