@@ -130,6 +130,31 @@ describe("request heads", () => {
     assert.deepEqual(request(utf8).headers, { host: "x", a: "10 € 😀 \ufffd", b: "éÿ" });
   });
 
+  test("may have bytes beyond ASCII in path and query, each read as a value is", () => {
+    const target = (...parts: Buffer[]) => {
+      const head = request(
+        Buffer.concat([
+          Buffer.from("GET "),
+          ...parts,
+          Buffer.from(" HTTP/1.1\r\nHost: x\r\nA: \xe9\r\n\r\n"),
+        ]),
+      );
+      return [head.path, head.query];
+    };
+    const utf8 = (text: string) => Buffer.from(text);
+    const latin1 = (text: string) => Buffer.from(text, "latin1");
+    assert.deepEqual(target(utf8("/città/日本?q=été%20😀")), ["/città/日本", "q=été%20😀"]);
+    assert.deepEqual(target(latin1("/caf\xe9?q=\xff")), ["/café", "q=ÿ"]);
+    assert.deepEqual(target(utf8("/é?"), latin1("\xe9")), ["/é", "é"]);
+    assert.deepEqual(target(utf8("http://h/é?é")), ["http://h/é", "é"]);
+    // All of them, as nginx takes them.
+    for (let byte = 0x80; byte <= 0xff; byte++) {
+      const text = Buffer.from([0x2f, byte, 0x3f, byte]);
+      const character = String.fromCharCode(byte);
+      assert.deepEqual(target(text), [`/${character}`, character]);
+    }
+  });
+
   test("are refused where the contract says so", () => {
     const cases: [string, string | RegExp][] = [
       ["GET / HTTP/1.1\r\n\r\n", "missing Host header"],
@@ -155,7 +180,15 @@ describe("request heads", () => {
       ["GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n", /malformed/],
       ["GET /\t HTTP/1.1\r\nHost: a\r\n\r\n", "malformed request target"],
       ["GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", "malformed request target"],
-      ["GET /\xe9 HTTP/1.1\r\nHost: a\r\n\r\n", "malformed request target"],
+      ["GET /\xe9 \xe9 HTTP/1.1\r\nHost: a\r\n\r\n", "malformed request target"],
+      ["GET /\xe9\t HTTP/1.1\r\nHost: a\r\n\r\n", "malformed request target"],
+      ["GET /\xe9\x7f HTTP/1.1\r\nHost: a\r\n\r\n", "control character"],
+      ["GET /\xe9\x01 HTTP/1.1\r\nHost: a\r\n\r\n", "control character"],
+      ["GET /\xe9# HTTP/1.1\r\nHost: a\r\n\r\n", "malformed request target"],
+      ["GET \xe9 HTTP/1.1\r\nHost: a\r\n\r\n", "malformed request target"],
+      ["GET http://\xe9/ HTTP/1.1\r\nHost: a\r\n\r\n", "malformed request target"],
+      ["CONNECT \xe9:1 HTTP/1.1\r\nHost: a\r\n\r\n", "malformed request target"],
+      ["GET /\xe9 HTTP/1.1\r\nHost: \xe9\r\n\r\n", "malformed Host header"],
       ["GET a HTTP/1.1\r\nHost: a\r\n\r\n", "malformed request target"],
       ["GET http:/// HTTP/1.1\r\nHost: a\r\n\r\n", "malformed request target"],
       ["GET a-b://h/ HTTP/1.1\r\nHost: a\r\n\r\n", "malformed request target"],
@@ -338,7 +371,19 @@ const piece = fc.oneof(
 const startLine = fc
   .tuple(
     fc.constantFrom(...methods, "get", "FOO"),
-    fc.constantFrom("/", "/a?b", "*", "http://x/y?z", "h:1", "x", '/"<>\\^`{|}', "//", "http://", "/#?"),
+    fc.constantFrom(
+      "/",
+      "/a?b",
+      "/\xe9?\xff",
+      "*",
+      "http://x/y?z",
+      "h:1",
+      "x",
+      '/"<>\\^`{|}',
+      "//",
+      "http://",
+      "/#?",
+    ),
     fc.constantFrom("HTTP/1.1", "HTTP/1.1", "HTTP/1.1", "HTTP/1.0", "HTTP/1.2", "HTTP/2.0", "http/1.1"),
   )
   .map((parts) => `${parts.join(" ")}\r\n`);
@@ -366,10 +411,17 @@ const target = fc
       "http://u@h",
       "http://[::1]",
     ),
-    fc.array(fc.oneof(fc.string({ maxLength: 1 }), fc.constantFrom(..."/?#@:[]%")), { maxLength: 4 }),
+    fc.array(fc.oneof(fc.string({ maxLength: 1 }), fc.constantFrom(..."/?#@:[]%\xe9\xff")), { maxLength: 4 }),
     fc.constantFrom("", "/", ":80", "?"),
   )
   .map(([start, middle, end]) => start + middle.join("") + end);
+
+/** A request with an ASCII letter in place of each other byte of its start line: some versions of llhttp refuse those. */
+function asciiTarget(bytes: Buffer): Buffer {
+  const [startLine = ""] = /^(?:\r\n)*[^\r\n]*/.exec(bytes.toString("latin1")) ?? [];
+  const ascii = Buffer.from(startLine.replaceAll(/[\x80-\xff]/g, "e"), "latin1");
+  return Buffer.concat([ascii, bytes.subarray(ascii.length)]);
+}
 
 describe("any bytes", () => {
   test("in a target are refused where llhttp refuses them", () => {
@@ -378,7 +430,7 @@ describe("any bytes", () => {
         const bytes = Buffer.from(`${method} ${text} HTTP/1.1\r\nHost: x\r\n\r\n`, "latin1");
         const head = whole(parseRequestHead, bytes);
         if (head === undefined || head instanceof MessageError) return;
-        assert.ok(judgeRequest(bytes).messages.length > 0, "llhttp refuses");
+        assert.ok(judgeRequest(asciiTarget(bytes)).messages.length > 0, "llhttp refuses");
         assert.equal(head.path + (text.includes("?") ? `?${head.query}` : ""), text);
       }),
       { numRuns: 10_000 },
@@ -410,7 +462,7 @@ describe("any bytes", () => {
     fc.assert(
       fc.property(message, (bytes) => {
         const mine = whole(parseRequestHead, bytes);
-        const verdict = judgeRequest(bytes);
+        const verdict = judgeRequest(asciiTarget(bytes));
         const theirs = verdict.messages[0];
         if (mine === undefined || mine instanceof MessageError) {
           refused++;
@@ -420,7 +472,8 @@ describe("any bytes", () => {
         if (!isKnown) return;
         assert.ok(theirs !== undefined, `llhttp refuses: ${verdict.error}`);
         both++;
-        assert.equal(theirs.url.includes("?") ? `${mine.path}?${mine.query}` : mine.path, theirs.url);
+        const url = theirs.url.includes("?") ? `${mine.path}?${mine.query}` : mine.path;
+        assert.equal(url.replaceAll(/[\x80-\xff]/g, "e"), theirs.url);
         assert.equal(mine.version, theirs.version);
         assert.deepEqual(
           mine.fields

@@ -95,6 +95,8 @@ describe("read_request", () => {
       ["Content-Length", "9"],
     ]);
     assert.equal(request("GET http://h/p?q HTTP/1.0\r\n\r\n").path, "http://h/p");
+    const raw = request("GET /caf\xe9?q=\xc3\xa9 HTTP/1.0\r\n\r\n");
+    assert.deepEqual([raw.path, raw.query], ["/café", "q=é"]);
     assert.deepEqual(Object.entries(request("GET / HTTP/1.0\r\n__proto__: x\r\n\r\n").headers), [
       ["__proto__", "x"],
     ]);

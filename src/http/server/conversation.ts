@@ -46,9 +46,12 @@ import type { RequestHead, Version } from "../wire/head-parser.ts";
 export interface ServerRequest<T = Json> {
   /** The method as sent: any token, case kept. */
   method: string;
-  /** What stands before the `?` of the request target, as sent, not decoded. */
+  /**
+   * What stands before the `?` of the request target. Percent-encoding stays as sent. Bytes beyond ASCII, which some
+   * clients send, are read as in a header's value: as UTF-8, or as ISO-8859-1 where they are not that.
+   */
   path: string;
-  /** What stands after the `?`, as sent; empty where there is none. */
+  /** What stands after the `?`, in the same form; empty where there is none. */
   query: string;
   /** `"HTTP/1.1"` or `"HTTP/1.0"`. */
   version: Version;

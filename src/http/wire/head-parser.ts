@@ -12,9 +12,11 @@ import {
   decodeText,
   type Field,
   type Headers,
+  isBlank,
   isToken,
   isTokenCode,
   type SectionLimits,
+  trimmed,
 } from "./fields.ts";
 import { KnownHead } from "./head-cache.ts";
 import type { HeadSearch } from "./head-search.ts";
@@ -27,7 +29,7 @@ export interface RequestHead {
   /** Bytes that the head took, empty lines before it included. */
   readonly size: number;
   readonly method: string;
-  /** What stands before the `?` of the request target, as sent; after it, `query`. */
+  /** What stands before the `?` of the request target, decoded as a field value is; after it, `query`. */
   readonly path: string;
   readonly query: string;
   readonly version: Version;
@@ -127,8 +129,8 @@ function readRequestHead(
   return {
     size,
     method,
-    path: queryAt < 0 ? target : target.slice(0, queryAt),
-    query: queryAt < 0 ? "" : target.slice(queryAt + 1),
+    path: textOf(queryAt < 0 ? target : target.slice(0, queryAt), foreign),
+    query: queryAt < 0 ? "" : textOf(target.slice(queryAt + 1), foreign),
     version,
     headers,
     fields,
@@ -187,7 +189,7 @@ function readResponseHead(
   return {
     size,
     status,
-    reason: foreign ? decodeText(reason) : reason,
+    reason: textOf(reason, foreign),
     version,
     headers,
     fields,
@@ -305,15 +307,21 @@ function versionAt(head: string, at: number): Version | MessageError {
   );
 }
 
+/** The text of latin1 characters that stand for bytes. `foreign` says whether the head has any byte beyond ASCII. */
+function textOf(latin1: string, foreign: boolean): string {
+  return foreign ? decodeText(latin1) : latin1;
+}
+
 /**
- * request-target (RFC 9112, 3.2): one of its four forms, and nothing in it but visible ASCII. What clients send without
- * encoding it (`"`, `|` ...) may be there; not a `#`, which none sends: what comes behind it is the path to one program and
- * a fragment, which a request does not have, to the next.
+ * request-target (RFC 9112, 3.2): one of its four forms, without control characters and spaces. What clients send without
+ * encoding it may be in its path and query: `"`, `|`, and bytes beyond ASCII (curl sends those as they are; nginx and llhttp
+ * take them). Not a `#`, which no client sends: what follows it is the path to one program and a fragment, which a request
+ * does not have, to the next.
  */
 function isTarget(method: string, target: string): boolean {
   if (method === "CONNECT") return AUTHORITY.test(target);
   if (target === "*") return method === "OPTIONS";
-  if (!/^[\x21\x22\x24-\x7e]+$/.test(target)) return false;
+  if (!/^[\x21\x22\x24-\x7e\x80-\xff]+$/.test(target)) return false;
   return target[0] === "/" || ABSOLUTE.test(target);
 }
 
@@ -364,7 +372,7 @@ function parseFields(
       value = value === "" || more === "" ? value + more : `${value} ${more}`;
     }
 
-    if (foreign) value = decodeText(value);
+    value = textOf(value, foreign);
     if (strict && lowerName === "host" && headers.host !== undefined)
       return malformed("more than one Host header");
     addField(headers, lowerName, value);
@@ -411,19 +419,6 @@ function usualName(section: string, at: number, nameEnd: number): string | undef
   if (names === undefined) return undefined;
   for (const [name, lowerName] of names) if (section.startsWith(name, at)) return lowerName;
   return undefined;
-}
-
-function isBlank(code: number): boolean {
-  return code === SPACE || code === TAB;
-}
-
-/** The text between two positions without OWS at its ends. */
-function trimmed(text: string, start: number, end: number): string {
-  let from = start;
-  let to = end;
-  while (from < to && isBlank(text.charCodeAt(from))) from++;
-  while (to > from && isBlank(text.charCodeAt(to - 1))) to--;
-  return text.slice(from, to);
 }
 
 function whatIsWrong(section: string, at: number, nameEnd: number): string {
