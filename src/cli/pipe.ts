@@ -1,8 +1,9 @@
 import { once } from "node:events";
 import { writeSync } from "node:fs";
 import { parentPort, Worker, workerData } from "node:worker_threads";
-import { lookup_host, TcpStream, UdpSocket } from "std-net";
+import { lookup_host, type Result, TcpStream, UdpSocket } from "std-net";
 import { type Command, complain, FAILURE, onlyArgument, parse, SUCCESS, seconds } from "./command.ts";
+import { InputPump, standardInput } from "./input.ts";
 
 /*
  * Two directions at once: the event loop of the main thread reads standard input and sends it, and a worker thread
@@ -12,23 +13,31 @@ import { type Command, complain, FAILURE, onlyArgument, parse, SUCCESS, seconds 
 export const tcp: Command = {
   name: "tcp",
   summary: "standard input to a TCP peer and back",
-  help: `Usage: std-net tcp HOST:PORT [--timeout SECONDS]
+  help: `Usage: std-net tcp HOST:PORT [--timeout SECONDS] [--wait SECONDS]
 
 Connects, sends what comes on standard input and prints what the peer sends, both at once, until the peer closes the
-connection. The end of standard input is passed on: the connection is then closed for writing.
+connection. The end of standard input is passed on: the connection is then closed for writing. When the peer closes first,
+what standard input still gives is sent to its end all the same.
 
       --timeout SECONDS   give up connecting after this long
+  -w, --wait SECONDS      after the peer has closed, end when standard input has given nothing for this long (5)
 
 Examples:
   printf 'PING\\r\\nQUIT\\r\\n' | std-net tcp 127.0.0.1:6379
   printf 'HEAD / HTTP/1.0\\r\\n\\r\\n' | std-net tcp example.com:80
 
-Exit status: 0 when the peer closed the connection, 1 when it broke or could not be made, 2 for wrong usage.
+Exit status: 0 when the peer closed the connection, 1 when it broke or could not be made, or when standard input could not
+be read or sent to its end, 2 for wrong usage.
 `,
   async run(args) {
-    const { values, positionals } = parse(args, { timeout: { type: "string" } });
+    const { values, positionals } = parse(args, {
+      timeout: { type: "string" },
+      wait: { type: "string", short: "w", default: "5" },
+    });
     const address = onlyArgument(positionals, "address, such as 127.0.0.1:6379");
     const timeout = seconds(values.timeout, "timeout");
+    const wait = seconds(values.wait, "wait")!;
+    const input = standardInput();
     const connected =
       timeout === undefined ? TcpStream.connect(address) : TcpStream.connect_timeout(address, timeout);
     if (connected.isErr) return failure(connected.error);
@@ -36,23 +45,28 @@ Exit status: 0 when the peer closed the connection, 1 when it broke or could not
     const descriptor = stream.try_clone().andThen((clone) => clone.into_fd());
     if (descriptor.isErr) return failure(descriptor.error);
 
-    let sendError: string | null = null;
-    process.stdin.on("data", (bytes: Buffer) => {
-      const sent = stream.write_all(bytes);
-      if (sent.isErr) {
-        sendError = sent.error;
-        process.stdin.destroy();
-      }
-    });
-    process.stdin.on("end", () => stream.shutdown("write"));
     const receiver = startReceiver({ kind: "tcp", descriptor: descriptor.value });
+    const pump = new InputPump(
+      input,
+      (bytes) => errorOf(stream.write_all(bytes)),
+      () => errorOf(stream.shutdown("write")),
+    );
+    pump.ended.then(() => {
+      // Nothing more will be sent, and the peer may wait for it: the receiver prints what has come, and ends.
+      if (pump.isBroken) stream.shutdown("both");
+    });
     const [end] = (await once(receiver, "message")) as [Report];
-    process.stdin.destroy();
+    const isOver = end.nobodyReads === true || end.error !== null;
+    const error = isOver ? end.error : await pump.endedOrSilent(wait);
+    pump.close();
     stream.close();
-    const error = end.nobodyReads ? null : (end.error ?? sendError);
     return error === null ? SUCCESS : failure(error);
   },
 };
+
+function errorOf(result: Result<unknown, string>): string | null {
+  return result.isErr ? result.error : null;
+}
 
 /** The most bytes of standard input that go into one datagram, as with netcat. */
 const LARGEST_DATAGRAM = 16 * 1024;
@@ -71,12 +85,14 @@ Examples:
   echo hello | std-net udp 127.0.0.1:9999
   echo hello | std-net udp '[::1]:9999' --wait 5
 
-Exit status: 0 when all was sent, 1 when sending failed or nobody listens there, 2 for wrong usage.
+Exit status: 0 when all was sent, 1 when standard input could not be read, sending failed, or nobody listens there, 2 for
+wrong usage.
 `,
   async run(args) {
     const { values, positionals } = parse(args, { wait: { type: "string", short: "w", default: "1" } });
     const address = onlyArgument(positionals, "address, such as 127.0.0.1:9999");
     const wait = seconds(values.wait, "wait")!;
+    const input = standardInput();
     const connected = connectedSocket(address);
     if (connected.isErr) return failure(connected.error);
     const socket = connected.value;
@@ -84,16 +100,16 @@ Exit status: 0 when all was sent, 1 when sending failed or nobody listens there,
     if (descriptor.isErr) return failure(descriptor.error);
 
     const receiver = startReceiver({ kind: "udp", descriptor: descriptor.value });
+    const pump = new InputPump(
+      input,
+      (bytes) => sendDatagrams(socket, bytes),
+      () => null,
+    );
     const error = await new Promise<string | null>((resolve) => {
       let silence: NodeJS.Timeout | undefined;
-      process.stdin.on("data", (bytes: Buffer) => {
-        for (let start = 0; start < bytes.length; start += LARGEST_DATAGRAM) {
-          const sent = socket.send(bytes.subarray(start, start + LARGEST_DATAGRAM));
-          if (sent.isErr) resolve(sent.error);
-        }
-      });
-      process.stdin.on("end", () => {
-        silence = setTimeout(() => resolve(null), wait);
+      pump.ended.then((failed) => {
+        if (failed === null) silence = setTimeout(() => resolve(null), wait);
+        else resolve(failed);
       });
       receiver.on("message", (report: Report) => {
         if (report.error !== null) resolve(report.error);
@@ -103,12 +119,20 @@ Exit status: 0 when all was sent, 1 when sending failed or nobody listens there,
       // Nobody reads what it prints.
       receiver.on("exit", () => resolve(null));
     });
-    process.stdin.destroy();
+    pump.close();
     await receiver.terminate();
     socket.close();
     return error === null ? SUCCESS : failure(error);
   },
 };
+
+function sendDatagrams(socket: UdpSocket, bytes: Buffer): string | null {
+  for (let start = 0; start < bytes.length; start += LARGEST_DATAGRAM) {
+    const sent = socket.send(bytes.subarray(start, start + LARGEST_DATAGRAM));
+    if (sent.isErr) return sent.error;
+  }
+  return null;
+}
 
 /** A UDP socket that sends to, and hears, one peer only. */
 function connectedSocket(address: string) {

@@ -3,6 +3,7 @@ import { inspect } from "node:util";
 import * as net from "std-net";
 import { type Around, wrapCall, wrapClass } from "../wrap-calls.ts";
 import { type Command, parse, SUCCESS, UsageError } from "./command.ts";
+import { InputError, standardInput } from "./input.ts";
 import { hasColours, paintFor } from "./print.ts";
 
 export const repl: Command = {
@@ -19,12 +20,13 @@ Examples:
   > stream.read(100)
   > http.request({ method: "GET", url: "https://example.com/" }).status
 
-Exit status: 0, or 2 for wrong usage.
+Exit status: 0, 1 when standard input could not be read, 2 for wrong usage.
 `,
   async run(args) {
     const { positionals } = parse(args, {});
     if (positionals.length > 0) throw new UsageError(`unexpected argument '${positionals[0]}'`);
     const colours = hasColours(process.stdout);
+    const input = standardInput();
     if (process.stdin.isTTY) {
       process.stdout.write(
         "std-net: calls give their value; .help for the prompt, .exit or Ctrl-D to leave\n",
@@ -40,7 +42,12 @@ Exit status: 0, or 2 for wrong usage.
     });
     const scope = unwrapping(net);
     Object.assign(prompt.context, scope, { net: scope });
-    await new Promise((resolve) => prompt.on("exit", resolve));
+    const failure = await new Promise<unknown>((resolve) => {
+      prompt.on("exit", () => resolve(undefined));
+      input.on("error", resolve);
+      prompt.on("error", resolve); // readline passes the input's error on
+    });
+    if (failure !== undefined) throw new InputError(failure);
     return SUCCESS;
   },
 };

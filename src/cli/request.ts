@@ -1,7 +1,9 @@
 import { isUtf8 } from "node:buffer";
+import { isatty } from "node:tty";
 import { http, type Json } from "std-net";
 import { parse as parseJson, stringify } from "../json.ts";
 import { type Command, complain, FAILURE, parse, SUCCESS, seconds, UsageError } from "./command.ts";
+import { readInput } from "./input.ts";
 import { flush, paintFor, prettyJson } from "./print.ts";
 
 type Fields = { [name: string]: Json };
@@ -32,7 +34,8 @@ Examples:
   std-net request '{"method":"GET","url":"https://example.com/","max_redirects":0}'
   std-net request GET http://127.0.0.1:8080/ | jq .body
 
-Exit status: 0 when there was a response (whatever its status), 1 when there was none, 2 for wrong usage.
+Exit status: 0 when there was a response (whatever its status), 1 when there was none or standard input could not be read,
+2 for wrong usage.
 `,
   async run(args) {
     const response = http.request(await requestFrom(args));
@@ -60,7 +63,7 @@ async function requestFrom(args: string[]): Promise<HttpRequest> {
   });
   const [first, url, extra] = positionals;
   if (extra !== undefined) throw new UsageError(`unexpected argument '${extra}'`);
-  const fields = url === undefined ? wholeRequest(first ?? (await standardInput())) : { method: first!, url };
+  const fields = url === undefined ? wholeRequest(first ?? (await inputText())) : { method: first!, url };
   if (values.header.length > 0) fields["headers"] = withHeaders(fields["headers"], values.header);
   if (values.data !== undefined && values.text !== undefined) {
     throw new UsageError("--data and --text cannot both be given");
@@ -104,11 +107,9 @@ function wholeRequest(text: string): Fields {
   return value;
 }
 
-async function standardInput(): Promise<string> {
-  if (process.stdin.isTTY) return "";
-  const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin) chunks.push(chunk);
-  const bytes = Buffer.concat(chunks);
+async function inputText(): Promise<string> {
+  if (isatty(0)) return "";
+  const bytes = await readInput();
   // What decodes to U+FFFD would be sent as that, without a word.
   if (!isUtf8(bytes)) throw new UsageError("the request is not UTF-8");
   return bytes.toString();

@@ -2,15 +2,17 @@
 import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as net from "std-net";
 import { oneLine } from "../../src/cli/command.ts";
 import { Certificates } from "../support/certificates.ts";
-import { type Exit, node, ok, type Peer, startPeer } from "../support/peer.ts";
+import { type Exit, node, ok, type Peer, python, startPeer } from "../support/peer.ts";
 
 const CLI = "dist/cli.js";
 
@@ -362,6 +364,110 @@ describe("tcp", () => {
     assert.match(stderr, /^std-net: tcp read failed: Connection reset by peer \(os error 104\)\n$/);
     assert.equal(code, 1);
   });
+});
+
+describe("tcp: a peer that ends its direction first and goes on reading", () => {
+  /** Ends its direction at once, and prints how many bytes came after that; or closes when `count` have come. */
+  const peer = (count = Number.MAX_SAFE_INTEGER) =>
+    python(`
+s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); print(s.getsockname()[1])
+c, _ = s.accept(); c.sendall(b"ready\\n"); c.shutdown(socket.SHUT_WR)
+time.sleep(0.3)
+n = 0
+while n < ${count} and (data := c.recv(65536)): n += len(data)
+c.close()
+print(n)`);
+
+  test("is sent all of a file", async () => {
+    const size = 12_000_000; // more than the buffers of both ends hold
+    const file = join(mkdtempSync(join(tmpdir(), "std-net-")), "file");
+    writeFileSync(file, Buffer.alloc(size, "x"));
+    await using listener = peer();
+    const port = await listener.line();
+    await using shell = startPeer("bash", ["-c", `node ${CLI} tcp 127.0.0.1:${port} < ${file}`]);
+    const { code, stdout, stderr } = await shell.exit();
+    rmSync(dirname(file), { recursive: true });
+    assert.deepEqual([code, stdout, stderr], [0, "ready\n", ""]);
+    assert.equal(await listener.line(), String(size));
+  });
+
+  test("is sent what a slow pipe gives, up to its end", async () => {
+    await using listener = peer();
+    await using command = start("tcp", `127.0.0.1:${await listener.line()}`);
+    assert.equal(await command.line(), "ready");
+    for (const word of ["one", "two"]) {
+      await sleep(700);
+      command.process.stdin?.write(word);
+    }
+    command.process.stdin?.end();
+    const { code, stderr } = await command.exit();
+    assert.deepEqual([code, stderr], [0, ""]);
+    assert.equal(await listener.line(), "6");
+  });
+
+  test("a pipe that falls silent before its end is a failure", async () => {
+    await using listener = peer();
+    await using command = start("tcp", `127.0.0.1:${await listener.line()}`, "--wait", "0.4");
+    command.process.stdin?.write("a part");
+    const { code, stderr } = await command.exit();
+    assert.equal(stderr, "std-net: the peer ended the connection before standard input was at its end\n");
+    assert.equal(code, 1);
+    assert.equal(await listener.line(), "6");
+  });
+
+  test("a pipe that never gave anything is none, and at a terminal somebody sees it end", async () => {
+    await using listener = peer();
+    await using command = start("tcp", `127.0.0.1:${await listener.line()}`, "--wait", "0.4");
+    const { code, stderr } = await command.exit();
+    assert.deepEqual([code, stderr], [0, ""]);
+    await using second = peer();
+    await using terminal = startInTerminal("tcp", `127.0.0.1:${await second.line()}`, "--wait", "1");
+    terminal.process.stdin?.write("hello\r");
+    assert.equal((await terminal.exit()).code, 0);
+    assert.equal(await second.line(), "6");
+  });
+
+  test("what it does not take any more is a failure", async () => {
+    await using listener = peer(1);
+    const pipeline = `yes | node ${CLI} tcp 127.0.0.1:${await listener.line()}; echo "\${PIPESTATUS[1]}"`;
+    await using shell = startPeer("bash", ["-c", pipeline]);
+    const { stdout, stderr } = await shell.exit();
+    assert.equal(stdout, "ready\n1\n");
+    assert.match(stderr, /^std-net: tcp write failed: [^\n]*\n$/);
+  });
+});
+
+test("standard input that cannot be read is one line and status 1, for each command that reads it", async () => {
+  // Each command gets a new descriptor of each kind; the tcp peer and the udp peer say nothing.
+  const program = `
+import json, os, struct, subprocess
+peer = socket.socket(); peer.bind(("127.0.0.1", 0)); peer.listen(64); tcp = "127.0.0.1:%d" % peer.getsockname()[1]
+mute = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); mute.bind(("127.0.0.1", 0)); udp = "127.0.0.1:%d" % mute.getsockname()[1]
+def reset():
+    l = socket.socket(); l.bind(("127.0.0.1", 0)); l.listen()
+    a = socket.create_connection(l.getsockname()); b, _ = l.accept()
+    b.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)); b.close()
+    return a.detach()
+kinds = {
+  "EBADF: bad file descriptor, read": lambda: os.open("/dev/null", os.O_WRONLY),
+  "read ENOTCONN": lambda: os.pipe()[1],
+  "read ECONNRESET": reset,
+  "EIO: i/o error, read": lambda: os.open("/proc/self/mem", os.O_RDONLY),
+  "EISDIR: illegal operation on a directory, read": lambda: os.open("/", os.O_RDONLY),
+  "it is neither a file, a pipe, a terminal nor a stream socket": lambda: socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)[0].detach(),
+}
+running = [
+  (reason, args[0], subprocess.Popen([*sys.argv[1:], *args], stdin=make(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+  for reason, make in kinds.items()
+  for args in (["tcp", tcp], ["udp", udp], ["request"], ["repl"])
+]
+print(json.dumps([[reason, name, [p.returncode, out, err]] for reason, name, p in running for out, err in [p.communicate(timeout=18)]]))`;
+  await using command = python(program, process.execPath, CLI);
+  const outcomes = JSON.parse(await command.line()) as [string, string, unknown][];
+  assert.equal(outcomes.length, 24);
+  for (const [reason, name, outcome] of outcomes) {
+    assert.deepEqual(outcome, [1, "", `std-net: standard input cannot be read: ${reason}\n`], name);
+  }
 });
 
 test("tcp: what cannot be printed is a failure, and not lost without a word", async () => {
