@@ -402,6 +402,18 @@ describe("read_request", () => {
     );
   });
 
+  test("waits for nothing after the last request, though empty lines follow it", () => {
+    connected((client, server) => {
+      writeAll(client, "GET / HTTP/1.0\r\n\r\n\r\n\r\n");
+      ok(net.http.read_request(server));
+      ok(net.http.write_response(server, { status: 204 }));
+      const begun = performance.now();
+      const next = net.http.read_request(server, { timeout_ms: 5000 });
+      assert.equal(err(next), "connection closed before request headers");
+      assert.ok(performance.now() - begun < 4000);
+    });
+  });
+
   test("finds 100-continue among other expectations: Expect is a list", () => {
     for (const [lines, isTold] of [
       ["Expect: 100-continue\r\nExpect: 100-Continue\r\n", true],

@@ -204,9 +204,9 @@ export class RequestReader extends MessageReader<RequestHead> {
     super(transport, "request");
   }
 
-  /** True between requests: no byte of the next one was taken. */
+  /** True between requests: nothing of the next one was taken, save empty lines before it. */
   get idle(): boolean {
-    return this.held === undefined && this.head === undefined;
+    return this.head === undefined && (this.held === undefined || this.search.blank === this.held.length);
   }
 
   /**
@@ -256,7 +256,7 @@ export class RequestReader extends MessageReader<RequestHead> {
       const isTaken = held === undefined && this.#expectedSize > 0;
       const count = isTaken
         ? transport.receive(scratch, this.#expectedSize, firstDeadline)
-        : transport.peek(scratch, HEAD_PIECE, held === undefined ? firstDeadline : deadline);
+        : transport.peek(scratch, HEAD_PIECE, this.idle ? firstDeadline : deadline);
       if (count <= 0) return count;
       const piece: Piece = { count, isTaken };
       const before = held === undefined ? 0 : held.length;
