@@ -53,13 +53,33 @@ function serve({ fd, stopping }: Job): void {
 function answer(stream: TcpStream): void {
   // A client that is slow must not keep the worker from the others.
   const request = http.read_request(stream, { timeout_ms: 2000 });
+  stream.set_write_timeout(2000);
   if (request.isErr) {
-    http.write_response(stream, { status: 400, body: { error: request.error } });
+    refuse(stream, request.error);
   } else {
     const { method, path, body } = request.value;
     http.write_response(stream, { status: 200, body: { method, path, body, worker: threadId } });
   }
   stream.close();
+}
+
+/**
+ * Tells the client why, and hears it out: to close with bytes unread resets the connection, and the response is lost.
+ * But for two seconds and 16 MiB at most, since the other clients wait.
+ */
+function refuse(stream: TcpStream, error: string): void {
+  const status = error === "request body too large" ? 413 : error === "http headers too large" ? 431 : 400;
+  if (http.write_response(stream, { status, body: { error } }).isErr) return;
+  stream.shutdown("write");
+  const end = performance.now() + 2000;
+  for (let left = 16 * 1024 * 1024; left > 0; ) {
+    const time = end - performance.now();
+    if (time <= 0) break;
+    stream.set_read_timeout(time);
+    const bytes = stream.read(64 * 1024);
+    if (bytes.isErr || bytes.value.length === 0) break;
+    left -= bytes.value.length;
+  }
 }
 
 function must<T>(result: Result<T, string>): T {

@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { error_code, http, type Json, Poller, TcpListener, TcpStream } from "std-net";
+import { error_code, http, type Json, Poller, TcpListener, type TcpStream } from "std-net";
 import { parse as parseJson } from "../json.ts";
 import {
   type Command,
@@ -59,12 +59,34 @@ Exit status: 0 when it was stopped by Ctrl-C, 1 when it cannot listen, 2 for wro
   },
 };
 
-/** Every connection in one thread: a client that sends nothing, or half a request, keeps nobody waiting. */
+/** A connection, and what is still to be done on it. */
+class Visit {
+  readonly stream: TcpStream;
+  /** The response that is being sent. */
+  response: http.ServerResponse | null = null;
+  /** Whether that is the last one: then all that still comes is dropped, until the client closes. */
+  isLast = false;
+  /** When the connection is closed whatever its client does, on the clock of `performance.now()`. */
+  until = Number.POSITIVE_INFINITY;
+  /** Bytes that were dropped. */
+  dropped = 0;
+
+  constructor(stream: TcpStream) {
+    this.stream = stream;
+  }
+}
+
+/**
+ * Every connection in one thread. No client keeps the others waiting: neither one that sends nothing, half a request or
+ * requests without end, nor one that does not read its responses.
+ */
 class Server {
   readonly #listener: TcpListener;
   readonly #poller: Poller;
   readonly #status: number;
   readonly #verbose: boolean;
+  /** Those that have an `until`. */
+  readonly #limited = new Set<Visit>();
   #answered = 0;
   #stopping = false;
   /** Whether a connection could not be accepted, and the listener is not waited for. */
@@ -92,10 +114,12 @@ class Server {
       // A signal ends the wait; one that came just before it is seen a moment later.
       const events = this.#poller.wait(250).unwrapOr([]);
       if (this.#resting) this.#listen();
-      for (const { socket } of events) {
+      for (const { socket, key } of events) {
         if (socket === this.#listener) this.#accept();
-        else if (socket instanceof TcpStream) this.#answer(socket);
+        else if (key instanceof Visit) this.#goOn(key);
       }
+      const now = performance.now();
+      for (const visit of this.#limited) if (now >= visit.until) this.#close(visit);
       // The event loop has its turn: there the listeners of signals run.
       await new Promise(setImmediate);
     }
@@ -119,41 +143,97 @@ class Server {
       return;
     }
     stream.value.set_nonblocking(true);
-    this.#poller.add(stream.value, { readable: true });
+    this.#poller.add(stream.value, { readable: true }, new Visit(stream.value));
   }
 
-  /** Reads and answers what has come on a connection. */
-  #answer(stream: TcpStream): void {
-    for (;;) {
-      const request = http.read_request(stream, { decode_body: "base64", max_body_bytes: LARGEST_BODY });
+  /** Does what can be done on a connection without waiting. */
+  #goOn(visit: Visit): void {
+    if (visit.response !== null && !this.#send(visit)) return;
+    if (!visit.isLast && !this.#answer(visit)) return;
+    if (visit.isLast) this.#drop(visit);
+  }
+
+  /** Reads and answers what has come; false when there is nothing more to be done now. */
+  #answer(visit: Visit): boolean {
+    // The others have their turn before the rest of a long run of requests.
+    for (let turn = 0; turn < MOST_IN_TURN && !visit.isLast; turn++) {
+      const options = { decode_body: "base64", max_body_bytes: LARGEST_BODY } as const;
+      const request = http.read_request(visit.stream, options);
       if (request.isErr) {
-        if (error_code(request.error) === "EAGAIN") return;
-        this.#refuse(stream, request.error);
-        break;
+        if (error_code(request.error) === "EAGAIN") return false;
+        this.#refuse(visit, request.error);
+      } else {
+        const { method, path, query, version, headers, body } = request.value;
+        const shown = { method, path, query, version, headers, body: decode(body) };
+        this.#print(visit.stream, shown, Buffer.byteLength(String(body ?? ""), "base64"));
+        visit.response = { status: this.#status, headers: { connection: "keep-alive" }, body: shown };
       }
-      const { method, path, query, version, headers, body } = request.value;
-      const shown = { method, path, query, version, headers, body: decode(body) };
-      this.#print(stream, shown, Buffer.byteLength(String(body ?? ""), "base64"));
-      if (!this.#send(stream, this.#status, shown, "keep-alive")) break;
-      this.#answered++;
+      if (visit.response !== null && !this.#send(visit)) return false;
     }
-    this.#poller.remove(stream);
-    stream.close();
+    if (visit.isLast) this.#leave(visit);
+    return visit.isLast;
   }
 
-  #refuse(stream: TcpStream, error: string): void {
+  #refuse(visit: Visit, error: string): void {
+    visit.isLast = true;
     if (error === "connection closed before request headers") return;
-    this.#say("refused", stream, error);
-    this.#send(stream, 400, { error }, "close");
+    this.#say("refused", visit.stream, error);
+    visit.response = { status: statusOf(error), headers: { connection: "close" }, body: { error } };
   }
 
-  #send(stream: TcpStream, status: number, body: Json, connection: "keep-alive" | "close"): boolean {
-    // A reader that takes nothing for this long has gone; the others are waiting.
-    stream.set_nonblocking(false);
-    stream.set_write_timeout(WRITE_TIMEOUT);
-    const sent = http.write_response(stream, { status, headers: { connection }, body });
-    stream.set_nonblocking(true);
-    return sent.isOk;
+  /** Sends the response, or what is left of it; false when that is not all, or the connection is closed. */
+  #send(visit: Visit): boolean {
+    const sent = http.write_response(visit.stream, visit.response!);
+    if (sent.isOk) {
+      visit.response = null;
+      if (!visit.isLast) this.#answered++;
+      if (this.#limited.delete(visit)) {
+        visit.until = Number.POSITIVE_INFINITY;
+        this.#poller.modify(visit.stream, { readable: true });
+        if (visit.isLast) this.#leave(visit);
+      }
+      return true;
+    }
+    if (error_code(sent.error) !== "EAGAIN") {
+      this.#close(visit);
+    } else if (!this.#limited.has(visit)) {
+      this.#poller.modify(visit.stream, { writable: true });
+      this.#limit(visit, SEND_TIME);
+    }
+    return false;
+  }
+
+  /**
+   * Ends our direction, and waits for the client to end its own. To close while bytes are unread, or before they come,
+   * resets the connection: the client loses the response that it has not read yet (RFC 9112, 9.6).
+   */
+  #leave(visit: Visit): void {
+    visit.stream.shutdown("write");
+    this.#limit(visit, LEAVE_TIME);
+  }
+
+  /** Drops what has come, and closes the connection at its end, or when it was too much. */
+  #drop(visit: Visit): void {
+    for (let turn = 0; turn < MOST_IN_TURN; turn++) {
+      const count = visit.stream.read_into(sink);
+      if (count.isErr && error_code(count.error) === "EAGAIN") return;
+      visit.dropped += count.unwrapOr(0);
+      if (count.unwrapOr(0) === 0 || visit.dropped > MOST_DROPPED) {
+        this.#close(visit);
+        return;
+      }
+    }
+  }
+
+  #limit(visit: Visit, time: number): void {
+    visit.until = performance.now() + time;
+    this.#limited.add(visit);
+  }
+
+  #close(visit: Visit): void {
+    this.#limited.delete(visit);
+    this.#poller.remove(visit.stream);
+    visit.stream.close();
   }
 
   #print(stream: TcpStream, request: Shown, size: number): void {
@@ -176,8 +256,21 @@ class Server {
 type Shown = { method: string; path: string; query: string; headers: { [name: string]: string }; body: Json };
 
 const LARGEST_BODY = 64 * 1024 * 1024;
-const WRITE_TIMEOUT = 5000;
+/** Requests, or pieces of what is dropped, that are read before the other connections have their turn. */
+const MOST_IN_TURN = 16;
+/** Milliseconds for a client to take a response that does not fit the buffers. */
+const SEND_TIME = 60_000;
+/** How long, in milliseconds, and how many bytes a client may go on after its last response. */
+const LEAVE_TIME = 5000;
+const MOST_DROPPED = 4 * LARGEST_BODY;
+const sink = Buffer.alloc(64 * 1024);
 const paint = paintFor(process.stdout);
+
+/** The status of a request that read_request refuses. */
+function statusOf(error: string): number {
+  if (error === "request body too large") return 413;
+  return error === "http headers too large" ? 431 : 400;
+}
 
 /** The body as read_request would have given it; bytes that are no text as base64. */
 function decode(body: Json): Json {

@@ -608,6 +608,72 @@ describe("serve", () => {
     assert.match(stdout, / refused invalid http request: .* from 127/);
   });
 
+  test("a client that sends all of a request that is refused reads why", async () => {
+    const { server, port, url } = await startServer();
+    await using _ = server;
+    // Python sends everything before it reads; a connection that is reset loses what it had not read.
+    await using client = python(`
+for start, length in ((b"POST / HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 70000000\\r\\n\\r\\n", 70000000),
+                      (b"GET / HTTP/1.1\\r\\nX: " + b"y" * 70000, 5000000),
+                      (b"GET / HTTP/1.1\\r\\n\\r\\n", 5000000),
+                      (b"GET / HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n\\r\\n", 0)):
+    c = socket.create_connection(("127.0.0.1", ${port})); c.settimeout(15)
+    c.sendall(start); c.sendall(b"x" * length)
+    answer = b""
+    while data := c.recv(65536): answer += data
+    print(answer.split()[1].decode(), b'"error"' in answer); c.close()`);
+    for (const expected of ["413 True", "431 True", "400 True", "200 False"]) {
+      assert.equal(await client.line(), expected);
+    }
+    await using curl = startPeer("bash", [
+      "-c",
+      `head -c 70000000 /dev/zero | curl -sS -m 20 -H Expect: -T - -w ' %{http_code}' ${url}/`,
+    ]);
+    const { code, stdout } = await curl.exit();
+    assert.deepEqual([code, stdout], [0, '{"error":"request body too large"} 413']);
+  });
+
+  test("no client goes on for ever after it was refused, and none keeps the others waiting", async () => {
+    const { server, port, url } = await startServer();
+    await using _ = server;
+    const hostile = (what: string) =>
+      python(`
+c = socket.create_connection(("127.0.0.1", ${port})); c.sendall(b"no HTTP\\r\\n\\r\\n"); print(c.recv(12).decode())
+begun = time.monotonic()
+try:
+    while time.monotonic() - begun < 15: ${what}
+    print("still open")
+except OSError: print("reset")`);
+    await using trickling = hostile('c.sendall(b"x"); time.sleep(0.05)');
+    await using flooding = hostile('c.sendall(b"x" * 1000000)');
+    await using endless = python(`
+c = socket.create_connection(("127.0.0.1", ${port})); c.settimeout(0.05)
+while True:
+    try: c.sendall(b"HEAD / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n" * 100)
+    except TimeoutError: pass
+    try: c.recv(1000000)
+    except TimeoutError: pass`);
+    // This one does not read its response, which is more than the buffers hold.
+    const size = 20_000_000;
+    await using lazy = python(`
+c = socket.create_connection(("127.0.0.1", ${port}))
+c.sendall(b"POST / HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\nContent-Length: ${size}\\r\\n\\r\\n" + b"x" * ${size})
+print("sent"); sys.stdin.readline(); n = 0
+while data := c.recv(65536): n += len(data)
+print(n > ${size})`);
+    assert.equal(await lazy.line(), "sent");
+    for (const one of [trickling, flooding]) assert.equal(await one.line(), "HTTP/1.1 400");
+    for (let i = 0; i < 3; i++) {
+      const begun = performance.now();
+      assert.equal((await fetch(url)).status, 200);
+      assert.ok(performance.now() - begun < 3000, "no timeout of another connection was waited for");
+    }
+    for (const one of [trickling, flooding]) assert.equal(await one.line(), "reset");
+    lazy.process.stdin?.write("\n");
+    assert.equal(await lazy.line(), "True");
+    assert.ok(endless.process.exitCode === null, "it was served all the time");
+  });
+
   test("with descriptors used up it rests, and goes on when there are some", async () => {
     const program = `ulimit -n 40; exec "$0" ${CLI} serve 127.0.0.1:0`;
     const { server, port, url } = await listening(startPeer("sh", ["-c", program, process.execPath]));

@@ -74,6 +74,36 @@ test("http-server answers from all workers, and finishes on a signal", async () 
   assert.deepEqual([code, stderr], [0, ""]);
 });
 
+test("http-server: a client that sends all of a request that is refused reads why, and holds nobody up", async () => {
+  await using server = example("http-server", "127.0.0.1:0", "1");
+  const address = /on http:\/\/(\S+)$/.exec(await server.line())?.[1] ?? "";
+  const post = (length: number) => `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${length}\r\n\r\n`;
+  for (const [start, status] of [
+    [post(8_000_000), 413],
+    [`GET / HTTP/1.1\r\nX: ${"y".repeat(70_000)}`, 431],
+    ["GET /\n", 400],
+  ] as const) {
+    const client = ok(net.TcpStream.connect(address));
+    ok(client.write_all(start));
+    ok(client.write_all(Buffer.alloc(8_000_000, "x")));
+    assert.match(ok(client.read_to_end()).toString(), new RegExp(`^HTTP/1\\.1 ${status} `));
+    client.close();
+  }
+  // Neither one that goes on for ever, nor one that does not even read.
+  await using endless = python(
+    `
+c = socket.create_connection(("127.0.0.1", ${portOf(address)})); c.sendall(b"GET /\\n"); print("refused")
+try:
+    while True: c.sendall(b"x"); time.sleep(0.05)
+except OSError: print("reset")`,
+  );
+  assert.equal(await endless.line(), "refused");
+  const begun = performance.now();
+  assert.equal(ok(net.http.request({ method: "GET", url: `http://${address}/` })).status, 200);
+  assert.ok(performance.now() - begun < 9000, "two seconds, and what a busy machine adds");
+  assert.equal(await endless.line(), "reset");
+});
+
 test("chat: what one says all the others read, hundreds of them", async () => {
   await using server = example("chat", "127.0.0.1:0");
   const address = (await server.line()).replace("listening on ", "");
