@@ -1,7 +1,7 @@
 // Builds what the package ships: one JavaScript file (a file less to find and read is time less at
 // start-up) and one declaration file for each source file.
 import { execFileSync } from "node:child_process";
-import { chmodSync, copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { build } from "esbuild";
@@ -14,8 +14,7 @@ rmSync("dist", { recursive: true, force: true });
 
 const common = {
   bundle: true,
-  // lossless-json is a dozen small files that would cost milliseconds to find and read, so it is bundled. koffi finds its
-  // binary beside its own files.
+  // koffi finds its binary beside its own files.
   external: ["koffi", "std-net"],
   platform: "node",
   format: "esm",
@@ -37,8 +36,6 @@ await shorten("dist/index.js");
 // The command finds the library by the package's own name, as every other program does.
 await build({ ...common, entryPoints: { cli: "src/cli/index.ts" }, outdir: "dist", tsconfigRaw: {} });
 chmodSync("dist/cli.js", 0o755);
-
-copyFileSync("node_modules/lossless-json/LICENSE.md", "dist/lossless-json.LICENSE.md");
 
 if (declarations) {
   const tsc = join(dirname(require.resolve("typescript/package.json")), "bin", "tsc");

@@ -2,9 +2,10 @@
  * JSON with exact integers, and without silent losses.
  *
  * `JSON.parse` and `JSON.stringify` do the ordinary case at full speed. What they would lose is found by checks
- * that cost a few per cent of them, and only then does a slower, exact way take over.
+ * that cost a few per cent of them, and only then does a slower, exact way take over (exact-json.ts, and below).
  */
-import { parse as parseLossless } from "lossless-json";
+import { parseExactly } from "./exact-json.ts";
+import { type Clock, clockOf, Late, toDecimal } from "./integers.ts";
 import { err, ok, type Result } from "./result.ts";
 
 type Fields = { readonly [key: string]: unknown };
@@ -25,14 +26,25 @@ export type Claimed<T> = [T][T extends unknown ? 0 : never];
  * `bytes` are the same text in any encoding that agrees with ASCII, for a caller that has them at hand.
  */
 export function parse(text: string, bytes: Uint8Array = Buffer.from(text, "latin1")): Json | undefined {
+  return parseBefore(Number.POSITIVE_INFINITY, text, bytes) as Json | undefined;
+}
+
+/** In place of a value: the deadline was past before there was one. */
+export const LATE = Symbol("late");
+
+/** As `parse`, until a deadline on `monotonicTime()`'s clock: a long integer takes more than linear time. */
+export function parseBefore(
+  deadline: number,
+  text: string,
+  bytes: Uint8Array,
+): Json | undefined | typeof LATE {
   try {
     // First the native parser, which is the judge of what is JSON; its value is right in all but the rarest text.
     const value: Json = JSON.parse(text);
-    return mayHoldUnsafeInteger(bytes) ? parseExactly(text) : value;
-  } catch {
-    // A SyntaxError; or an integer longer than a bigint can be, or one in a text so deeply nested that the exact
-    // parser, which recurses, runs out of stack: no value can be given that is not wrong.
-    return undefined;
+    return mayHoldUnsafeInteger(bytes) ? parseExactly(text, clockOf(deadline)) : value;
+  } catch (thrown) {
+    // A SyntaxError; or an integer longer than a bigint can be: no value can be given that is not wrong.
+    return thrown instanceof Late ? LATE : undefined;
   }
 }
 
@@ -98,25 +110,13 @@ function isDelimiter(code: number | undefined): boolean {
   );
 }
 
-function parseExactly(text: string): Json {
-  return parseLossless(text, undefined, {
-    parseNumber: exactNumber,
-    onDuplicateKey: ({ newValue }) => newValue, // as JSON.parse: the last one counts
-  }) as Json;
-}
-
-function exactNumber(digits: string): number | bigint {
-  const value = Number(digits);
-  if (Number.isSafeInteger(value) || !/^-?\d+$/.test(digits)) return value;
-  return BigInt(digits);
-}
-
 /**
  * The JSON text of a value, compact, with its keys in their order, as `JSON.stringify` gives it; a `bigint` goes
  * out digit for digit. What JSON cannot hold is an error instead of a silent `null` or a missing field: NaN and
- * the infinities, functions, symbols, `undefined` anywhere but as a field's value, and a cycle.
+ * the infinities, functions, symbols, `undefined` anywhere but as a field's value, and a cycle. Where that may take
+ * more than linear time, `deadlineOf` gives a deadline on `monotonicTime()`'s clock, and the error past it is `TIMED_OUT`.
  */
-export function stringify(value: unknown): Result<string, string> {
+export function stringify(value: unknown, deadlineOf?: () => number): Result<string, string> {
   try {
     const text = JSON.stringify(value);
     if (text !== undefined && losesNothing(value) && !("toJSON" in Object.prototype)) return ok(text);
@@ -124,8 +124,9 @@ export function stringify(value: unknown): Result<string, string> {
     // A bigint, a cycle, or a getter or toJSON that throws: below it shows which.
   }
   try {
-    return ok(serialize(value, "", new Set()));
+    return ok(serialize(value, "", new Set(), clockOf(deadlineOf?.() ?? Number.POSITIVE_INFINITY)));
   } catch (thrown) {
+    if (thrown instanceof Late) return err(TIMED_OUT);
     return err(thrown instanceof Refusal ? thrown.message : `cannot serialize to JSON: ${reasonOf(thrown)}`);
   }
 }
@@ -176,10 +177,13 @@ function isOrdinary(value: object): boolean {
   );
 }
 
+/** The whole error of `stringify` when its time is over; no other one begins so. */
+export const TIMED_OUT = "timed out";
+
 class Refusal extends Error {}
 
 /** SerializeJSONProperty of ECMA-262 (25.5.2.2), exact for bigints, refusing where that one drops or nulls. */
-function serialize(given: unknown, key: string, ancestors: Set<object>): string {
+function serialize(given: unknown, key: string, ancestors: Set<object>, clock: Clock | undefined): string {
   let value = given;
   if (
     typeof value === "object" &&
@@ -203,12 +207,12 @@ function serialize(given: unknown, key: string, ancestors: Set<object>): string 
       if (!Number.isFinite(value)) throw new Refusal("cannot serialize infinity to JSON");
       return JSON.stringify(value);
     case "bigint":
-      return value.toString();
+      return toDecimal(value, clock);
     case "string":
     case "boolean":
       return JSON.stringify(value);
     case "object":
-      return value === null ? "null" : serializeObject(value, ancestors);
+      return value === null ? "null" : serializeObject(value, ancestors, clock);
     case "undefined":
       throw new Refusal("cannot serialize undefined to JSON");
     default:
@@ -216,17 +220,18 @@ function serialize(given: unknown, key: string, ancestors: Set<object>): string 
   }
 }
 
-function serializeObject(value: object, ancestors: Set<object>): string {
+function serializeObject(value: object, ancestors: Set<object>, clock: Clock | undefined): string {
   if (ancestors.has(value)) throw new Refusal("cannot serialize a cycle to JSON");
   ancestors.add(value);
   const parts: string[] = [];
   const isArray = Array.isArray(value);
   if (isArray) {
-    for (let i = 0; i < value.length; i++) parts.push(serialize(value[i], String(i), ancestors));
+    for (let i = 0; i < value.length; i++) parts.push(serialize(value[i], String(i), ancestors, clock));
   } else {
     for (const key of Object.keys(value)) {
       const field = (value as Fields)[key];
-      if (field !== undefined) parts.push(`${JSON.stringify(key)}:${serialize(field, key, ancestors)}`);
+      if (field !== undefined)
+        parts.push(`${JSON.stringify(key)}:${serialize(field, key, ancestors, clock)}`);
     }
   }
   ancestors.delete(value);

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { parse, stringify } from "../src/json.ts";
+import { parse as parseLossless } from "lossless-json";
+import { type Json, LATE, parse, parseBefore, stringify, TIMED_OUT } from "../src/json.ts";
+import { monotonicTime } from "../src/runtime/clock.ts";
 import fc from "./support/properties.ts";
 
 function text(value: unknown): string {
@@ -123,7 +125,9 @@ describe("json.parse", () => {
   test("survives nesting deeper than the stack, and integers longer than any", () => {
     const depth = 200_000;
     assert.ok(Array.isArray(parse("[".repeat(depth) + "]".repeat(depth))));
-    assert.equal(parse(`${"[".repeat(depth)}12345678901234567890${"]".repeat(depth)}`), undefined);
+    let inner = parse(`${"[".repeat(depth)}12345678901234567890${"]".repeat(depth)}`);
+    for (let level = 0; level < depth; level++) inner = (inner as Json[])[0];
+    assert.equal(inner, 12345678901234567890n);
     const digits = "7".repeat(100_000);
     assert.equal(parse(digits), BigInt(digits));
   });
@@ -136,6 +140,84 @@ describe("json.parse", () => {
         assert.deepEqual(parse(json, Buffer.from(json)), JSON.parse(json));
       }),
     );
+  });
+
+  test("agrees with another exact parser on JSON with big integers", () => {
+    const exact = (text: string) => {
+      const value = Number(text);
+      return Number.isSafeInteger(value) || !/^-?\d+$/.test(text) ? value : BigInt(text);
+    };
+    const referee = (text: string) =>
+      parseLossless(text, undefined, { parseNumber: exact, onDuplicateKey: ({ newValue }) => newValue });
+    const blank = fc.constantFrom("", " ", "\n\t", "\r\n");
+    const plain = fc.oneof(
+      fc.bigInt(-(10n ** 20n), 10n ** 20n).map(String),
+      fc.constantFrom(
+        "true",
+        "false",
+        "null",
+        "-0",
+        "1.5e-3",
+        "12345678901234567890.0",
+        "1E400",
+        "0",
+        "-1e20",
+      ),
+      fc.string({ unit: "binary" }).map((text) => JSON.stringify(text)),
+      fc.constantFrom('"\\\\"', '"\\""', '"a\\\\\\"]}"', '"\\u0041"', '"12345678901234567890"', '"[{"'),
+    );
+    const key = fc.oneof(
+      fc.constantFrom('"a"', '"b"', '"__proto__"', '"constructor"', '"1"', '"\\u0061"', '"\\\\"', '""'),
+      fc.string().map((text) => JSON.stringify(text)),
+    );
+    const { value } = fc.letrec<{ value: string }>((tie) => ({
+      value: fc.oneof(
+        { maxDepth: 4 },
+        plain,
+        fc.tuple(fc.array(tie("value"), { maxLength: 4 }), blank).map(([items, gap]) => {
+          return `[${gap}${items.join(`${gap},${gap}`)}${gap}]`;
+        }),
+        fc.tuple(fc.array(fc.tuple(key, tie("value")), { maxLength: 4 }), blank).map(([items, gap]) => {
+          return `{${gap}${items.map((item) => item.join(`${gap}:${gap}`)).join(`${gap},`)}${gap}}`;
+        }),
+      ),
+    }));
+    fc.assert(
+      fc.property(value, (text) => {
+        const whole = `${text.length % 2 === 0 ? " " : ""}[12345678901234567890, ${text}]`;
+        assert.deepEqual(parse(whole), referee(whole));
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  test("takes linear time and room for whatever stands beside a big integer", () => {
+    const long = "x".repeat(20_000_000);
+    const begun = performance.now();
+    assert.deepEqual(parse(`{"a":"${long}","n":12345678901234567890}`), {
+      a: long,
+      n: 12345678901234567890n,
+    });
+    const slashes = "\\".repeat(1_000_000);
+    assert.deepEqual(parse(`["${slashes}",12345678901234567890]`), [
+      slashes.slice(500_000),
+      12345678901234567890n,
+    ]);
+    assert.ok(performance.now() - begun < 2000); // a tenth of it; it was four seconds, and half a gigabyte
+  });
+
+  test("is late when a long integer, or many of them, take longer than there is time", () => {
+    for (const text of [
+      "7".repeat(20_000_000),
+      `[${"7".repeat(90_000)}${`,${"7".repeat(90_000)}`.repeat(300)}]`,
+    ]) {
+      const bytes = Buffer.from(text);
+      const begun = performance.now();
+      assert.equal(parseBefore(monotonicTime() + 300, text, bytes), LATE);
+      assert.ok(performance.now() - begun < 2500); // 400 ms and what a busy machine adds; it was five seconds and three
+    }
+    const text = "7".repeat(1_000_000);
+    assert.equal(parseBefore(monotonicTime() + 60_000, text, Buffer.from(text)), BigInt(text));
   });
 
   test("never throws on any text", () => {
@@ -164,6 +246,18 @@ describe("json.parse", () => {
 });
 
 describe("json.stringify", () => {
+  test("is late when a long integer takes longer than there is time", () => {
+    const value = { n: 7n ** 6_000_000n };
+    const begun = performance.now();
+    const result = stringify(value, () => monotonicTime() + 300);
+    assert.equal(result.isErr && result.error, TIMED_OUT);
+    assert.ok(performance.now() - begun < 2500); // 400 ms and what a busy machine adds; it was three seconds
+    const digits = "1234567890".repeat(30_000);
+    assert.equal(text([BigInt(digits), -BigInt(digits)]), `[${digits},-${digits}]`);
+    const inTime = stringify([BigInt(digits), -BigInt(digits)], () => monotonicTime() + 60_000);
+    assert.equal(inTime.isOk && inTime.value, `[${digits},-${digits}]`);
+  });
+
   test("is JSON.stringify for all that JSON can hold", () => {
     const values = [
       null,

@@ -364,7 +364,7 @@ test("ByteCollector keeps what is appended, in whatever pieces", () => {
 
 describe("the value of a body", () => {
   const value = (text: string | Buffer, decoding: "json" | "text" | "base64" = "json") =>
-    decodeBody(Buffer.from(text as string), decoding);
+    decodeBody(Buffer.from(text as string), decoding, Number.POSITIVE_INFINITY);
 
   test("is null when empty or white space, JSON when valid, else the text", () => {
     assert.equal(value(""), null);

@@ -6,7 +6,7 @@
 import { connectTo, connectUnix } from "../../engine/connect.ts";
 import type { Socket } from "../../engine/socket.ts";
 import type { Transport } from "../../engine/transport.ts";
-import { error_code } from "../../error.ts";
+import { error_code } from "../../error-code.ts";
 import { monotonicTime } from "../../runtime/clock.ts";
 import { lastingBuffer } from "../../sys/pinned-memory.ts";
 import { startClient, type TlsSession } from "../../tls/index.ts";

@@ -5,7 +5,7 @@
 
 import type { Transport } from "../../engine/transport.ts";
 import { errorText } from "../../error.ts";
-import type { Claimed, Json } from "../../json.ts";
+import { type Claimed, type Json, TIMED_OUT } from "../../json.ts";
 import { type ByteStream, transportOf } from "../../net/byte-stream.ts";
 import { Result, type Unit } from "../../result.ts";
 import { traced } from "../../trace.ts";
@@ -165,7 +165,8 @@ function readPlain(
   const received = conversation.reader.read(settings, conversation.asked[0] ?? "GET");
   if (typeof received === "string") return Result.err(received);
   conversation.asked.shift();
-  const answer = answerOf(received.head, received.body, settings);
+  const answer = answerOf(received.head, received.body, settings, received.deadline);
+  if (answer === TIMED_OUT) return Result.err(`http read failed: ${TIMED_OUT}`);
   return typeof answer === "string" ? Result.err(answer) : Result.ok(answer);
 }
 

@@ -77,6 +77,8 @@ export interface ClientRequest {
 /** A request that was checked. */
 export interface Settings extends Asked, Way {
   readonly timeout: number;
+  /** When the time began to count, where making the body may have taken a while; else null, and it begins with the call. */
+  readonly begin: number | null;
   readonly connectTimeout: number;
   readonly maxRedirects: number;
   readonly maxBodyBytes: number;
@@ -91,8 +93,11 @@ export type TlsFields = { readonly [option: string]: unknown };
 
 const NO_FIELDS: readonly Field[] = [];
 
-/** The settings, or the text of what is wrong. Can throw what a getter or proxy of the caller's throws. */
-export function readSettings(request: unknown): Settings | string {
+/**
+ * The settings, or the text of what is wrong: TIMED_OUT where there is a clock, and the time limit is over before the body is
+ * made. Can throw what a getter or proxy of the caller's throws.
+ */
+export function readSettings(request: unknown, clock?: () => number): Settings | string {
   if (!isJsonObject(request)) return "request must be a JSON object";
   const { method, url, headers } = request;
   if (method === undefined) return "missing required field 'method'";
@@ -140,7 +145,13 @@ export function readSettings(request: unknown): Settings | string {
     if (proxy) return "'socket_path' and 'proxy' cannot be given together";
   }
   if (tls !== undefined && !isJsonObject(tls)) return "'tls' must be a JSON object";
-  const body = readBody(request);
+  let begin: number | null = null;
+  const deadlineOf = (): number => {
+    if (clock === undefined) return Number.POSITIVE_INFINITY;
+    begin = clock();
+    return begin + timeout;
+  };
+  const body = readBody(request, deadlineOf);
   if (body.isErr) return body.error;
   return {
     method,
@@ -148,6 +159,7 @@ export function readSettings(request: unknown): Settings | string {
     fields,
     body: body.value,
     timeout,
+    begin,
     connectTimeout,
     maxRedirects,
     maxBodyBytes: Math.min(maxBodyBytes, mostDecodable(decoding)),

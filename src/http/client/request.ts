@@ -3,7 +3,7 @@
  */
 
 import { errorText } from "../../error.ts";
-import type { Claimed, Json } from "../../json.ts";
+import { type Claimed, type Json, TIMED_OUT } from "../../json.ts";
 import { Result } from "../../result.ts";
 import { monotonicTime } from "../../runtime/clock.ts";
 import { traced } from "../../trace.ts";
@@ -65,11 +65,12 @@ const requestTraced = traced("http.request", requestPlain);
 function requestPlain(req: ClientRequest): Result<ClientResponse, string> {
   let settings: Settings | string;
   try {
-    settings = readSettings(req);
+    settings = readSettings(req, monotonicTime);
   } catch (thrown) {
     // A getter or a proxy's trap.
     return Result.err(`request cannot be read: ${errorText(thrown)}`);
   }
+  if (settings === TIMED_OUT) return Result.err(`http request failed: ${TIMED_OUT}`);
   if (typeof settings === "string") return Result.err(settings);
   const inbox = takeInbox();
   try {
@@ -82,7 +83,7 @@ function requestPlain(req: ClientRequest): Result<ClientResponse, string> {
 
 function perform(settings: Settings, inbox: Inbox): ClientResponse | string {
   const begin = monotonicTime();
-  const deadline = begin + settings.timeout;
+  const deadline = (settings.begin ?? begin) + settings.timeout;
   let asked: Asked = settings;
   let { tls } = settings;
   for (let redirects = 0; ; redirects++) {
@@ -91,7 +92,7 @@ function perform(settings: Settings, inbox: Inbox): ClientResponse | string {
     const received = exchange(settings, asked, tls, inbox, now, deadline);
     if (received instanceof ExchangeFailure) return received.reason;
     const { head, body } = received;
-    if (settings.maxRedirects === 0 || !isRedirect(head)) return answerOf(head, body, settings);
+    if (settings.maxRedirects === 0 || !isRedirect(head)) return answerOf(head, body, settings, deadline);
     if (redirects === settings.maxRedirects) return "too many redirects";
     const next = redirected(asked, head);
     if (typeof next === "string") return next;

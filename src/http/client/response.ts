@@ -1,7 +1,7 @@
 /**
  * What a caller gets of an answer: its content coding undone, its body decoded. Pure.
  */
-import type { Json } from "../../json.ts";
+import { type Json, LATE, TIMED_OUT } from "../../json.ts";
 import { type BodyDecoding, decodeBody } from "../wire/body.ts";
 import { codingsOf, decodeContent } from "../wire/content-coding.ts";
 import type { Field, Headers } from "../wire/fields.ts";
@@ -43,8 +43,13 @@ export interface AnswerForm {
   readonly keepFields: boolean;
 }
 
-/** The answer, or the text of why its body cannot be given. */
-export function answerOf(head: ResponseHead, body: Buffer, form: AnswerForm): ClientResponse | string {
+/** The answer, or the text of why its body cannot be given: TIMED_OUT where the deadline is past before it can. */
+export function answerOf(
+  head: ResponseHead,
+  body: Buffer,
+  form: AnswerForm,
+  deadline: number,
+): ClientResponse | string {
   const { status, headers, fields } = head;
   let bytes = body;
   const codings = codingsOf(head);
@@ -57,7 +62,8 @@ export function answerOf(head: ResponseHead, body: Buffer, form: AnswerForm): Cl
     delete headers["content-encoding"];
     delete headers["content-length"];
   }
-  const value = decodeBody(bytes, form.decoding);
+  const value = decodeBody(bytes, form.decoding, deadline);
+  if (value === LATE) return TIMED_OUT;
   if (value === undefined) return 'response body is not utf-8 (decode_body "base64" gives its bytes)';
   const answer: ClientResponse = { status, headers, body: value };
   if (form.keepFields) answer.raw_headers = [...fields];

@@ -44,13 +44,17 @@ export function readFields(
 
 /**
  * The body that a message's `body` (as JSON text), `body_text` or `body_base64` asks for, or null where none of
- * the three is given. More than one is an error, for one of them would be silently lost.
+ * the three is given. More than one is an error, for one of them would be silently lost. `deadlineOf` is called where
+ * making the body can take long; the error is TIMED_OUT where that deadline is past before it is made.
  */
-export function readBody(message: { readonly [key: string]: unknown }): Result<OutgoingBody | null, string> {
+export function readBody(
+  message: { readonly [key: string]: unknown },
+  deadlineOf?: () => number,
+): Result<OutgoingBody | null, string> {
   const { body, body_text: text, body_base64: base64 } = message;
   if (text === undefined && base64 === undefined) {
     if (body === undefined) return ok(null);
-    const text = stringify(body);
+    const text = stringify(body, deadlineOf);
     if (text.isErr) return err(text.error);
     return ok({ content: prepared(text.value), contentType: "application/json" });
   }

@@ -39,6 +39,8 @@ export interface Incoming<Head> {
   readonly head: Head;
   /** The body's bytes, the chunked coding undone. They may lie in a buffer that the next read overwrites. */
   readonly body: Buffer;
+  /** When the time is over for what is still made of it. */
+  readonly deadline: number;
 }
 
 /** Sends the interim answer that a client waits for before it sends the body: 0, or the transport's failure. */
@@ -232,9 +234,9 @@ export class RequestReader extends MessageReader<RequestHead> {
     return (this.idle ? monotonicTime() : this.#begunAt) + timeout;
   }
 
-  #complete(head: RequestHead, body: Buffer): Incoming<RequestHead> {
+  #complete(head: RequestHead, body: Buffer, deadline: number): Incoming<RequestHead> {
     this.forget();
-    return { head, body };
+    return { head, body, deadline };
   }
 
   /**
@@ -300,7 +302,7 @@ export class RequestReader extends MessageReader<RequestHead> {
       this.#expectedSize = cameAlone && size === this.#lastSize ? size : 0;
       this.#lastSize = cameAlone ? size : 0;
       const body = length === 0 ? NO_BYTES : (scratch as Buffer).subarray(headBytes, size);
-      return this.#complete(head, body);
+      return this.#complete(head, body, deadline);
     }
 
     this.#expectedSize = 0;
@@ -321,7 +323,7 @@ export class RequestReader extends MessageReader<RequestHead> {
     }
     const bytes = receiveBody(this.transport, this.body as PendingBody, deadline);
     if (typeof bytes === "number" || bytes instanceof MessageError) return bytes;
-    return this.#complete(this.head as RequestHead, bytes);
+    return this.#complete(this.head as RequestHead, bytes, deadline);
   }
 
   /**
@@ -367,7 +369,7 @@ export class ResponseReader extends MessageReader<ResponseHead> {
     if (typeof body === "number") return this.failure(body, deadline);
     if (body instanceof MessageError) return this.refuse(body);
     this.forget();
-    return { head, body };
+    return { head, body, deadline };
   }
 
   protected override forget(): void {

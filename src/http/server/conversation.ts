@@ -4,7 +4,7 @@
 
 import type { Transport } from "../../engine/transport.ts";
 import { errorText } from "../../error.ts";
-import type { Claimed, Json } from "../../json.ts";
+import { type Claimed, type Json, LATE, TIMED_OUT } from "../../json.ts";
 import { type ByteStream, transportOf } from "../../net/byte-stream.ts";
 import { Result, type Unit } from "../../result.ts";
 import { traced } from "../../trace.ts";
@@ -106,7 +106,7 @@ export interface ServerResponse {
 export interface ReadRequestOptions extends ReadOptions {
   /** Bytes of the body, the chunked coding undone (default 1048576). */
   max_body_bytes?: number;
-  /** Milliseconds for the whole request, from its first byte to its last; null (the default) is no limit. */
+  /** Milliseconds for the whole request, from its first byte to its value; null (the default) is no limit. */
   timeout_ms?: number | null;
 }
 
@@ -174,8 +174,9 @@ function readPlain(
   const { head } = incoming;
   connection.asked(head);
 
-  const body = decodeBody(incoming.body, settings.decoding);
+  const body = decodeBody(incoming.body, settings.decoding, incoming.deadline);
   if (body === undefined) return Result.err("request body is not utf-8");
+  if (body === LATE) return Result.err(`http read failed: ${TIMED_OUT}`);
   const { method, path, query, version, headers } = head;
   const request: ServerRequest = { method, path, query, version, headers, body };
   if (settings.keepFields) request.raw_headers = [...head.fields];

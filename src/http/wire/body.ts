@@ -3,7 +3,7 @@
  * Pure.
  */
 import { isAscii, isUtf8 } from "node:buffer";
-import { type Json, parse as parseJson } from "../../json.ts";
+import { type Json, type LATE, parseBefore } from "../../json.ts";
 import type { SectionLimits } from "./fields.ts";
 import { checkTrailers, type RequestHead, type ResponseHead } from "./head-parser.ts";
 import { HEADERS_TOO_LARGE, MessageError } from "./message-error.ts";
@@ -282,8 +282,12 @@ function hexDigit(byte: number): number {
 /** What a body becomes: JSON where it is that and else text; text; or base64 text. */
 export type BodyDecoding = "json" | "text" | "base64";
 
-/** The value of a body's bytes; undefined where text is asked for and they are not UTF-8. */
-export function decodeBody(bytes: Buffer, decoding: BodyDecoding): Json | undefined {
+/** The value of a body's bytes; undefined where text is asked for and they are not UTF-8; or LATE, after the deadline. */
+export function decodeBody(
+  bytes: Buffer,
+  decoding: BodyDecoding,
+  deadline: number,
+): Json | undefined | typeof LATE {
   if (bytes.length === 0) return decoding === "json" ? null : "";
   if (decoding === "base64") return bytes.toString("base64");
   if (!isUtf8(bytes)) return undefined;
@@ -293,6 +297,6 @@ export function decodeBody(bytes: Buffer, decoding: BodyDecoding): Json | undefi
   const text = textBytes.toString(isAscii(textBytes) ? "latin1" : "utf8");
   if (decoding === "text") return text;
   if (text.trim() === "") return null;
-  const value = parseJson(text, textBytes);
+  const value = parseBefore(deadline, text, textBytes);
   return value === undefined ? text : value;
 }
