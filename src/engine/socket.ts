@@ -7,7 +7,7 @@ import { type Platform, platform, systemReason } from "../sys/index.ts";
 import { lastingBuffer } from "../sys/pinned-memory.ts";
 import { disown, isOwned, own } from "./owned-descriptors.ts";
 import { GivenBack } from "./pushback.ts";
-import type { Transport } from "./transport.ts";
+import { CONNECT_TIMED_OUT, type Transport } from "./transport.ts";
 import { listensHere, mayBeOwn, SUSPICION, warnIfDeadlocked } from "./wait/blocked-event-loop.ts";
 import {
   longestSlice,
@@ -20,9 +20,6 @@ import { comeBackToJavaScript, Direction, pollTimeout, waitInSlices } from "./wa
 
 /** The timeval made last: nearly all are of the same length. */
 let lastTimeval: { milliseconds: number; value: Uint8Array } = { milliseconds: -1, value: new Uint8Array() };
-
-/** The failure of `connect` when the deadline passed first (no errno: the kernel goes on trying for longer). */
-export const CONNECT_TIMED_OUT = -1_000_000;
 
 /** How long after a signal a thread that watches for it may take to say that the program is to stop. */
 const INTERRUPT_PAUSE = 5;

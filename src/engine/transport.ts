@@ -69,8 +69,17 @@ export function sendAll(transport: Transport, source: Uint8Array, length: number
   return sent;
 }
 
+// The failures that are no errno. They stand in one list so that no two share a number; no errno is greater than 4095 (the
+// kernel's MAX_ERRNO).
+
+/** A socket's `connect` ended at its deadline, while the system would go on trying for longer. */
+export const CONNECT_TIMED_OUT = -1_000_000;
+
+/** A TLS session failed, and keeps the text for `reason`. */
+export const TLS_FAILURE = -2_000_000;
+
 /**
- * In place of a transport's failure: a deadline is past, though no wait has ended at it. With a peer that sends (or reads)
- * a little every millisecond there is always something to go on with before the wait is over, for ever.
+ * A deadline is past, but no wait has ended at it: a peer that sends (or reads) a little every millisecond always leaves
+ * something to go on with before the wait is over. No transport gives this; those who read messages do.
  */
 export const TOO_LATE = Number.NEGATIVE_INFINITY;

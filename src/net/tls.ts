@@ -3,7 +3,7 @@ import { inspect } from "node:util";
 import { parseAddress } from "../address.ts";
 import { connectTo, localAddress, peerAddress } from "../engine/connect.ts";
 import { networkPlatform, type Socket } from "../engine/socket.ts";
-import { failed } from "../error.ts";
+import { Failure, failed } from "../error.ts";
 import { Result } from "../result.ts";
 import { monotonicTime } from "../runtime/clock.ts";
 import {
@@ -103,12 +103,12 @@ export class TlsStream extends ByteStream<TlsSession> {
     if (typeof sys === "string") return failed(FAILED_TO_CONNECT, sys);
     // What is wrong with the options is found before anything is sent.
     const tls = clientTls(options);
-    if (typeof tls === "string") return failed(HANDSHAKE_FAILED, tls);
+    if (tls instanceof Failure) return failed(HANDSHAKE_FAILED, tls.reason);
     const socket = connectTo(addr, deadline);
     if (typeof socket === "string") return failed(FAILED_TO_CONNECT, socket);
     const session = startClient(tls, socket, parsed.host, `${parsed.host}:${parsed.port}`, deadline);
-    return typeof session === "string"
-      ? failed(HANDSHAKE_FAILED, session)
+    return session instanceof Failure
+      ? failed(HANDSHAKE_FAILED, session.reason)
       : Result.ok(new TlsStream(session));
   }
 
@@ -144,13 +144,13 @@ export class TlsStream extends ByteStream<TlsSession> {
     const socket = takeOver(stream);
     if (typeof socket === "string") return Result.err(socket);
     const tls = clientTls(options);
-    if (typeof tls === "string") {
+    if (tls instanceof Failure) {
       socket.close();
-      return failed(HANDSHAKE_FAILED, tls);
+      return failed(HANDSHAKE_FAILED, tls.reason);
     }
     const session = startClient(tls, socket, server_name, "", Number.POSITIVE_INFINITY);
-    return typeof session === "string"
-      ? failed(HANDSHAKE_FAILED, session)
+    return session instanceof Failure
+      ? failed(HANDSHAKE_FAILED, session.reason)
       : Result.ok(new TlsStream(session));
   }
 
@@ -188,8 +188,8 @@ export class TlsStream extends ByteStream<TlsSession> {
     const socket = takeOver(stream);
     if (typeof socket === "string") return Result.err(socket);
     const session = startServer(options, socket, Number.POSITIVE_INFINITY);
-    return typeof session === "string"
-      ? failed(HANDSHAKE_FAILED, session)
+    return session instanceof Failure
+      ? failed(HANDSHAKE_FAILED, session.reason)
       : Result.ok(new TlsStream(session));
   }
 

@@ -1,16 +1,18 @@
 /**
  * TLS for what stands above: `TlsStream` and http. Nothing outside this folder knows OpenSSL's names.
  *
- *   const tls = clientTls(options);                 // once a request; a string is the text of an error
- *   tls.poolKey                                     // connections of another key must not be shared
- *   startClient(tls, socket, host, origin, deadline) // a Transport, or the text of an error; takes the socket over
+ *   const tls = clientTls(options);                  // once for each request
+ *   tls.poolKey                                      // requests with another key must not share a connection
+ *   startClient(tls, socket, host, origin, deadline) // a Transport; takes the socket over
  *
- * `options` is what the user gave as `tls` (or undefined), `host` the name to verify unless the options name another
- * (the URL's host, with or without brackets), `origin` what sessions are kept by ("example.com:443"). Error texts
- * come without a prefix: `tls handshake failed: ` goes before them. The first call loads OpenSSL and the trust.
+ * `options` is what the user gave as `tls` (or undefined). `host` is the name to verify, unless the options give another (the
+ * URL's host, with or without brackets). `origin` is the key for kept sessions ("example.com:443"). A Failure's reason has no
+ * prefix: `tls handshake failed: ` goes before it. The first call loads OpenSSL and the trusted certificates.
  */
 import type { Socket } from "../engine/socket.ts";
+import { Failure } from "../error.ts";
 import { type Context, contextFor } from "./context.ts";
+import { shakeHands } from "./handshake.ts";
 import { openssl } from "./openssl.ts";
 import { checkClientOptions, checkServerOptions, type TlsClientOptions } from "./options.ts";
 import { serverName } from "./server-name.ts";
@@ -27,21 +29,21 @@ export interface ClientTls {
   readonly poolKey: string;
 }
 
-/** A client's options made ready, or the text of an error. */
-export function clientTls(options: unknown): ClientTls | string {
-  // Read once: an accessor may say something else the next time, and only what was checked may be remembered.
+/** Checks a client's options and makes them ready. */
+export function clientTls(options: unknown): ClientTls | Failure {
+  // Each option is read once: a getter may give something else the next time, and only checked values may be remembered.
   const values = optionValues(options);
   if (values !== null && lastOptions !== null && areSame(values, lastOptions.values)) return lastOptions.made;
   const checked = checkClientOptions(values ?? options);
-  if (typeof checked === "string") return checked;
+  if (checked instanceof Failure) return checked;
   if (checked.serverName !== null) {
     const name = serverName(checked.serverName);
-    if (typeof name === "string") return name;
+    if (name instanceof Failure) return name;
   }
   const ssl = openssl();
-  if (typeof ssl === "string") return ssl;
+  if (ssl instanceof Failure) return ssl;
   const context = contextFor(ssl, checked);
-  if (typeof context === "string") return context;
+  if (context instanceof Failure) return context;
   const made = {
     context,
     serverName: checked.serverName,
@@ -52,16 +54,16 @@ export function clientTls(options: unknown): ClientTls | string {
 }
 
 /**
- * The options of the call before, where they were plain values: most programs use the same for all calls, and
- * comparing strings that are the same object takes a hundredth of the time of reading a certificate.
+ * The options of the last call, if they were plain values. Most programs use the same options for all calls, and to compare
+ * strings that are the same object takes a hundredth of the time of parsing a certificate.
  */
 let lastOptions: { readonly values: OptionValues; readonly made: ClientTls } | null = null;
 
 type OptionValues = { readonly [option in keyof TlsClientOptions]-?: unknown };
 
 /**
- * The values of the options; null where there are none, or they cannot be read. (Each is read by its name, and not in a
- * loop over the names: http asks for every request, and V8 reads a known name of a known shape many times as quickly.)
+ * The values of the options; null when there are none, or when reading throws. (Each is read by its name, not in a loop over
+ * the names: this runs for every https request, and V8 reads a known name of a known shape many times faster.)
  */
 function optionValues(options: unknown): OptionValues | null {
   if (typeof options !== "object" || options === null) return null;
@@ -69,7 +71,7 @@ function optionValues(options: unknown): OptionValues | null {
     const { server_name, ca, cert, key, passphrase, alpn, min_version, insecure } = options as OptionValues;
     return { server_name, ca, cert, key, passphrase, alpn, min_version, insecure };
   } catch {
-    // An accessor or proxy of the caller's that throws.
+    // A getter or proxy of the caller threw.
     return null;
   }
 }
@@ -93,9 +95,9 @@ function isPlain(value: unknown): boolean {
 }
 
 /**
- * The client's side of a handshake on a connected socket, which is closed when it fails.
+ * The client's side of a handshake on a connected socket. The socket is closed when it fails.
  *
- * @param deadline of the handshake, in the milliseconds of `monotonicTime()`; past it the error is `timed out`
+ * @param deadline of the handshake, in the milliseconds of `monotonicTime()`; past it the reason is `timed out`
  */
 export function startClient(
   tls: ClientTls,
@@ -103,35 +105,33 @@ export function startClient(
   host: string,
   origin: string,
   deadline: number,
-): TlsSession | string {
+): TlsSession | Failure {
   const name = serverName(tls.serverName ?? host);
   const ssl = openssl();
-  if (typeof name === "string" || typeof ssl === "string") {
+  if (name instanceof Failure || ssl instanceof Failure) {
     socket.close();
-    return typeof name === "string" ? name : (ssl as string);
+    return name instanceof Failure ? name : (ssl as Failure);
   }
-  return TlsSession.start(
-    ssl,
-    tls.context,
-    socket,
-    { serverName: name, origin: `${origin} ${name.text}` },
-    deadline,
-  );
+  const peer = { serverName: name, origin: `${origin} ${name.text}` };
+  const connection = shakeHands(ssl, tls.context, socket, peer, deadline);
+  return connection instanceof Failure ? connection : new TlsSession(connection);
 }
 
-/** The server's side of a handshake on a connected socket, which is closed when it fails. */
-export function startServer(options: unknown, socket: Socket, deadline: number): TlsSession | string {
-  const made = serverSession(options, socket, deadline);
-  if (typeof made === "string") socket.close();
-  return made;
-}
-
-function serverSession(options: unknown, socket: Socket, deadline: number): TlsSession | string {
-  const checked = checkServerOptions(options);
-  if (typeof checked === "string") return checked;
+/** The server's side of a handshake on a connected socket. The socket is closed when it fails. */
+export function startServer(options: unknown, socket: Socket, deadline: number): TlsSession | Failure {
+  const context = serverContext(options);
   const ssl = openssl();
-  if (typeof ssl === "string") return ssl;
-  const context = contextFor(ssl, checked);
-  if (typeof context === "string") return context;
-  return TlsSession.start(ssl, context, socket, null, deadline);
+  if (context instanceof Failure || ssl instanceof Failure) {
+    socket.close();
+    return context instanceof Failure ? context : (ssl as Failure);
+  }
+  const connection = shakeHands(ssl, context, socket, null, deadline);
+  return connection instanceof Failure ? connection : new TlsSession(connection);
+}
+
+function serverContext(options: unknown): Context | Failure {
+  const checked = checkServerOptions(options);
+  if (checked instanceof Failure) return checked;
+  const ssl = openssl();
+  return ssl instanceof Failure ? ssl : contextFor(ssl, checked);
 }

@@ -29,6 +29,8 @@ export class Wire {
   readonly #fromOpenSsl: Pointer;
   /** What the socket had no room for. */
   #rest: Buffer | null = null;
+  /** Whether OpenSSL may have bytes to send that no call of the session's `send` made: replies to the peer, such as new keys. */
+  hasReplies = false;
 
   private constructor(ssl: OpenSsl, socket: Socket, toOpenSsl: Pointer, fromOpenSsl: Pointer) {
     this.#ssl = ssl;
@@ -68,9 +70,9 @@ export class Wire {
     return this.#ssl.BIO_pending(this.#toOpenSsl) > 0;
   }
 
-  /** Whether OpenSSL has something to say. */
-  get hasUnsent(): boolean {
-    return this.#rest !== null || this.#ssl.BIO_pending(this.#fromOpenSsl) > 0;
+  /** Sets `hasReplies` to whether there are any. */
+  lookForReplies(): void {
+    this.hasReplies = this.#rest !== null || this.#ssl.BIO_pending(this.#fromOpenSsl) > 0;
   }
 
   /** How many bytes OpenSSL has to say. */

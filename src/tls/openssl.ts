@@ -1,6 +1,8 @@
 import { networkPlatform } from "../engine/socket.ts";
+import { errorText, Failure } from "../error.ts";
 import { loadUnstopped } from "../runtime/load-guard.ts";
 import { type Koffi, loadKoffi } from "../sys/koffi.ts";
+import { alpnSelection } from "./alpn.ts";
 
 type Library = ReturnType<Koffi["load"]>;
 
@@ -133,22 +135,20 @@ export const X509_V_OK = 0;
 export const X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS = 0x4;
 export const X509_CHECK_FLAG_NEVER_CHECK_SUBJECT = 0x20;
 
-const SSL_TLSEXT_ERR_OK = 0;
-const SSL_TLSEXT_ERR_ALERT_FATAL = 2;
 const BIO_CTRL_PENDING = 10;
 
-let loaded: OpenSsl | string | undefined;
+let loaded: OpenSsl | Failure | undefined;
 
-/** OpenSSL, looked for on the first call; or a text that says what is missing. */
-export function openssl(): OpenSsl | string {
+/** OpenSSL, loaded by the first call; or a failure that says what is missing. */
+export function openssl(): OpenSsl | Failure {
   if (loaded === undefined) {
-    // Without a platform it is not OpenSSL that is missing, and the platform's text says what is to be done.
+    // Without a platform it is not OpenSSL that is missing, and the platform's text says what to do.
     const sys = networkPlatform();
-    if (typeof sys === "string") return sys;
+    if (typeof sys === "string") return new Failure(sys);
     try {
       loaded = loadUnstopped(load);
     } catch (error) {
-      loaded = error instanceof Error ? error.message : String(error);
+      loaded = new Failure(errorText(error));
     }
   }
   return loaded;
@@ -285,63 +285,4 @@ function declare(koffi: Koffi, library: Library): OpenSsl {
     ...alpnSelection(koffi, library),
     getenv: f("const char *getenv(const char *)"),
   };
-}
-
-/**
- * The one C callback of this library: ALPN's answer can be given in no other way (SSL_CTX_set_alpn_select_cb(3)), and
- * as TLS 1.3 encrypts it, nobody but OpenSSL can put it on the wire. koffi runs the callback on the thread that is
- * inside SSL_do_handshake, before that returns: it is a plain nested call. One callback serves all contexts of the
- * thread; its last argument says which one asks.
- */
-function alpnSelection(koffi: Koffi, library: Library): Pick<OpenSsl, "selectAlpn" | "forgetAlpn"> {
-  const setCallback = library.func("void SSL_CTX_set_alpn_select_cb(void *, void *, void *)");
-  const lists = new Map<Pointer, Buffer>();
-
-  const select = (
-    _ssl: Pointer,
-    chosen: Pointer,
-    chosenLength: Pointer,
-    offer: Pointer,
-    offerLength: number,
-    context: Pointer,
-  ): number => {
-    // koffi answers 0 for whatever is thrown in here, and that would be SSL_TLSEXT_ERR_OK: so nothing may throw.
-    try {
-      const protocols = lists.get(context)!;
-      const place = selectProtocol(protocols, Buffer.from(koffi.decode(offer, "uint8_t", offerLength)));
-      if (place < 0) return SSL_TLSEXT_ERR_ALERT_FATAL;
-      koffi.encode(chosen, "void *", koffi.address(protocols) + BigInt(place + 1));
-      koffi.encode(chosenLength, "uint8_t", protocols[place]);
-      return SSL_TLSEXT_ERR_OK;
-    } catch {
-      return SSL_TLSEXT_ERR_ALERT_FATAL;
-    }
-  };
-  let callback: Pointer | undefined;
-
-  return {
-    selectAlpn(context, protocols) {
-      const types = ["void *", "void *", "void *", "void *", "unsigned int", "void *"];
-      callback ??= koffi.register(select, koffi.pointer(koffi.proto("int", types)));
-      // V8 keeps small typed arrays where no pointer can stay valid; from Buffer's own allocation on they do not move.
-      const list = Buffer.allocUnsafeSlow(protocols.length);
-      list.set(protocols);
-      lists.set(context, list);
-      setCallback(context, callback, context);
-    },
-    forgetAlpn(context) {
-      lists.delete(context);
-    },
-  };
-}
-
-/** Where in `ours` the first protocol stands that is in `theirs` too; both in ALPN's wire form; -1 for none. */
-export function selectProtocol(ours: Uint8Array, theirs: Uint8Array): number {
-  for (let mine = 0; mine < ours.length; mine += ours[mine]! + 1) {
-    const name = ours.subarray(mine, mine + ours[mine]! + 1);
-    for (let other = 0; other < theirs.length; other += theirs[other]! + 1) {
-      if (Buffer.compare(name, theirs.subarray(other, other + theirs[other]! + 1)) === 0) return mine;
-    }
-  }
-  return -1;
 }

@@ -1,4 +1,6 @@
 import { isUint8Array } from "node:util/types";
+import { Failure } from "../error.ts";
+import { protocolList } from "./alpn.ts";
 import { nodeTls } from "./node-defaults.ts";
 import { TLS1_2_VERSION, TLS1_3_VERSION } from "./openssl.ts";
 
@@ -90,29 +92,29 @@ export interface CheckedOptions {
   readonly requestCert: boolean;
 }
 
-/** The checked options of a client, or the text of an error. */
-export function checkClientOptions(options: unknown): CheckedOptions | string {
+/** The checked options of a client. */
+export function checkClientOptions(options: unknown): CheckedOptions | Failure {
   return check("client", options);
 }
 
-/** The checked options of a server, or the text of an error. */
-export function checkServerOptions(options: unknown): CheckedOptions | string {
+/** The checked options of a server. */
+export function checkServerOptions(options: unknown): CheckedOptions | Failure {
   const checked = check("server", options);
-  if (typeof checked === "string") return checked;
-  if (checked.cert === null) return "missing option 'cert'";
-  if (checked.key === null) return "missing option 'key'";
+  if (checked instanceof Failure) return checked;
+  if (checked.cert === null) return new Failure("missing option 'cert'");
+  if (checked.key === null) return new Failure("missing option 'key'");
   return checked;
 }
 
-function check(role: "client" | "server", options: unknown): CheckedOptions | string {
+function check(role: "client" | "server", options: unknown): CheckedOptions | Failure {
   if (options !== undefined && (typeof options !== "object" || options === null))
-    return "options must be an object";
+    return new Failure("options must be an object");
   try {
     const given = (options ?? {}) as Record<string, unknown>;
     return read(role, (name) => given[name] ?? null);
   } catch (error) {
-    // A refusal of our own; or an accessor or proxy of the caller's that throws.
-    return error instanceof Refusal ? error.message : "options cannot be read";
+    // A refusal of this file; or a getter or proxy of the caller threw.
+    return new Failure(error instanceof Refusal ? error.message : "options cannot be read");
   }
 }
 
@@ -131,7 +133,7 @@ function read(role: "client" | "server", option: (name: string) => unknown): Che
     cert,
     key,
     passphrase: text("passphrase", option("passphrase")),
-    alpn: alpnList(option("alpn")),
+    alpn: protocols(option("alpn")),
     minVersion: version(option("min_version")),
     insecure: isClient && flag("insecure", option("insecure")),
     requestCert: !isClient && flag("request_cert", option("request_cert")),
@@ -176,21 +178,8 @@ function version(value: unknown): number {
   throw new Refusal(`option 'min_version' must be "TLSv1.2" or "TLSv1.3"`);
 }
 
-/** ALPN's wire form (RFC 7301, 3.1): each name behind a byte that holds its length. */
-function alpnList(value: unknown): Buffer {
-  if (value === null) return Buffer.alloc(0);
-  const refusal = new Refusal("option 'alpn' must be a list of names of 1 to 255 bytes");
-  if (!Array.isArray(value)) throw refusal;
-  const parts: Buffer[] = [];
-  let total = 0;
-  for (const element of value as unknown[]) {
-    if (typeof element !== "string") throw refusal;
-    const name = Buffer.from(element);
-    if (name.length < 1 || name.length > 255) throw refusal;
-    parts.push(Buffer.from([name.length]), name);
-    total += name.length + 1;
-  }
-  // The extension's length is a 16-bit number that counts its own list's length too.
-  if (total > 65533) throw refusal;
-  return Buffer.concat(parts);
+function protocols(value: unknown): Buffer {
+  const list = value === null ? Buffer.alloc(0) : protocolList(value);
+  if (list === null) throw new Refusal("option 'alpn' must be a list of names of 1 to 255 bytes");
+  return list;
 }

@@ -1,4 +1,5 @@
 import { isMainThread, threadId, type Worker } from "node:worker_threads";
+import { Failure } from "../error.ts";
 import { onlyOnce } from "../runtime/once-per-process.ts";
 import { sharedMemory } from "../runtime/shared-memory.ts";
 import { type OpenSsl, openssl, type Pointer } from "./openssl.ts";
@@ -64,7 +65,7 @@ export function disown(object: Pointer): void {
 }
 
 function freeAllOf(thread: number): void {
-  let ssl: OpenSsl | string | undefined;
+  let ssl: OpenSsl | Failure | undefined;
   for (let place = 1; place < PLACES; place++) {
     if (owners[place] !== thread) continue;
     // Another copy of this library may be about to do the same.
@@ -72,7 +73,7 @@ function freeAllOf(thread: number): void {
     Atomics.store(owners, place, 0);
     if (object === 0n) continue;
     ssl ??= openssl();
-    if (typeof ssl === "string") return;
+    if (ssl instanceof Failure) return;
     free(ssl, object & KINDS, object & ~KINDS);
   }
 }
@@ -84,15 +85,15 @@ function free(ssl: OpenSsl, kind: bigint, object: Pointer): void {
   ssl.ERR_clear_error();
 }
 
-/** The object that all threads share, made by the first that needs it; or the text of why it could not be made. */
-export function shared(make: () => Pointer | string, drop: (object: Pointer) => void): Pointer | string {
+/** The object that all threads share. The first thread that needs it makes it. */
+export function shared(make: () => Pointer | Failure, drop: (object: Pointer) => void): Pointer | Failure {
   const known = Atomics.load(objects, 0);
   if (known !== 0n) return known;
   const made = make();
-  if (typeof made === "string") return made;
+  if (made instanceof Failure) return made;
   const other = Atomics.compareExchange(objects, 0, 0n, made);
   if (other === 0n) return made;
-  // Another thread was quicker.
+  // Another thread was faster.
   drop(made);
   return other;
 }

@@ -1,7 +1,8 @@
 import { domainToASCII } from "node:url";
 import { parseIpv4, parseIpv6 } from "../address.ts";
+import { Failure } from "../error.ts";
 
-/** Whom a client means to talk to: a DNS name, sent as SNI and looked for in the certificate, or an address. */
+/** The server that a client wants: a DNS name, which goes into SNI and must be in the certificate; or an address. */
 export interface ServerName {
   readonly kind: "name" | "address";
   /** A name in A-labels without a trailing dot, in lower case; or an address as text, without brackets and scope. */
@@ -9,22 +10,23 @@ export interface ServerName {
 }
 
 /**
- * The server's name as it goes into SNI and into the certificate's check, or the text of an error.
+ * The server's name as it goes into SNI and into the check of the certificate.
  *
- * SSL_set1_host(3) gives a leading dot a meaning of its own (any subdomain), so such a name must not reach it, nor
- * what no certificate's name could be compared with safely: `*`, NUL, spaces and other signs.
+ * For SSL_set1_host(3), a leading dot means any subdomain, so a name with one must not reach it. The same is true of names
+ * that cannot be compared safely with those of a certificate: names with `*`, NUL, spaces and other signs.
  */
-export function serverName(given: unknown): ServerName | string {
-  if (typeof given !== "string") return "expected string";
-  // Whatever is not ASCII becomes A-labels first: a full-width "１２７.0.0.1" turns out to be an address.
+export function serverName(given: unknown): ServerName | Failure {
+  if (typeof given !== "string") return new Failure("expected string");
+  // What is not ASCII becomes A-labels first: a full-width "１２７.0.0.1" turns out to be an address.
   let name = /[^\x00-\x7f]/.test(given) ? domainToASCII(given) : given;
-  // RFC 6066, 3: SNI has no trailing dot; certificates have none either. "127.0.0.1." is an address then, and no
-  // name that a certificate's wildcard could cover.
+  // RFC 6066, 3: SNI has no trailing dot. Certificates have none either. So "127.0.0.1." is an address, and not a name that
+  // a wildcard in a certificate could match.
   if (name.endsWith(".")) name = name.slice(0, -1);
   const address = withoutBracketsAndScope(name);
   if (parseIpv4(address) !== null || parseIpv6(address) !== null) return { kind: "address", text: address };
   name = name.toLowerCase();
-  if (!/^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(name) || name.length > LONGEST_NAME) return "invalid server name";
+  if (!/^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(name) || name.length > LONGEST_NAME)
+    return new Failure("invalid server name");
   return { kind: "name", text: name };
 }
 

@@ -6,6 +6,7 @@
 import { connectTo, connectUnix } from "../../engine/connect.ts";
 import type { Socket } from "../../engine/socket.ts";
 import type { Transport } from "../../engine/transport.ts";
+import { Failure } from "../../error.ts";
 import { error_code } from "../../error-code.ts";
 import { monotonicTime } from "../../runtime/clock.ts";
 import { lastingBuffer } from "../../sys/pinned-memory.ts";
@@ -117,7 +118,9 @@ function agree(
     }
   }
   const session = startClient(tls.client, socket, tls.host, tls.origin, deadline);
-  return typeof session === "string" ? `tls handshake failed: ${session}` : new Connection(socket, session);
+  return session instanceof Failure
+    ? `tls handshake failed: ${session.reason}`
+    : new Connection(socket, session);
 }
 
 /** Asks a proxy for a tunnel to the server: undefined, or the text of why there is none. */

@@ -1,6 +1,7 @@
 /**
  * Where a request goes and in which form: straight to the server or through a proxy, over TLS or not.
  */
+import { Failure } from "../../error.ts";
 import { type ClientTls, clientTls } from "../../tls/index.ts";
 import type { Target } from "../wire/url.ts";
 import { environmentProxy, type ProxyServer } from "./proxy.ts";
@@ -59,7 +60,7 @@ export function routeOf(
   let key = target.origin;
   if (target.secure) {
     const client = tlsOptions === undefined ? defaultTls() : clientTls(tlsOptions);
-    if (typeof client === "string") return `tls handshake failed: ${client}`;
+    if (client instanceof Failure) return `tls handshake failed: ${client.reason}`;
     tls = { client, host: target.host, origin: target.address };
     key = secureKey(key, client.poolKey);
   }
@@ -100,9 +101,9 @@ function secureKey(origin: string, poolKey: string): string {
 let lastKey = { origin: "", poolKey: "", key: "" };
 let withoutOptions: ClientTls | undefined;
 
-function defaultTls(): ClientTls | string {
+function defaultTls(): ClientTls | Failure {
   if (withoutOptions !== undefined) return withoutOptions;
   const client = clientTls(undefined);
-  if (typeof client !== "string") withoutOptions = client;
+  if (!(client instanceof Failure)) withoutOptions = client;
   return client;
 }
