@@ -8,40 +8,19 @@ import {
   timeoutTo,
   toBytes,
 } from "../arguments.ts";
-import { copyOut, enlarge, inPlace, receiveRoom, scratch, takeReceived } from "../engine/buffers.ts";
-import { HeldBytes } from "../engine/pushback.ts";
+import { copyOut, inPlace, receiveRoom, scratch, takeReceived } from "../engine/buffers.ts";
+import { readExact, readToEnd } from "../engine/read-exact.ts";
+import { readUntil } from "../engine/read-until.ts";
 import { sendAll, type Transport } from "../engine/transport.ts";
-import { failed } from "../error.ts";
+import { Failure, failed } from "../error.ts";
 import { Result, type Unit } from "../result.ts";
+import type { ErrorWords } from "./error-words.ts";
 
 /** The key under which a public stream keeps its transport: for http and the poller, not for users. */
 export const TRANSPORT: unique symbol = Symbol("std-net transport");
 
-/** How the errors of one kind of stream begin. */
-export interface Wording {
-  readonly invalid: string;
-  readonly read: string;
-  readonly write: string;
-  readonly setNonblocking: string;
-  readonly localAddr: string;
-  readonly peerAddr: string;
-}
-
-export function wording(kind: string, invalid: string): Wording {
-  return {
-    invalid,
-    read: `${kind} read failed: `,
-    write: `${kind} write failed: `,
-    setNonblocking: `${kind} set_nonblocking failed: `,
-    localAddr: `${kind} local_addr failed: `,
-    peerAddr: `${kind} peer_addr failed: `,
-  };
-}
-
 const FOREVER = Number.POSITIVE_INFINITY;
 
-/** How much of the stream `read_until` looks at first: more than most lines, and quickly copied. */
-const FIRST_LOOK = 4096;
 const DEFAULT_UNTIL_LIMIT = 64 * 1024;
 
 /**
@@ -51,12 +30,12 @@ const DEFAULT_UNTIL_LIMIT = 64 * 1024;
 export abstract class ByteStream<T extends Transport = Transport> {
   /** @internal */
   readonly [TRANSPORT]: T;
-  readonly #wording: Wording;
+  readonly #words: ErrorWords;
 
   /** @internal */
-  constructor(transport: T, words: Wording) {
+  constructor(transport: T, words: ErrorWords) {
     this[TRANSPORT] = transport;
-    this.#wording = words;
+    this.#words = words;
   }
 
   /**
@@ -87,11 +66,11 @@ export abstract class ByteStream<T extends Transport = Transport> {
    */
   read(size: number): Result<Buffer, string> {
     const transport = this[TRANSPORT];
-    if (!transport.open) return Result.err(this.#wording.invalid);
+    if (!transport.open) return Result.err(this.#words.invalid);
     if (!isSize(size)) return Result.err("invalid buffer size");
     const target = receiveRoom(size);
     const count = transport.receive(target, Math.min(size, target.length), Number.POSITIVE_INFINITY);
-    if (count < 0) return failed(this.#wording.read, transport.reason(count));
+    if (count < 0) return failed(this.#words.prefix("read"), transport.reason(count));
     return Result.ok(takeReceived(target, count));
   }
 
@@ -123,12 +102,12 @@ export abstract class ByteStream<T extends Transport = Transport> {
    */
   read_into(buffer: Uint8Array): Result<number, string> {
     const transport = this[TRANSPORT];
-    if (!transport.open) return Result.err(this.#wording.invalid);
+    if (!transport.open) return Result.err(this.#words.invalid);
     if (!isUint8Array(buffer)) return Result.err("expected Uint8Array");
     const length = byteLength(buffer);
     if (length === 0) return Result.err("invalid buffer size");
     const count = transport.receive(buffer, length, FOREVER);
-    if (count < 0) return failed(this.#wording.read, transport.reason(count));
+    if (count < 0) return failed(this.#words.prefix("read"), transport.reason(count));
     return Result.ok(count);
   }
 
@@ -155,9 +134,11 @@ export abstract class ByteStream<T extends Transport = Transport> {
    * ```
    */
   read_exact(size: number): Result<Buffer, string> {
-    if (!this[TRANSPORT].open) return Result.err(this.#wording.invalid);
+    const transport = this[TRANSPORT];
+    if (!transport.open) return Result.err(this.#words.invalid);
     if (!isSize(size)) return Result.err("invalid buffer size");
-    return this.#gather(size, true);
+    const bytes = readExact(transport, size);
+    return bytes instanceof Failure ? failed(this.#words.prefix("read"), bytes.reason) : Result.ok(bytes);
   }
 
   /**
@@ -185,62 +166,11 @@ export abstract class ByteStream<T extends Transport = Transport> {
    * ```
    */
   read_to_end(limit?: number): Result<Buffer, string> {
-    if (!this[TRANSPORT].open) return Result.err(this.#wording.invalid);
-    if (limit !== undefined && !isSize(limit)) return Result.err("invalid buffer size");
-    return this.#gather(limit ?? Number.MAX_SAFE_INTEGER, false);
-  }
-
-  /** Receives until `size` bytes are there, or (when they need not be all) the end of the stream. */
-  #gather(size: number, all: boolean): Result<Buffer, string> {
     const transport = this[TRANSPORT];
-    const shared = scratch(Math.min(size, 64 * 1024));
-    // What an earlier try gave back is copied, unless it is much: then this one goes on where that one was.
-    const before = transport.heldLength;
-    const held = transport.takeHeld(64 * 1024, size);
-    let buffer = held?.memory ?? shared;
-    let used = held?.length ?? 0;
-    let problem = "";
-    let wouldBlock = false;
-    while (used < size) {
-      if (used === buffer.length) {
-        const larger = enlarge(buffer, size);
-        if (larger === null) {
-          problem = "out of memory";
-          break;
-        }
-        buffer = larger;
-      }
-      const most = Math.min(size, buffer.length) - used;
-      const count = transport.receive(used === 0 ? buffer : buffer.subarray(used), most, FOREVER);
-      if (count < 0) {
-        problem = transport.reason(count);
-        wouldBlock = transport.wouldBlock(count);
-      } else if (count === 0 && all) problem = "failed to fill whole buffer";
-      if (count <= 0) break;
-      used += count;
-    }
-    if (problem === "" && used === size && !all) {
-      // One look further: it is an error only when there is more.
-      const count = transport.peek(Buffer.allocUnsafeSlow(1), 1, FOREVER);
-      if (count < 0) {
-        problem = transport.reason(count);
-        wouldBlock = transport.wouldBlock(count);
-      } else if (count > 0) problem = `more than ${size} bytes before the end of the stream`;
-    }
-    if (problem === "") {
-      // A buffer of this call's own that is mostly full need not be copied.
-      const own = buffer !== shared && 2 * used >= buffer.length;
-      return Result.ok(own ? buffer.subarray(0, used) : copyOut(buffer, used));
-    }
-    if (used > 0) {
-      const tooFew = wouldBlock && used === before;
-      transport.hold(
-        buffer === shared
-          ? HeldBytes.copyOf(buffer.subarray(0, used), tooFew)
-          : new HeldBytes(buffer, used, tooFew),
-      );
-    }
-    return failed(this.#wording.read, problem);
+    if (!transport.open) return Result.err(this.#words.invalid);
+    if (limit !== undefined && !isSize(limit)) return Result.err("invalid buffer size");
+    const bytes = readToEnd(transport, limit ?? Number.MAX_SAFE_INTEGER);
+    return bytes instanceof Failure ? failed(this.#words.prefix("read"), bytes.reason) : Result.ok(bytes);
   }
 
   /**
@@ -269,78 +199,14 @@ export abstract class ByteStream<T extends Transport = Transport> {
    */
   read_until(delimiter: Bytes, limit: number = DEFAULT_UNTIL_LIMIT): Result<Buffer, string> {
     const transport = this[TRANSPORT];
-    if (!transport.open) return Result.err(this.#wording.invalid);
+    if (!transport.open) return Result.err(this.#words.invalid);
     const wanted = toBytes(delimiter);
     if (typeof wanted === "string") return Result.err(wanted);
-    const wantedLength = byteLength(wanted);
-    if (wantedLength === 0) return Result.err("delimiter must not be empty");
+    if (byteLength(wanted) === 0) return Result.err("delimiter must not be empty");
     if (!isSize(limit)) return Result.err("invalid buffer size");
 
-    // The line is looked for with `peek`, so that nothing behind it is ever taken. What is before `taken` had to be
-    // taken off the stream, because the stream shows no more at a time.
-    let buffer = scratch(Math.min(limit, DEFAULT_UNTIL_LIMIT));
-    let taken = 0;
-    let searched = 0;
-    let look = FIRST_LOOK;
-    let waitedAt = -1;
-    const before = transport.heldLength;
-    let problem: string;
-    let wouldBlock = false;
-    for (;;) {
-      if (buffer.length - taken < Math.min(look, limit - taken)) {
-        const larger = enlarge(buffer, limit);
-        if (larger !== null) buffer = larger;
-        else if (taken === buffer.length) {
-          problem = "out of memory";
-          break;
-        }
-      }
-      const most = Math.min(look, limit - taken, buffer.length - taken);
-      const rest = taken === 0 ? buffer : buffer.subarray(taken);
-      const count = transport.peek(rest, most, FOREVER);
-      if (count <= 0) {
-        problem = count === 0 ? "end of stream before the delimiter" : transport.reason(count);
-        wouldBlock = count < 0 && transport.wouldBlock(count);
-        break;
-      }
-      const shown = buffer.subarray(0, taken + count);
-      const found = shown.indexOf(wanted, Math.max(0, searched - wantedLength + 1));
-      searched = shown.length;
-      let take = count;
-      if (found >= 0) {
-        take = found + wantedLength - taken;
-      } else if (shown.length === limit) {
-        problem = `no delimiter within ${limit} bytes`;
-        break;
-      } else if (count === most && most === look) {
-        look *= 4;
-        continue;
-      } else if (transport.waitBeyond !== undefined && waitedAt !== searched) {
-        waitedAt = searched;
-        const failure = transport.waitBeyond(count, FOREVER);
-        if (failure < 0) {
-          problem = transport.reason(failure);
-          wouldBlock = transport.wouldBlock(failure);
-          // Left where they are, they would make a Poller report the stream again and again, though no more has come.
-          if (transport.nonblocking) taken += Math.max(0, transport.receive(rest, count, FOREVER));
-          break;
-        }
-        continue;
-      }
-      const got = transport.receive(rest, take, FOREVER);
-      if (got <= 0) {
-        problem = got === 0 ? "end of stream before the delimiter" : transport.reason(got);
-        break;
-      }
-      taken += got;
-      if (found >= 0 && got === take) return Result.ok(copyOut(buffer, taken));
-      // Fewer than were shown: somebody else reads the same socket. What follows may be different now.
-      if (got < take) searched = 0;
-    }
-    if (taken > 0) {
-      transport.hold(HeldBytes.copyOf(buffer.subarray(0, taken), wouldBlock && taken === before));
-    }
-    return failed(this.#wording.read, problem);
+    const bytes = readUntil(transport, wanted, limit);
+    return bytes instanceof Failure ? failed(this.#words.prefix("read"), bytes.reason) : Result.ok(bytes);
   }
 
   /**
@@ -366,11 +232,11 @@ export abstract class ByteStream<T extends Transport = Transport> {
    */
   peek(size: number): Result<Buffer, string> {
     const transport = this[TRANSPORT];
-    if (!transport.open) return Result.err(this.#wording.invalid);
+    if (!transport.open) return Result.err(this.#words.invalid);
     if (!isSize(size)) return Result.err("invalid buffer size");
     const target = scratch(size);
     const count = transport.peek(target, Math.min(size, target.length), FOREVER);
-    if (count < 0) return failed(this.#wording.read, transport.reason(count));
+    if (count < 0) return failed(this.#words.prefix("read"), transport.reason(count));
     return Result.ok(copyOut(target, count));
   }
 
@@ -400,12 +266,12 @@ export abstract class ByteStream<T extends Transport = Transport> {
    */
   write(data: Bytes): Result<number, string> {
     const transport = this[TRANSPORT];
-    if (!transport.open) return Result.err(this.#wording.invalid);
+    if (!transport.open) return Result.err(this.#words.invalid);
     const bytes = toBytes(data);
     if (typeof bytes === "string") return Result.err(bytes);
     const length = byteLength(bytes);
     const count = transport.send(inPlace(bytes, length), length, Number.POSITIVE_INFINITY);
-    if (count < 0) return failed(this.#wording.write, transport.reason(count));
+    if (count < 0) return failed(this.#words.prefix("write"), transport.reason(count));
     return Result.ok(count);
   }
 
@@ -430,12 +296,12 @@ export abstract class ByteStream<T extends Transport = Transport> {
    */
   write_all(data: Bytes): Result<Unit, string> {
     const transport = this[TRANSPORT];
-    if (!transport.open) return Result.err(this.#wording.invalid);
+    if (!transport.open) return Result.err(this.#words.invalid);
     const bytes = toBytes(data);
     if (typeof bytes === "string") return Result.err(bytes);
     const length = byteLength(bytes);
     const failure = sendAll(transport, inPlace(bytes, length), length, FOREVER);
-    if (failure < 0) return failed(this.#wording.write, transport.reason(failure));
+    if (failure < 0) return failed(this.#words.prefix("write"), transport.reason(failure));
     return Result.ok();
   }
 
@@ -460,7 +326,7 @@ export abstract class ByteStream<T extends Transport = Transport> {
    */
   set_read_timeout(ms: number | null): Result<Unit, string> {
     const transport = this[TRANSPORT];
-    if (!transport.open) return Result.err(this.#wording.invalid);
+    if (!transport.open) return Result.err(this.#words.invalid);
     const timeout = timeoutFrom(ms);
     if (timeout === undefined) return Result.err(INVALID_TIMEOUT);
     transport.readTimeout = timeout;
@@ -486,7 +352,7 @@ export abstract class ByteStream<T extends Transport = Transport> {
    */
   read_timeout(): Result<number | null, string> {
     const transport = this[TRANSPORT];
-    if (!transport.open) return Result.err(this.#wording.invalid);
+    if (!transport.open) return Result.err(this.#words.invalid);
     return Result.ok(timeoutTo(transport.readTimeout));
   }
 
@@ -511,7 +377,7 @@ export abstract class ByteStream<T extends Transport = Transport> {
    */
   set_write_timeout(ms: number | null): Result<Unit, string> {
     const transport = this[TRANSPORT];
-    if (!transport.open) return Result.err(this.#wording.invalid);
+    if (!transport.open) return Result.err(this.#words.invalid);
     const timeout = timeoutFrom(ms);
     if (timeout === undefined) return Result.err(INVALID_TIMEOUT);
     transport.writeTimeout = timeout;
@@ -536,7 +402,7 @@ export abstract class ByteStream<T extends Transport = Transport> {
    */
   write_timeout(): Result<number | null, string> {
     const transport = this[TRANSPORT];
-    if (!transport.open) return Result.err(this.#wording.invalid);
+    if (!transport.open) return Result.err(this.#words.invalid);
     return Result.ok(timeoutTo(transport.writeTimeout));
   }
 
@@ -607,10 +473,10 @@ export abstract class ByteStream<T extends Transport = Transport> {
    */
   set_nonblocking(enabled: boolean): Result<Unit, string> {
     const transport = this[TRANSPORT];
-    if (!transport.open) return Result.err(this.#wording.invalid);
+    if (!transport.open) return Result.err(this.#words.invalid);
     if (typeof enabled !== "boolean") return Result.err("expected bool");
     const failure = transport.setNonblocking(enabled);
-    if (failure < 0) return failed(this.#wording.setNonblocking, transport.reason(failure));
+    if (failure < 0) return failed(this.#words.prefix("set_nonblocking"), transport.reason(failure));
     return Result.ok();
   }
 }

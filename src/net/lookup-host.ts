@@ -4,8 +4,7 @@ import { networkPlatform } from "../engine/socket.ts";
 import { failed } from "../error.ts";
 import { Result } from "../result.ts";
 import { traced } from "../trace.ts";
-
-const LOOKUP_FAILED = "lookup_host failed: ";
+import { LOOKUP_HOST_FAILED } from "./error-words.ts";
 
 /**
  * All addresses of a name, in the order in which `TcpStream.connect` tries them.
@@ -33,8 +32,8 @@ const lookupTraced = traced("lookup_host", lookup);
 function lookup(addr: string): Result<string[], string> {
   if (typeof addr !== "string") return Result.err("expected string");
   const sys = networkPlatform();
-  if (typeof sys === "string") return failed(LOOKUP_FAILED, sys);
+  if (typeof sys === "string") return failed(LOOKUP_HOST_FAILED, sys);
   const addresses = resolve(sys, addr, sys.constants.SOCK_STREAM);
-  if (typeof addresses === "string") return failed(LOOKUP_FAILED, addresses);
+  if (typeof addresses === "string") return failed(LOOKUP_HOST_FAILED, addresses);
   return Result.ok(addresses.map((address) => formatAddress(sys.constants, address)));
 }

@@ -11,6 +11,7 @@ import { monotonicTime } from "../runtime/clock.ts";
 import { type Platform, systemReason } from "../sys/index.ts";
 import { CLOSED, READABLE, type Selector, WRITABLE } from "../sys/selector.ts";
 import { ByteStream, TRANSPORT } from "./byte-stream.ts";
+import { POLLER } from "./error-words.ts";
 import { SocketHandle } from "./socket-handle.ts";
 import type { TcpListener, TcpStream } from "./tcp.ts";
 import type { TlsStream } from "./tls.ts";
@@ -79,8 +80,6 @@ export interface PollEvent {
   /** The peer has ended its side of the connection, or the connection is broken. What came before can still be read. */
   readonly closed: boolean;
 }
-
-const INVALID = "invalid poller";
 
 interface Registration {
   readonly object: Pollable;
@@ -189,9 +188,9 @@ export class Poller {
    */
   static create(): Result<Poller, string> {
     const sys = networkPlatform();
-    if (typeof sys === "string") return failed("poller create failed: ", sys);
+    if (typeof sys === "string") return failed(POLLER.prefix("create"), sys);
     const selector = sys.selector(process.env.STD_NET_POLLER === "poll");
-    if (typeof selector === "number") return failed("poller create failed: ", systemReason(sys, -selector));
+    if (typeof selector === "number") return failed(POLLER.prefix("create"), systemReason(sys, -selector));
     return Result.ok(new Poller(new OpenSelector(sys, selector)));
   }
 
@@ -341,7 +340,7 @@ export class Poller {
    * ```
    */
   wait(ms: number | null): Result<PollEvent[], string> {
-    if (this.#opened === null) return Result.err(INVALID);
+    if (this.#opened === null) return Result.err(POLLER.invalid);
     const { sys, selector } = this.#opened;
     if (ms !== null && !(typeof ms === "number" && ms >= 0)) return Result.err(INVALID_TIMEOUT);
     // Under load no wait ever begins that a signal could interrupt.
@@ -468,19 +467,19 @@ export class Poller {
 
   /** What a call is about, or the text of the error. */
   #find(object: unknown, member: string) {
-    if (this.#opened === null) return INVALID;
+    if (this.#opened === null) return POLLER.invalid;
     const { selector } = this.#opened;
     const transport = transportBehind(object);
     const below = transport?.below ?? transport;
     if (transport === undefined || !(below instanceof Socket)) return "expected socket";
     if (!transport.open || !below.open) {
-      return `poller ${member} failed: ${systemReason(below.sys, below.sys.constants.EBADF)}`;
+      return POLLER.prefix(member) + systemReason(below.sys, below.sys.constants.EBADF);
     }
     return { selector, transport, below, registration: this.#registrations.get(below) };
   }
 
   #failed<T>(member: string, sys: Platform, failure: number): Result<T, string> {
-    return failed(`poller ${member} failed: `, systemReason(sys, -failure));
+    return failed(POLLER.prefix(member), systemReason(sys, -failure));
   }
 
   #notePending(socket: Socket): void {

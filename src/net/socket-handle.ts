@@ -2,26 +2,19 @@ import { inspect } from "node:util";
 import { openedSocket, type Socket } from "../engine/socket.ts";
 import type { Result, Unit } from "../result.ts";
 import { TRANSPORT } from "./byte-stream.ts";
-import {
-  asFd,
-  inspected,
-  intoFd,
-  type Kind,
-  localAddr,
-  setNonblocking,
-  takeError,
-} from "./socket-members.ts";
+import type { ErrorWords } from "./error-words.ts";
+import { asFd, inspected, intoFd, localAddr, setNonblocking, takeError } from "./socket-members.ts";
 
 /** What listeners and datagram sockets have in common: one descriptor that is no byte stream. */
 export abstract class SocketHandle {
   /** @internal */
   readonly [TRANSPORT]: Socket;
-  readonly #kind: Kind;
+  readonly #words: ErrorWords;
 
   /** @internal */
-  constructor(socket: Socket, kind: Kind) {
+  constructor(socket: Socket, words: ErrorWords) {
     this[TRANSPORT] = openedSocket(socket);
-    this.#kind = kind;
+    this.#words = words;
   }
 
   /**
@@ -42,7 +35,7 @@ export abstract class SocketHandle {
    * ```
    */
   local_addr(): Result<string, string> {
-    return localAddr(this[TRANSPORT], this.#kind);
+    return localAddr(this[TRANSPORT], this.#words);
   }
 
   /**
@@ -67,7 +60,7 @@ export abstract class SocketHandle {
    * ```
    */
   set_nonblocking(enabled: boolean): Result<Unit, string> {
-    return setNonblocking(this[TRANSPORT], this.#kind, enabled);
+    return setNonblocking(this[TRANSPORT], this.#words, enabled);
   }
 
   /**
@@ -90,7 +83,7 @@ export abstract class SocketHandle {
    * ```
    */
   take_error(): Result<string | null, string> {
-    return takeError(this[TRANSPORT], this.#kind);
+    return takeError(this[TRANSPORT], this.#words);
   }
 
   /**
@@ -112,7 +105,7 @@ export abstract class SocketHandle {
    * ```
    */
   as_fd(): Result<number, string> {
-    return asFd(this[TRANSPORT], this.#kind);
+    return asFd(this[TRANSPORT], this.#words);
   }
 
   /**
@@ -136,7 +129,7 @@ export abstract class SocketHandle {
    * ```
    */
   into_fd(): Result<number, string> {
-    return intoFd(this[TRANSPORT], this.#kind);
+    return intoFd(this[TRANSPORT], this.#words);
   }
 
   /**

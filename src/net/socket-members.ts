@@ -4,28 +4,21 @@ import { networkPlatform, Socket } from "../engine/socket.ts";
 import { failed } from "../error.ts";
 import { Result, type Unit } from "../result.ts";
 import { systemReason } from "../sys/index.ts";
+import type { ErrorWords } from "./error-words.ts";
 
 /**
  * The members that several classes have, written once: check, delegate, prefix the error. They are functions and not
  * one base class because streams already have one.
  */
 
-/** How the errors of one class read. */
-export interface Kind {
-  /** As in "tcp listener accept failed: ". */
-  readonly name: string;
-  /** What a closed object says. */
-  readonly invalid: string;
-}
-
 /** `tcp set_nodelay failed: Invalid argument (os error 22)`. */
 export function memberFailed<T>(
   socket: Socket,
-  kind: Kind,
+  words: ErrorWords,
   member: string,
   failure: number,
 ): Result<T, string> {
-  return failed(`${kind.name} ${member} failed: `, socket.reason(failure));
+  return failed(words.prefix(member), socket.reason(failure));
 }
 
 /** What console.log shows of a socket: its class and its addresses, and not what it is made of. */
@@ -36,32 +29,34 @@ export function inspected(self: object, socket: Socket): string {
   return `${name} ${addresses.filter((address) => typeof address === "string" && address !== "").join(" -> ")}`.trimEnd();
 }
 
-export function localAddr(socket: Socket, kind: Kind): Result<string, string> {
-  if (!socket.open) return Result.err(kind.invalid);
+export function localAddr(socket: Socket, words: ErrorWords): Result<string, string> {
+  if (!socket.open) return Result.err(words.invalid);
   const address = localAddress(socket);
-  return typeof address === "string" ? Result.ok(address) : memberFailed(socket, kind, "local_addr", address);
+  return typeof address === "string"
+    ? Result.ok(address)
+    : memberFailed(socket, words, "local_addr", address);
 }
 
-export function peerAddr(socket: Socket, kind: Kind): Result<string, string> {
-  if (!socket.open) return Result.err(kind.invalid);
+export function peerAddr(socket: Socket, words: ErrorWords): Result<string, string> {
+  if (!socket.open) return Result.err(words.invalid);
   const address = peerAddress(socket);
-  return typeof address === "string" ? Result.ok(address) : memberFailed(socket, kind, "peer_addr", address);
+  return typeof address === "string" ? Result.ok(address) : memberFailed(socket, words, "peer_addr", address);
 }
 
-export function setNonblocking(socket: Socket, kind: Kind, enabled: boolean): Result<Unit, string> {
-  if (!socket.open) return Result.err(kind.invalid);
+export function setNonblocking(socket: Socket, words: ErrorWords, enabled: boolean): Result<Unit, string> {
+  if (!socket.open) return Result.err(words.invalid);
   if (typeof enabled !== "boolean") return Result.err("expected bool");
   const failure = socket.setNonblocking(enabled);
-  return failure < 0 ? memberFailed(socket, kind, "set_nonblocking", failure) : Result.ok();
+  return failure < 0 ? memberFailed(socket, words, "set_nonblocking", failure) : Result.ok();
 }
 
 export function setTimeout(
   socket: Socket,
-  kind: Kind,
+  words: ErrorWords,
   which: "readTimeout" | "writeTimeout",
   ms: number | null,
 ): Result<Unit, string> {
-  if (!socket.open) return Result.err(kind.invalid);
+  if (!socket.open) return Result.err(words.invalid);
   const timeout = timeoutFrom(ms);
   if (timeout === undefined) return Result.err(INVALID_TIMEOUT);
   socket[which] = timeout;
@@ -70,86 +65,90 @@ export function setTimeout(
 
 export function getTimeout(
   socket: Socket,
-  kind: Kind,
+  words: ErrorWords,
   which: "readTimeout" | "writeTimeout",
 ): Result<number | null, string> {
-  return socket.open ? Result.ok(timeoutTo(socket[which])) : Result.err(kind.invalid);
+  return socket.open ? Result.ok(timeoutTo(socket[which])) : Result.err(words.invalid);
 }
 
-export function shutdown(socket: Socket, kind: Kind, how: "read" | "write" | "both"): Result<Unit, string> {
-  if (!socket.open) return Result.err(kind.invalid);
+export function shutdown(
+  socket: Socket,
+  words: ErrorWords,
+  how: "read" | "write" | "both",
+): Result<Unit, string> {
+  if (!socket.open) return Result.err(words.invalid);
   const { SHUT_RD, SHUT_WR, SHUT_RDWR } = socket.sys.constants;
   const number = how === "read" ? SHUT_RD : how === "write" ? SHUT_WR : how === "both" ? SHUT_RDWR : -1;
   if (number < 0) return Result.err("expected 'read', 'write' or 'both'");
   const failure = socket.shutdown(number);
-  return failure < 0 ? memberFailed(socket, kind, "shutdown", failure) : Result.ok();
+  return failure < 0 ? memberFailed(socket, words, "shutdown", failure) : Result.ok();
 }
 
-export function takeError(socket: Socket, kind: Kind): Result<string | null, string> {
-  if (!socket.open) return Result.err(kind.invalid);
+export function takeError(socket: Socket, words: ErrorWords): Result<string | null, string> {
+  if (!socket.open) return Result.err(words.invalid);
   const { SOL_SOCKET, SO_ERROR } = socket.sys.constants;
   const error = socket.getOption(SOL_SOCKET, SO_ERROR);
-  if (error < 0) return memberFailed(socket, kind, "take_error", error);
+  if (error < 0) return memberFailed(socket, words, "take_error", error);
   return Result.ok(error === 0 ? null : systemReason(socket.sys, error));
 }
 
 /** An option that is on or off. */
 export function setFlag(
   socket: Socket,
-  kind: Kind,
+  words: ErrorWords,
   member: string,
   level: number,
   option: number,
   enabled: boolean,
 ): Result<Unit, string> {
-  if (!socket.open) return Result.err(kind.invalid);
+  if (!socket.open) return Result.err(words.invalid);
   if (typeof enabled !== "boolean") return Result.err("expected bool");
   const failure = socket.setOption(level, option, enabled ? 1 : 0);
-  return failure < 0 ? memberFailed(socket, kind, member, failure) : Result.ok();
+  return failure < 0 ? memberFailed(socket, words, member, failure) : Result.ok();
 }
 
 export function getFlag(
   socket: Socket,
-  kind: Kind,
+  words: ErrorWords,
   member: string,
   level: number,
   option: number,
 ): Result<boolean, string> {
-  if (!socket.open) return Result.err(kind.invalid);
+  if (!socket.open) return Result.err(words.invalid);
   const value = socket.getOption(level, option);
-  return value < 0 ? memberFailed(socket, kind, member, value) : Result.ok(value !== 0);
+  return value < 0 ? memberFailed(socket, words, member, value) : Result.ok(value !== 0);
 }
 
 /** An option that is a number; outside the range it is EINVAL, as the system says for most of them. */
 export function setNumber(
   socket: Socket,
-  kind: Kind,
+  words: ErrorWords,
   member: string,
   value: number,
   [least, most]: readonly [number, number],
   set: (value: number) => number,
 ): Result<Unit, string> {
-  if (!socket.open) return Result.err(kind.invalid);
+  if (!socket.open) return Result.err(words.invalid);
   if (!Number.isInteger(value)) return Result.err("expected int");
   const failure = value < least || value > most ? -socket.sys.constants.EINVAL : set(value);
-  return failure < 0 ? memberFailed(socket, kind, member, failure) : Result.ok();
+  return failure < 0 ? memberFailed(socket, words, member, failure) : Result.ok();
 }
 
 export function getNumber(
   socket: Socket,
-  kind: Kind,
+  words: ErrorWords,
   member: string,
   get: () => number,
 ): Result<number, string> {
-  if (!socket.open) return Result.err(kind.invalid);
+  if (!socket.open) return Result.err(words.invalid);
   const value = get();
-  return value < 0 ? memberFailed(socket, kind, member, value) : Result.ok(value);
+  return value < 0 ? memberFailed(socket, words, member, value) : Result.ok(value);
 }
 
 /** How many routers a packet may pass: IPv6 calls it hops (ip(7), ipv6(7)). */
-export function setTtl(socket: Socket, kind: Kind, ttl: number): Result<Unit, string> {
+export function setTtl(socket: Socket, words: ErrorWords, ttl: number): Result<Unit, string> {
   const { IPPROTO_IP, IP_TTL, IPPROTO_IPV6, IPV6_UNICAST_HOPS, AF_INET6 } = socket.sys.constants;
-  return setNumber(socket, kind, "set_ttl", ttl, [1, 255], (value) => {
+  return setNumber(socket, words, "set_ttl", ttl, [1, 255], (value) => {
     if (socketFamily(socket) !== AF_INET6) return socket.setOption(IPPROTO_IP, IP_TTL, value);
     // A dual-stack socket may talk IPv4. Where the system knows no such thing, it does not matter.
     socket.setOption(IPPROTO_IP, IP_TTL, value);
@@ -157,40 +156,37 @@ export function setTtl(socket: Socket, kind: Kind, ttl: number): Result<Unit, st
   });
 }
 
-export function getTtl(socket: Socket, kind: Kind): Result<number, string> {
+export function getTtl(socket: Socket, words: ErrorWords): Result<number, string> {
   const { IPPROTO_IP, IP_TTL, IPPROTO_IPV6, IPV6_UNICAST_HOPS, AF_INET6 } = socket.sys.constants;
-  return getNumber(socket, kind, "ttl", () =>
+  return getNumber(socket, words, "ttl", () =>
     socketFamily(socket) === AF_INET6
       ? socket.getOption(IPPROTO_IPV6, IPV6_UNICAST_HOPS)
       : socket.getOption(IPPROTO_IP, IP_TTL),
   );
 }
 
-export function asFd(socket: Socket, kind: Kind): Result<number, string> {
-  if (!socket.open) return Result.err(kind.invalid);
+export function asFd(socket: Socket, words: ErrorWords): Result<number, string> {
+  if (!socket.open) return Result.err(words.invalid);
   socket.share();
   return Result.ok(socket.descriptor);
 }
 
-export function intoFd(socket: Socket, kind: Kind): Result<number, string> {
-  if (!socket.open) return Result.err(kind.invalid);
+export function intoFd(socket: Socket, words: ErrorWords): Result<number, string> {
+  if (!socket.open) return Result.err(words.invalid);
   if (socket.pending() > 0) {
-    return failed(`${kind.name} into_fd failed: `, "bytes that a failed read gave back are still to be read");
+    return failed(words.prefix("into_fd"), "bytes that a failed read gave back are still to be read");
   }
   if (socket.isReadInPart) {
-    return failed(
-      `${kind.name} into_fd failed: `,
-      "a part of an HTTP message was read, and the rest is still to be",
-    );
+    return failed(words.prefix("into_fd"), "a part of an HTTP message was read, and the rest is still to be");
   }
   return Result.ok(socket.giveAway());
 }
 
 /** A second descriptor of the same socket. */
-export function cloneOf(socket: Socket, kind: Kind): Result<Socket, string> {
-  if (!socket.open) return Result.err(kind.invalid);
+export function cloneOf(socket: Socket, words: ErrorWords): Result<Socket, string> {
+  if (!socket.open) return Result.err(words.invalid);
   const clone = socket.clone();
-  return typeof clone === "number" ? memberFailed(socket, kind, "try_clone", clone) : Result.ok(clone);
+  return typeof clone === "number" ? memberFailed(socket, words, "try_clone", clone) : Result.ok(clone);
 }
 
 /** What a descriptor has to be. */
@@ -202,9 +198,9 @@ export interface Shape {
 }
 
 /** Takes over a descriptor that is an open socket of this shape. */
-export function fromFd(fd: number, kind: Kind, shape: Shape): Result<Socket, string> {
+export function fromFd(fd: number, words: ErrorWords, shape: Shape): Result<Socket, string> {
   if (!Number.isInteger(fd)) return Result.err("expected int");
-  const prefix = `${kind.name} from_fd failed: `;
+  const prefix = words.prefix("from_fd");
   const sys = networkPlatform();
   if (typeof sys === "string") return failed(prefix, sys);
   const { constants } = sys;

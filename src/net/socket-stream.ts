@@ -1,29 +1,21 @@
 import { inspect } from "node:util";
 import { openedSocket, type Socket } from "../engine/socket.ts";
 import type { Result, Unit } from "../result.ts";
-import { ByteStream, TRANSPORT, wording } from "./byte-stream.ts";
-import {
-  asFd,
-  inspected,
-  intoFd,
-  type Kind,
-  localAddr,
-  peerAddr,
-  shutdown,
-  takeError,
-} from "./socket-members.ts";
+import { ByteStream, TRANSPORT } from "./byte-stream.ts";
+import type { ErrorWords } from "./error-words.ts";
+import { asFd, inspected, intoFd, localAddr, peerAddr, shutdown, takeError } from "./socket-members.ts";
 
 /**
  * What TCP and Unix streams have in common beyond their bytes: they are one socket, with nothing in between. Errors are
  * quoted as a TcpStream words them; those of a UnixStream have `unix` in place of `tcp`.
  */
 export abstract class SocketStream extends ByteStream<Socket> {
-  readonly #kind: Kind;
+  readonly #words: ErrorWords;
 
   /** @internal */
-  constructor(socket: Socket, kind: Kind) {
-    super(openedSocket(socket), wording(kind.name, kind.invalid));
-    this.#kind = kind;
+  constructor(socket: Socket, words: ErrorWords) {
+    super(openedSocket(socket), words);
+    this.#words = words;
   }
 
   /**
@@ -45,7 +37,7 @@ export abstract class SocketStream extends ByteStream<Socket> {
    * ```
    */
   peer_addr(): Result<string, string> {
-    return peerAddr(this[TRANSPORT], this.#kind);
+    return peerAddr(this[TRANSPORT], this.#words);
   }
 
   /**
@@ -67,7 +59,7 @@ export abstract class SocketStream extends ByteStream<Socket> {
    * ```
    */
   local_addr(): Result<string, string> {
-    return localAddr(this[TRANSPORT], this.#kind);
+    return localAddr(this[TRANSPORT], this.#words);
   }
 
   /**
@@ -93,7 +85,7 @@ export abstract class SocketStream extends ByteStream<Socket> {
    * ```
    */
   shutdown(how: "read" | "write" | "both"): Result<Unit, string> {
-    return shutdown(this[TRANSPORT], this.#kind, how);
+    return shutdown(this[TRANSPORT], this.#words, how);
   }
 
   /**
@@ -118,7 +110,7 @@ export abstract class SocketStream extends ByteStream<Socket> {
    * ```
    */
   take_error(): Result<string | null, string> {
-    return takeError(this[TRANSPORT], this.#kind);
+    return takeError(this[TRANSPORT], this.#words);
   }
 
   /**
@@ -139,7 +131,7 @@ export abstract class SocketStream extends ByteStream<Socket> {
    * ```
    */
   as_fd(): Result<number, string> {
-    return asFd(this[TRANSPORT], this.#kind);
+    return asFd(this[TRANSPORT], this.#words);
   }
 
   /**
@@ -164,7 +156,7 @@ export abstract class SocketStream extends ByteStream<Socket> {
    * ```
    */
   into_fd(): Result<number, string> {
-    return intoFd(this[TRANSPORT], this.#kind);
+    return intoFd(this[TRANSPORT], this.#words);
   }
 
   /**

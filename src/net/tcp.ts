@@ -5,6 +5,7 @@ import { failed } from "../error.ts";
 import { Result, type Unit } from "../result.ts";
 import { monotonicTime } from "../runtime/clock.ts";
 import { TRANSPORT } from "./byte-stream.ts";
+import { TCP_LISTENER as LISTENER, TCP_STREAM as STREAM } from "./error-words.ts";
 import { SocketHandle } from "./socket-handle.ts";
 import {
   cloneOf,
@@ -12,7 +13,6 @@ import {
   getFlag,
   getTimeout,
   getTtl,
-  type Kind,
   memberFailed,
   type Shape,
   setFlag,
@@ -21,10 +21,6 @@ import {
 } from "./socket-members.ts";
 import { SocketStream } from "./socket-stream.ts";
 
-const FAILED_TO_CONNECT = "failed to connect: ";
-const BIND_FAILED = "tcp listener bind failed: ";
-
-const STREAM: Kind = { name: "tcp", invalid: "invalid tcp stream" };
 const STREAM_SHAPE: Shape = {
   what: "tcp stream",
   families: ["AF_INET", "AF_INET6"],
@@ -32,7 +28,6 @@ const STREAM_SHAPE: Shape = {
   listening: false,
 };
 
-const LISTENER: Kind = { name: "tcp listener", invalid: "invalid tcp listener" };
 const LISTENER_SHAPE: Shape = { ...STREAM_SHAPE, what: "tcp listener", listening: true };
 
 /** What SO_LINGER's int of seconds can hold. */
@@ -88,7 +83,7 @@ export class TcpStream extends SocketStream {
   static connect(addr: string): Result<TcpStream, string> {
     if (typeof addr !== "string") return Result.err("expected string");
     const socket = connectTo(addr, Number.POSITIVE_INFINITY);
-    if (typeof socket === "string") return failed(FAILED_TO_CONNECT, socket);
+    if (typeof socket === "string") return failed(STREAM.prefix("connect"), socket);
     return Result.ok(new TcpStream(socket));
   }
 
@@ -116,7 +111,7 @@ export class TcpStream extends SocketStream {
     const timeout = timeoutFrom(ms);
     if (timeout === undefined) return Result.err(INVALID_TIMEOUT);
     const socket = connectTo(addr, monotonicTime() + timeout);
-    if (typeof socket === "string") return failed(FAILED_TO_CONNECT, socket);
+    if (typeof socket === "string") return failed(STREAM.prefix("connect"), socket);
     return Result.ok(new TcpStream(socket));
   }
 
@@ -449,7 +444,7 @@ export class TcpListener extends SocketHandle {
       },
       (made) => made.listen(checked.backlog),
     );
-    if (typeof socket === "string") return failed(BIND_FAILED, socket);
+    if (typeof socket === "string") return failed(LISTENER.prefix("bind"), socket);
     return Result.ok(new TcpListener(socket));
   }
 
@@ -505,7 +500,7 @@ export class TcpListener extends SocketHandle {
     const socket = this[TRANSPORT];
     if (!socket.open) return Result.err(LISTENER.invalid);
     const accepted = socket.accept(Number.POSITIVE_INFINITY);
-    if (typeof accepted === "number") return failed("tcp listener accept failed: ", socket.reason(accepted));
+    if (typeof accepted === "number") return failed(LISTENER.prefix("accept"), socket.reason(accepted));
     return Result.ok(new TcpStream(accepted));
   }
 

@@ -14,15 +14,10 @@ import {
   type TlsServerOptions,
   TlsSession,
 } from "../tls/index.ts";
-import { ByteStream, TRANSPORT, wording } from "./byte-stream.ts";
+import { ByteStream, TRANSPORT } from "./byte-stream.ts";
+import { TLS_STREAM } from "./error-words.ts";
 import { inspected } from "./socket-members.ts";
 import { TcpStream } from "./tcp.ts";
-
-const INVALID_STREAM = "invalid tls stream";
-const FAILED_TO_CONNECT = "failed to connect: ";
-const HANDSHAKE_FAILED = "tls handshake failed: ";
-
-const words = wording("tls", INVALID_STREAM);
 
 /**
  * What `TlsStream.connect` takes beside the address.
@@ -60,7 +55,7 @@ export interface TlsConnectOptions extends TlsClientOptions {
 export class TlsStream extends ByteStream<TlsSession> {
   /** @internal */
   constructor(session: TlsSession) {
-    super(session, words);
+    super(session, TLS_STREAM);
     if (session instanceof TlsSession) session.socket.closeWhenDropped();
   }
 
@@ -98,17 +93,17 @@ export class TlsStream extends ByteStream<TlsSession> {
     if (typeof timeout === "string") return Result.err(timeout);
     const deadline = monotonicTime() + timeout;
     const parsed = parseAddress(addr);
-    if (typeof parsed === "string") return failed(FAILED_TO_CONNECT, parsed);
+    if (typeof parsed === "string") return failed(TLS_STREAM.prefix("connect"), parsed);
     const sys = networkPlatform();
-    if (typeof sys === "string") return failed(FAILED_TO_CONNECT, sys);
+    if (typeof sys === "string") return failed(TLS_STREAM.prefix("connect"), sys);
     // What is wrong with the options is found before anything is sent.
     const tls = clientTls(options);
-    if (tls instanceof Failure) return failed(HANDSHAKE_FAILED, tls.reason);
+    if (tls instanceof Failure) return failed(TLS_STREAM.prefix("handshake"), tls.reason);
     const socket = connectTo(addr, deadline);
-    if (typeof socket === "string") return failed(FAILED_TO_CONNECT, socket);
+    if (typeof socket === "string") return failed(TLS_STREAM.prefix("connect"), socket);
     const session = startClient(tls, socket, parsed.host, `${parsed.host}:${parsed.port}`, deadline);
     return session instanceof Failure
-      ? failed(HANDSHAKE_FAILED, session.reason)
+      ? failed(TLS_STREAM.prefix("handshake"), session.reason)
       : Result.ok(new TlsStream(session));
   }
 
@@ -146,11 +141,11 @@ export class TlsStream extends ByteStream<TlsSession> {
     const tls = clientTls(options);
     if (tls instanceof Failure) {
       socket.close();
-      return failed(HANDSHAKE_FAILED, tls.reason);
+      return failed(TLS_STREAM.prefix("handshake"), tls.reason);
     }
     const session = startClient(tls, socket, server_name, "", Number.POSITIVE_INFINITY);
     return session instanceof Failure
-      ? failed(HANDSHAKE_FAILED, session.reason)
+      ? failed(TLS_STREAM.prefix("handshake"), session.reason)
       : Result.ok(new TlsStream(session));
   }
 
@@ -189,7 +184,7 @@ export class TlsStream extends ByteStream<TlsSession> {
     if (typeof socket === "string") return Result.err(socket);
     const session = startServer(options, socket, Number.POSITIVE_INFINITY);
     return session instanceof Failure
-      ? failed(HANDSHAKE_FAILED, session.reason)
+      ? failed(TLS_STREAM.prefix("handshake"), session.reason)
       : Result.ok(new TlsStream(session));
   }
 
@@ -209,7 +204,7 @@ export class TlsStream extends ByteStream<TlsSession> {
    */
   protocol(): Result<string, string> {
     const session = this[TRANSPORT];
-    return session.open ? Result.ok(session.protocol) : Result.err(INVALID_STREAM);
+    return session.open ? Result.ok(session.protocol) : Result.err(TLS_STREAM.invalid);
   }
 
   /**
@@ -229,7 +224,7 @@ export class TlsStream extends ByteStream<TlsSession> {
    */
   alpn_protocol(): Result<string | null, string> {
     const session = this[TRANSPORT];
-    return session.open ? Result.ok(session.alpnProtocol) : Result.err(INVALID_STREAM);
+    return session.open ? Result.ok(session.alpnProtocol) : Result.err(TLS_STREAM.invalid);
   }
 
   /**
@@ -250,7 +245,7 @@ export class TlsStream extends ByteStream<TlsSession> {
    */
   peer_certificate(): Result<X509Certificate | null, string> {
     const session = this[TRANSPORT];
-    if (!session.open) return Result.err(INVALID_STREAM);
+    if (!session.open) return Result.err(TLS_STREAM.invalid);
     const der = session.peerCertificate;
     if (der === null) return Result.ok(null);
     const crypto = process.getBuiltinModule("node:crypto");
@@ -274,9 +269,11 @@ export class TlsStream extends ByteStream<TlsSession> {
    */
   peer_addr(): Result<string, string> {
     const { socket } = this[TRANSPORT];
-    if (!socket.open) return Result.err(INVALID_STREAM);
+    if (!socket.open) return Result.err(TLS_STREAM.invalid);
     const address = peerAddress(socket);
-    return typeof address === "string" ? Result.ok(address) : failed(words.peerAddr, socket.reason(address));
+    return typeof address === "string"
+      ? Result.ok(address)
+      : failed(TLS_STREAM.prefix("peer_addr"), socket.reason(address));
   }
 
   /**
@@ -296,9 +293,11 @@ export class TlsStream extends ByteStream<TlsSession> {
    */
   local_addr(): Result<string, string> {
     const { socket } = this[TRANSPORT];
-    if (!socket.open) return Result.err(INVALID_STREAM);
+    if (!socket.open) return Result.err(TLS_STREAM.invalid);
     const address = localAddress(socket);
-    return typeof address === "string" ? Result.ok(address) : failed(words.localAddr, socket.reason(address));
+    return typeof address === "string"
+      ? Result.ok(address)
+      : failed(TLS_STREAM.prefix("local_addr"), socket.reason(address));
   }
 
   /**

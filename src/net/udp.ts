@@ -8,13 +8,13 @@ import { Result, type Unit } from "../result.ts";
 import { familyOf } from "../sys/structs.ts";
 import { TRANSPORT } from "./byte-stream.ts";
 import { DatagramSocket } from "./datagram-socket.ts";
+import { UDP_SOCKET as UDP } from "./error-words.ts";
 import {
   cloneOf,
   fromFd,
   getFlag,
   getNumber,
   getTtl,
-  type Kind,
   memberFailed,
   type Shape,
   setFlag,
@@ -22,7 +22,6 @@ import {
   setTtl,
 } from "./socket-members.ts";
 
-const UDP: Kind = { name: "udp", invalid: "invalid udp socket" };
 const UDP_SHAPE: Shape = {
   what: "udp socket",
   families: ["AF_INET", "AF_INET6"],
@@ -81,7 +80,7 @@ export class UdpSocket extends DatagramSocket {
     const checked = bindOptions(options);
     if (typeof checked === "string") return Result.err(checked);
     const socket = bindTo(addr, "SOCK_DGRAM", beforeBind(checked), nothing);
-    if (typeof socket === "string") return failed("udp bind failed: ", socket);
+    if (typeof socket === "string") return failed(UDP.prefix("bind"), socket);
     return Result.ok(new UdpSocket(socket));
   }
 
@@ -288,7 +287,7 @@ export class UdpSocket extends DatagramSocket {
     if (typeof group !== "string" || typeof local !== "string") return Result.err("expected string");
     const [groupBytes, localBytes] = [parseIpv4(group), parseIpv4(local)];
     if (groupBytes === null || localBytes === null) {
-      return failed(`udp ${member} failed: `, "invalid IPv4 address");
+      return failed(UDP.prefix(member), "invalid IPv4 address");
     }
     // struct ip_mreq: the group, then the interface.
     const { constants } = socket.sys;
@@ -352,7 +351,7 @@ export class UdpSocket extends DatagramSocket {
     if (typeof group !== "string") return Result.err("expected string");
     if (!Number.isInteger(index)) return Result.err("expected int");
     const groupBytes = parseIpv6(group);
-    if (groupBytes === null) return failed(`udp ${member} failed: `, "invalid IPv6 address");
+    if (groupBytes === null) return failed(UDP.prefix(member), "invalid IPv6 address");
     const { constants } = socket.sys;
     if (index < 0 || index > 0xffffffff) return memberFailed(socket, UDP, member, -constants.EINVAL);
     // struct ipv6_mreq: the group, then the interface's number.

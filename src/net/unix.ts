@@ -8,21 +8,15 @@ import { monotonicTime } from "../runtime/clock.ts";
 import { systemReason } from "../sys/index.ts";
 import { TRANSPORT } from "./byte-stream.ts";
 import { DatagramSocket } from "./datagram-socket.ts";
-import { SocketHandle } from "./socket-handle.ts";
 import {
-  cloneOf,
-  fromFd,
-  getTimeout,
-  type Kind,
-  type Shape,
-  setTimeout,
-  shutdown,
-} from "./socket-members.ts";
+  UNIX_DATAGRAM as DATAGRAM,
+  UNIX_LISTENER as LISTENER,
+  UNIX_STREAM as STREAM,
+} from "./error-words.ts";
+import { SocketHandle } from "./socket-handle.ts";
+import { cloneOf, fromFd, getTimeout, type Shape, setTimeout, shutdown } from "./socket-members.ts";
 import { SocketStream } from "./socket-stream.ts";
 
-const CONNECT_FAILED = "unix connect failed: ";
-
-const STREAM: Kind = { name: "unix", invalid: "invalid unix stream" };
 const STREAM_SHAPE: Shape = {
   what: "unix stream",
   families: ["AF_UNIX"],
@@ -30,10 +24,8 @@ const STREAM_SHAPE: Shape = {
   listening: false,
 };
 
-const LISTENER: Kind = { name: "unix listener", invalid: "invalid unix listener" };
 const LISTENER_SHAPE: Shape = { ...STREAM_SHAPE, what: "unix listener", listening: true };
 
-const DATAGRAM: Kind = { name: "unix", invalid: "invalid unix datagram" };
 const DATAGRAM_SHAPE: Shape = { ...STREAM_SHAPE, what: "unix datagram", type: "SOCK_DGRAM" };
 
 /**
@@ -115,7 +107,7 @@ export class UnixStream extends SocketStream {
     const timeout = timeoutFrom(ms);
     if (timeout === undefined) return Result.err(INVALID_TIMEOUT);
     const socket = connectUnix(path, monotonicTime() + timeout);
-    if (typeof socket === "string") return failed(CONNECT_FAILED, socket);
+    if (typeof socket === "string") return failed(STREAM.prefix("connect"), socket);
     return Result.ok(new UnixStream(socket));
   }
 
@@ -244,7 +236,7 @@ export class UnixListener extends SocketHandle {
     const checked = bindOptions(options);
     if (typeof checked === "string") return Result.err(checked);
     const socket = bindUnix(path, "SOCK_STREAM", (made) => made.listen(checked.backlog));
-    if (typeof socket === "string") return failed("unix listener bind failed: ", socket);
+    if (typeof socket === "string") return failed(LISTENER.prefix("bind"), socket);
     return Result.ok(new UnixListener(socket));
   }
 
@@ -300,7 +292,7 @@ export class UnixListener extends SocketHandle {
     const socket = this[TRANSPORT];
     if (!socket.open) return Result.err(LISTENER.invalid);
     const accepted = socket.accept(Number.POSITIVE_INFINITY);
-    if (typeof accepted === "number") return failed("unix listener accept failed: ", socket.reason(accepted));
+    if (typeof accepted === "number") return failed(LISTENER.prefix("accept"), socket.reason(accepted));
     return Result.ok(new UnixStream(accepted));
   }
 
@@ -457,7 +449,7 @@ export class UnixDatagram extends DatagramSocket {
   static override bind(path: string): Result<UnixDatagram, string> {
     if (typeof path !== "string") return Result.err("expected string");
     const socket = bindUnix(path, "SOCK_DGRAM", () => 0);
-    if (typeof socket === "string") return failed("unix bind failed: ", socket);
+    if (typeof socket === "string") return failed(DATAGRAM.prefix("bind"), socket);
     return Result.ok(new UnixDatagram(socket));
   }
 
@@ -482,9 +474,9 @@ export class UnixDatagram extends DatagramSocket {
    */
   static unbound(): Result<UnixDatagram, string> {
     const sys = networkPlatform();
-    if (typeof sys === "string") return failed("unix unbound failed: ", sys);
+    if (typeof sys === "string") return failed(DATAGRAM.prefix("unbound"), sys);
     const socket = Socket.create(sys, sys.constants.AF_UNIX, sys.constants.SOCK_DGRAM);
-    if (typeof socket === "number") return failed("unix unbound failed: ", systemReason(sys, -socket));
+    if (typeof socket === "number") return failed(DATAGRAM.prefix("unbound"), systemReason(sys, -socket));
     return Result.ok(new UnixDatagram(socket));
   }
 
@@ -591,7 +583,7 @@ function destination(socket: Socket, path: string): Buffer | string {
 
 function pairOf(type: "SOCK_STREAM" | "SOCK_DGRAM"): Result<[Socket, Socket], string> {
   const sys = networkPlatform();
-  if (typeof sys === "string") return failed("unix pair failed: ", sys);
+  if (typeof sys === "string") return failed(STREAM.prefix("pair"), sys);
   const pair = Socket.pair(sys, sys.constants[type]);
-  return typeof pair === "number" ? failed("unix pair failed: ", systemReason(sys, -pair)) : Result.ok(pair);
+  return typeof pair === "number" ? failed(STREAM.prefix("pair"), systemReason(sys, -pair)) : Result.ok(pair);
 }
