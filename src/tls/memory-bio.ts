@@ -3,24 +3,24 @@ import type { Socket } from "../engine/socket.ts";
 import { lastingBuffer } from "../sys/pinned-memory.ts";
 import type { OpenSsl, Pointer } from "./openssl.ts";
 
-/** The most that is received at once: two full records (RFC 8446, 5.2), or many small ones. */
+/** The most bytes of one receive: two full records (RFC 8446, 5.2), or many small ones. */
 const INBOUND = 32 * 1024;
-/** More than two records: what one send takes. */
+/** The most bytes of one send: more than two records. */
 const OUTBOUND = 33 * 1024;
-/** The head of a record: type, version, and in its last two bytes how many bytes follow (RFC 8446, 5.1). */
+/** The header of a record: type, version, and in its last two bytes how many bytes follow (RFC 8446, 5.1). */
 const RECORD_HEAD = 5;
 const ENOMEM = 12;
 
-// No call of anybody's comes between the receiving and the handing on.
+// One for the thread, because no other call can run between the receive and the handover to OpenSSL.
 const inbound = lastingBuffer(INBOUND);
-// Taken while in use: a listener that runs while a send waits (of a warning) can send on another connection.
+// Taken while it is in use, because a listener (of a warning) can run while a send waits, and send on another connection.
 let spareOutbound: Buffer | null = null;
 
 /**
- * The encrypted bytes on their way between a socket and OpenSSL, which takes them from one piece of memory and leaves
- * them in another (BIO_s_mem(3)). It could make the system calls itself, but once inside one of its functions it stays
- * there until a record is whole: a peer that sends a byte now and then would hold up every deadline, every signal and the
- * end of a worker thread. So all waiting is the socket's.
+ * Carries the encrypted bytes between a socket and OpenSSL. OpenSSL reads them from one piece of memory and writes them to
+ * another (BIO_s_mem(3)). It could make the system calls itself, but its functions return only when a record is whole. A
+ * peer that sends a byte now and then would then delay every deadline, every signal and the end of a worker thread. So only
+ * the socket waits.
  */
 export class Wire {
   readonly #ssl: OpenSsl;
@@ -29,7 +29,7 @@ export class Wire {
   readonly #fromOpenSsl: Pointer;
   /** What the socket had no room for. */
   #rest: Buffer | null = null;
-  /** Whether OpenSSL may have bytes to send that no call of the session's `send` made: replies to the peer, such as new keys. */
+  /** Whether OpenSSL may have written bytes that are no data of `send`: replies to the peer, such as new keys. */
   hasReplies = false;
 
   private constructor(ssl: OpenSsl, socket: Socket, toOpenSsl: Pointer, fromOpenSsl: Pointer) {
@@ -39,7 +39,7 @@ export class Wire {
     this.#fromOpenSsl = fromOpenSsl;
   }
 
-  /** Between a connection and its socket; null when there is no memory. SSL_free(3) frees what is allocated here. */
+  /** Between a connection and its socket; null when there is no memory. SSL_free(3) frees the two BIOs. */
   static between(ssl: OpenSsl, connection: Pointer, socket: Socket): Wire | null {
     const toOpenSsl = ssl.BIO_new_mem();
     const fromOpenSsl = ssl.BIO_new_mem();
@@ -51,12 +51,12 @@ export class Wire {
     return new Wire(ssl, socket, toOpenSsl, fromOpenSsl);
   }
 
-  /** Whether what was received last was one record, whole, and nothing else. */
+  /** Whether the last receive gave one whole record and nothing else. */
   isOneRecord = false;
-  /** Whether there was room for more then: nothing else had come. */
+  /** Whether the last receive left room: then nothing else had come. */
   hadRoom = false;
 
-  /** Receives and hands on: how many bytes, 0 at the end of the stream, or a failure of the socket's. */
+  /** Receives and hands the bytes to OpenSSL: their count, 0 at the end of the stream, or a failure of the socket. */
   receive(limit: number): number {
     const count = this.#socket.receive(inbound, INBOUND, limit);
     if (count <= 0) return count;
@@ -65,7 +65,7 @@ export class Wire {
     return this.#ssl.BIO_write(this.#toOpenSsl, inbound, count) === count ? count : -ENOMEM;
   }
 
-  /** Whether OpenSSL has not even begun with some of what was received. */
+  /** Whether OpenSSL has not read some of the received bytes yet. */
   get hasUnread(): boolean {
     return this.#ssl.BIO_pending(this.#toOpenSsl) > 0;
   }
@@ -75,12 +75,12 @@ export class Wire {
     this.hasReplies = this.#rest !== null || this.#ssl.BIO_pending(this.#fromOpenSsl) > 0;
   }
 
-  /** How many bytes OpenSSL has to say. */
+  /** How many bytes of OpenSSL are still to be sent. */
   get unsent(): number {
     return (this.#rest?.length ?? 0) + this.#ssl.BIO_pending(this.#fromOpenSsl);
   }
 
-  /** Sends all that OpenSSL has to say: 0, or a failure of the socket's; then it can be called again for the rest. */
+  /** Sends all that OpenSSL has written: 0, or a failure of the socket; another call then sends the rest. */
   flush(limit: number): number {
     if (this.#rest !== null) {
       const rest = this.#rest;

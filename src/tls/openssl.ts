@@ -10,18 +10,18 @@ type Library = ReturnType<Koffi["load"]>;
 export type Pointer = bigint;
 
 /**
- * The functions of OpenSSL 3 that are called, under their own names; what each does is in its manual page of
- * section 3ossl. Those that are macros in C (over SSL_ctrl, SSL_CTX_ctrl and BIO_ctrl) stand here as functions.
+ * The functions of OpenSSL 3 that this library calls, under their own names. The manual pages of section 3ossl describe them.
+ * Macros of C (over SSL_ctrl, SSL_CTX_ctrl and BIO_ctrl) are functions here.
  *
- * koffi passes a typed array as the pointer to its memory and checks no bounds: every length is the caller's to get
- * right, and a buffer that OpenSSL goes on reading from must be kept alive.
+ * koffi passes a typed array as the pointer to its memory and checks no bounds. The caller must get every length right, and
+ * must keep a buffer alive for as long as OpenSSL reads from it.
  */
 export interface OpenSsl {
-  /** Asks first whether there is an error: with an empty queue that takes a third of the time (ERR_peek_error(3)). */
+  /** Looks first whether there is an error (ERR_peek_error(3)): with an empty queue this takes a third of the time. */
   ERR_clear_error(): void;
-  /** The oldest error in this thread's queue, taken out of it; 0 when there is none. */
+  /** Takes the oldest error out of this thread's queue; 0 when there is none. */
   ERR_get_error(): number | bigint;
-  /** The newest one, which stays there; 0 when there is none. */
+  /** The newest error, which stays in the queue; 0 when there is none. */
   ERR_peek_last_error(): number | bigint;
   ERR_reason_error_string(error: number | bigint): string | null;
   ERR_lib_error_string(error: number | bigint): string | null;
@@ -68,7 +68,7 @@ export interface OpenSsl {
   SSL_SESSION_is_resumable(session: Pointer): number;
   SSL_SESSION_free(session: Pointer): void;
   SSL_get1_peer_certificate(ssl: Pointer): Pointer | null;
-  /** What ALPN agreed on; null when nothing. */
+  /** The protocol that ALPN agreed on; null for none. */
   SSL_get0_alpn_selected(ssl: Pointer): string | null;
 
   X509_VERIFY_PARAM_set_hostflags(parameters: Pointer, flags: number): void;
@@ -85,28 +85,28 @@ export interface OpenSsl {
   i2d_X509(certificate: Pointer): Buffer;
   EVP_PKEY_free(key: Pointer): void;
 
-  /** Reads from `bytes`, which must stay alive as long as the BIO. */
+  /** Reads from `bytes`. They must stay alive as long as the BIO. */
   BIO_new_mem_buf(bytes: Uint8Array, length: number): Pointer | null;
   BIO_free(bio: Pointer): number;
-  /** BIO_new(BIO_s_mem()): what is written can be read; reading from an empty one says to try again. */
+  /** BIO_new(BIO_s_mem()): what is written can be read. A read from an empty one says "try again". */
   BIO_new_mem(): Pointer | null;
   BIO_pending(bio: Pointer): number;
   BIO_read(bio: Pointer, into: Uint8Array, length: number): number;
   BIO_write(bio: Pointer, bytes: Uint8Array, length: number): number;
   /**
-   * `password` is a C string: with no callback, these two take their last argument as that. It must be there, for
-   * certificates too: any PEM may say that it is encrypted (RFC 1421, 4.6.1.1), and with NULL OpenSSL would ask for
+   * `password` is a C string: without a callback, these two functions take their last argument as one. It must not be NULL,
+   * for certificates too: any PEM text may say that it is encrypted (RFC 1421, 4.6.1.1), and with NULL OpenSSL would ask for
    * the password at the terminal (PEM_read_bio_PrivateKey(3)).
    */
   PEM_read_bio_X509_AUX(bio: Pointer, into: null, callback: null, password: Uint8Array): Pointer | null;
   PEM_read_bio_PrivateKey(bio: Pointer, into: null, callback: null, password: Uint8Array): Pointer | null;
 
   /**
-   * Makes servers of this context take the first of `protocols` (in the wire's form, RFC 7301, 3.1) that the client
-   * offers too, and refuse the handshake when there is none. A client that offers nothing gets nothing.
+   * Makes servers of this context choose the first of `protocols` (in the form of the wire, RFC 7301, 3.1) that the client
+   * offers too. When there is none, the handshake fails. A client that offers nothing gets no protocol.
    */
   selectAlpn(context: Pointer, protocols: Uint8Array): void;
-  /** To be called before such a context is freed. */
+  /** Must be called before such a context is freed. */
   forgetAlpn(context: Pointer): void;
 
   /** libc's, which every library has beneath it: a variable of the process's environment; null where it has no such. */
@@ -154,7 +154,7 @@ export function openssl(): OpenSsl | Failure {
   return loaded;
 }
 
-/** Node is linked with OpenSSL and exports it; where the runtime has none, or another library, the system's is used. */
+/** Node is linked with OpenSSL and exports it. When the runtime has none, or another library, the system's is used. */
 function candidates(): (string | null)[] {
   if (process.platform === "darwin") {
     return [
@@ -172,10 +172,10 @@ function load(): OpenSsl {
   for (const path of candidates()) {
     try {
       const library = koffi.load(path);
-      // Other libraries of the same names would be called with the wrong arguments: BoringSSL calls itself 1.1.1.
+      // A library with the same names may take other arguments: BoringSSL calls itself 1.1.1.
       if (library.func("unsigned long OpenSSL_version_num()")() >= 0x30000000) return declare(koffi, library);
     } catch {
-      // Not there; the next.
+      // Not there: try the next one.
     }
   }
   throw new Error(

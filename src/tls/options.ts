@@ -8,7 +8,7 @@ import { TLS1_2_VERSION, TLS1_3_VERSION } from "./openssl.ts";
 export type Pem = string | Uint8Array;
 
 /**
- * How a client connects over TLS, and whom it trusts.
+ * How a client connects over TLS, and which certificates it trusts.
  *
  * @example
  * ```ts
@@ -21,29 +21,29 @@ export type Pem = string | Uint8Array;
  * ```
  */
 export interface TlsClientOptions {
-  /** The name (or address) to ask for and to find in the certificate. Default: the host that is connected to. */
+  /** The name (or address) to request and to find in the certificate. Default: the host of the connection. */
   readonly server_name?: string;
-  /** The certificates to trust, and no others. Default: those that Node trusts. */
+  /** The only certificates to trust. Default: those that Node trusts. */
   readonly ca?: Pem | readonly Pem[];
   /**
-   * The client's own certificate, followed by the intermediate ones, for a server that asks for one, be it after the handshake
-   * (RFC 8446, 4.6.2). Default: none is shown.
+   * The client's own certificate, followed by the intermediate ones, for a server that requests one during the handshake or
+   * after it (RFC 8446, 4.6.2). Default: none.
    */
   readonly cert?: Pem;
-  /** The private key of `cert`, needed with it. */
+  /** The private key of `cert`. Needed when `cert` is given. */
   readonly key?: Pem;
-  /** The password of `key`, needed where that is encrypted; nobody is asked for it. */
+  /** The password of `key`. Needed when `key` is encrypted; there is no prompt for it. */
   readonly passphrase?: string;
-  /** The protocols to offer by ALPN (RFC 7301), the preferred one first. Default: none is offered. */
+  /** The protocols to offer with ALPN (RFC 7301), the preferred one first. Default: none. */
   readonly alpn?: readonly string[];
   /** The lowest version to accept: `"TLSv1.2"` (the default, unless Node runs with `--tls-min-v1.3`) or `"TLSv1.3"`. */
   readonly min_version?: "TLSv1.2" | "TLSv1.3";
-  /** True: any certificate is accepted, so anybody can be at the other end. Default false. */
+  /** True: any certificate is accepted, so the peer can be anybody. Default false. */
   readonly insecure?: boolean;
 }
 
 /**
- * How a server answers over TLS.
+ * How a server speaks TLS.
  *
  * @example
  * ```ts
@@ -62,22 +62,22 @@ export interface TlsServerOptions {
   readonly cert: Pem;
   /** The private key of `cert`. */
   readonly key: Pem;
-  /** The password of `key`, needed where that is encrypted; nobody is asked for it. */
+  /** The password of `key`. Needed when `key` is encrypted; there is no prompt for it. */
   readonly passphrase?: string;
-  /** Whose certificates clients must have when `request_cert` is true; default: those that Node trusts. */
+  /** Who must have issued the clients' certificates when `request_cert` is true. Default: those that Node trusts. */
   readonly ca?: Pem | readonly Pem[];
-  /** True: a client without a certificate that `ca` vouches for is refused. Default false. */
+  /** True: a client without a certificate that `ca` has issued is refused. Default false. */
   readonly request_cert?: boolean;
   /**
-   * The protocols that are spoken here, the preferred one first; a client that offers only others is refused. Default: none
-   * is agreed on.
+   * The protocols that this server speaks, the preferred one first. A client that offers only others is refused. Default: no
+   * protocol is agreed on.
    */
   readonly alpn?: readonly string[];
   /** The lowest version to accept: `"TLSv1.2"` (the default, unless Node runs with `--tls-min-v1.3`) or `"TLSv1.3"`. */
   readonly min_version?: "TLSv1.2" | "TLSv1.3";
 }
 
-/** Options that were checked; bytes are copies, so that nobody changes them afterwards. */
+/** Checked options. Bytes are copies, so that no later change by the caller counts. */
 export interface CheckedOptions {
   readonly role: "client" | "server";
   readonly serverName: string | null;
@@ -85,7 +85,7 @@ export interface CheckedOptions {
   readonly cert: Buffer | null;
   readonly key: Buffer | null;
   readonly passphrase: string | null;
-  /** In ALPN's wire form; empty for none. */
+  /** In the form of the wire; empty for none. */
   readonly alpn: Buffer;
   readonly minVersion: number;
   readonly insecure: boolean;
@@ -157,7 +157,7 @@ function pemList(name: string, value: unknown): readonly Buffer[] | null {
 
 function text(name: string, value: unknown): string | null {
   if (value === null || typeof value === "string") {
-    // It reaches C, where a NUL ends it.
+    // The text reaches C, where a NUL would end it.
     if (value?.includes("\0")) throw new Refusal(`option '${name}' must not contain NUL`);
     return value;
   }
@@ -171,7 +171,7 @@ function flag(name: string, value: unknown): boolean {
 }
 
 function version(value: unknown): number {
-  // --tls-min-v1.3 raises Node's default; what lowers it does nothing here.
+  // --tls-min-v1.3 raises Node's default. Options that lower it do nothing here.
   const wanted = value ?? (nodeTls().DEFAULT_MIN_VERSION === "TLSv1.3" ? "TLSv1.3" : "TLSv1.2");
   if (wanted === "TLSv1.2") return TLS1_2_VERSION;
   if (wanted === "TLSv1.3") return TLS1_3_VERSION;

@@ -5,17 +5,18 @@ import { sharedMemory } from "../runtime/shared-memory.ts";
 import { type OpenSsl, openssl, type Pointer } from "./openssl.ts";
 
 /**
- * What worker threads own of OpenSSL's memory, which belongs to the process: nothing of a worker's is finalized when it
- * ends, and a terminated one runs nothing more, so that its parent must free it. (OpenSSL lets any thread free what no
- * other uses; the worker's own thread is over by then. It cannot do so itself at its end: a listener of the program's may
- * still come and use them. So a worker whose parent has not loaded this library leaves its own behind.) And the
- * certificates that are trusted, which all threads share.
+ * The objects of OpenSSL that worker threads own, and the trusted certificates, which all threads share.
+ *
+ * OpenSSL's memory belongs to the process. When a worker ends, nothing of it is finalized, and a terminated worker runs no
+ * code any more, so its parent must free its objects. (OpenSSL lets any thread free what no other thread uses, and the
+ * worker's thread is over by then. The worker cannot free them at its own end, because a listener of the program may still
+ * use them. So a worker leaves its objects behind when its parent has not loaded this library.)
  */
 
-/** What all threads of a process own beyond so many stays when a worker is terminated. */
+/** How many objects the table holds for all threads. Objects beyond them stay in memory when a worker is terminated. */
 const PLACES = 16_384;
 
-/** The kinds of objects; they are kept in the lowest bits of their addresses, which malloc leaves 0. */
+/** The kinds of objects. A kind is stored in the lowest bits of the address, which malloc leaves 0. */
 export const CONNECTION = 1n;
 export const SESSION = 2n;
 export const CONTEXT = 3n;
@@ -26,7 +27,7 @@ const memory = sharedMemory(
   "tls-objects",
   PLACES * (BigUint64Array.BYTES_PER_ELEMENT + Int32Array.BYTES_PER_ELEMENT),
 );
-/** For each place the object there; 0 is none. The first is the trust's. */
+/** For each place the object there; 0 is none. The first place has the trusted certificates. */
 const objects = new BigUint64Array(memory, 0, PLACES);
 /** For each place the worker thread that owns it; 0 is none. */
 const owners = new Int32Array(memory, objects.byteLength, PLACES);
@@ -55,7 +56,7 @@ export function own(kind: Kind, object: Pointer): void {
   }
 }
 
-/** It does not any more. To be said before the object is freed. */
+/** This thread no longer owns the object. Must be called before the object is freed. */
 export function disown(object: Pointer): void {
   const place = places.get(object);
   if (place === undefined) return;
@@ -68,7 +69,7 @@ function freeAllOf(thread: number): void {
   let ssl: OpenSsl | Failure | undefined;
   for (let place = 1; place < PLACES; place++) {
     if (owners[place] !== thread) continue;
-    // Another copy of this library may be about to do the same.
+    // Another copy of this library may do the same at the same time.
     const object = Atomics.exchange(objects, place, 0n);
     Atomics.store(owners, place, 0);
     if (object === 0n) continue;
