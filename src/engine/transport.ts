@@ -11,8 +11,6 @@ import type { HeldBytes } from "./pushback.ts";
  * that a caller with a deadline looks at the clock to know which it was.
  */
 export interface Transport {
-  /** The transport that it stands on: a TLS session has a socket below. Left out by the lowest one. */
-  readonly below?: Transport;
   /** False once `close` was called, or once the descriptor was given away. */
   readonly open: boolean;
   /** True in non-blocking mode: what would wait fails with EAGAIN at once. */

@@ -1,23 +1,13 @@
 import { isUint8Array } from "node:util/types";
-import {
-  type Bytes,
-  byteLength,
-  INVALID_TIMEOUT,
-  isSize,
-  timeoutFrom,
-  timeoutTo,
-  toBytes,
-} from "../arguments.ts";
+import { type Bytes, byteLength, isSize, toBytes } from "../arguments.ts";
 import { copyOut, inPlace, receiveRoom, scratch, takeReceived } from "../engine/buffers.ts";
 import { readExact, readToEnd } from "../engine/read-exact.ts";
 import { readUntil } from "../engine/read-until.ts";
 import { sendAll, type Transport } from "../engine/transport.ts";
 import { Failure, failed } from "../error.ts";
 import { Result, type Unit } from "../result.ts";
-import type { ErrorWords } from "./error-words.ts";
-
-/** The key under which a public stream keeps its transport: for http and the poller, not for users. */
-export const TRANSPORT: unique symbol = Symbol("std-net transport");
+import { getTimeout, peerAddr, setTimeout } from "./socket-members.ts";
+import { SOCKET, SocketObject, TRANSPORT, WORDS } from "./socket-object.ts";
 
 const FOREVER = Number.POSITIVE_INFINITY;
 
@@ -27,17 +17,7 @@ const DEFAULT_UNTIL_LIMIT = 64 * 1024;
  * What TCP, Unix and TLS streams have in common: bytes in order, both ways. Errors are quoted as a TcpStream words them; those
  * of the others have their own name in place of `tcp`.
  */
-export abstract class ByteStream<T extends Transport = Transport> {
-  /** @internal */
-  readonly [TRANSPORT]: T;
-  readonly #words: ErrorWords;
-
-  /** @internal */
-  constructor(transport: T, words: ErrorWords) {
-    this[TRANSPORT] = transport;
-    this.#words = words;
-  }
-
+export abstract class ByteStream<T extends Transport = Transport> extends SocketObject<T> {
   /**
    * Reads up to `size` bytes: as many as have come, and at least one.
    *
@@ -66,11 +46,11 @@ export abstract class ByteStream<T extends Transport = Transport> {
    */
   read(size: number): Result<Buffer, string> {
     const transport = this[TRANSPORT];
-    if (!transport.open) return Result.err(this.#words.invalid);
+    if (!transport.open) return Result.err(this[WORDS].invalid);
     if (!isSize(size)) return Result.err("invalid buffer size");
     const target = receiveRoom(size);
     const count = transport.receive(target, Math.min(size, target.length), Number.POSITIVE_INFINITY);
-    if (count < 0) return failed(this.#words.prefix("read"), transport.reason(count));
+    if (count < 0) return failed(this[WORDS].prefix("read"), transport.reason(count));
     return Result.ok(takeReceived(target, count));
   }
 
@@ -102,12 +82,12 @@ export abstract class ByteStream<T extends Transport = Transport> {
    */
   read_into(buffer: Uint8Array): Result<number, string> {
     const transport = this[TRANSPORT];
-    if (!transport.open) return Result.err(this.#words.invalid);
+    if (!transport.open) return Result.err(this[WORDS].invalid);
     if (!isUint8Array(buffer)) return Result.err("expected Uint8Array");
     const length = byteLength(buffer);
     if (length === 0) return Result.err("invalid buffer size");
     const count = transport.receive(buffer, length, FOREVER);
-    if (count < 0) return failed(this.#words.prefix("read"), transport.reason(count));
+    if (count < 0) return failed(this[WORDS].prefix("read"), transport.reason(count));
     return Result.ok(count);
   }
 
@@ -135,10 +115,10 @@ export abstract class ByteStream<T extends Transport = Transport> {
    */
   read_exact(size: number): Result<Buffer, string> {
     const transport = this[TRANSPORT];
-    if (!transport.open) return Result.err(this.#words.invalid);
+    if (!transport.open) return Result.err(this[WORDS].invalid);
     if (!isSize(size)) return Result.err("invalid buffer size");
     const bytes = readExact(transport, size);
-    return bytes instanceof Failure ? failed(this.#words.prefix("read"), bytes.reason) : Result.ok(bytes);
+    return bytes instanceof Failure ? failed(this[WORDS].prefix("read"), bytes.reason) : Result.ok(bytes);
   }
 
   /**
@@ -167,10 +147,10 @@ export abstract class ByteStream<T extends Transport = Transport> {
    */
   read_to_end(limit?: number): Result<Buffer, string> {
     const transport = this[TRANSPORT];
-    if (!transport.open) return Result.err(this.#words.invalid);
+    if (!transport.open) return Result.err(this[WORDS].invalid);
     if (limit !== undefined && !isSize(limit)) return Result.err("invalid buffer size");
     const bytes = readToEnd(transport, limit ?? Number.MAX_SAFE_INTEGER);
-    return bytes instanceof Failure ? failed(this.#words.prefix("read"), bytes.reason) : Result.ok(bytes);
+    return bytes instanceof Failure ? failed(this[WORDS].prefix("read"), bytes.reason) : Result.ok(bytes);
   }
 
   /**
@@ -199,14 +179,14 @@ export abstract class ByteStream<T extends Transport = Transport> {
    */
   read_until(delimiter: Bytes, limit: number = DEFAULT_UNTIL_LIMIT): Result<Buffer, string> {
     const transport = this[TRANSPORT];
-    if (!transport.open) return Result.err(this.#words.invalid);
+    if (!transport.open) return Result.err(this[WORDS].invalid);
     const wanted = toBytes(delimiter);
     if (typeof wanted === "string") return Result.err(wanted);
     if (byteLength(wanted) === 0) return Result.err("delimiter must not be empty");
     if (!isSize(limit)) return Result.err("invalid buffer size");
 
     const bytes = readUntil(transport, wanted, limit);
-    return bytes instanceof Failure ? failed(this.#words.prefix("read"), bytes.reason) : Result.ok(bytes);
+    return bytes instanceof Failure ? failed(this[WORDS].prefix("read"), bytes.reason) : Result.ok(bytes);
   }
 
   /**
@@ -232,11 +212,11 @@ export abstract class ByteStream<T extends Transport = Transport> {
    */
   peek(size: number): Result<Buffer, string> {
     const transport = this[TRANSPORT];
-    if (!transport.open) return Result.err(this.#words.invalid);
+    if (!transport.open) return Result.err(this[WORDS].invalid);
     if (!isSize(size)) return Result.err("invalid buffer size");
     const target = scratch(size);
     const count = transport.peek(target, Math.min(size, target.length), FOREVER);
-    if (count < 0) return failed(this.#words.prefix("read"), transport.reason(count));
+    if (count < 0) return failed(this[WORDS].prefix("read"), transport.reason(count));
     return Result.ok(copyOut(target, count));
   }
 
@@ -266,12 +246,12 @@ export abstract class ByteStream<T extends Transport = Transport> {
    */
   write(data: Bytes): Result<number, string> {
     const transport = this[TRANSPORT];
-    if (!transport.open) return Result.err(this.#words.invalid);
+    if (!transport.open) return Result.err(this[WORDS].invalid);
     const bytes = toBytes(data);
     if (typeof bytes === "string") return Result.err(bytes);
     const length = byteLength(bytes);
     const count = transport.send(inPlace(bytes, length), length, Number.POSITIVE_INFINITY);
-    if (count < 0) return failed(this.#words.prefix("write"), transport.reason(count));
+    if (count < 0) return failed(this[WORDS].prefix("write"), transport.reason(count));
     return Result.ok(count);
   }
 
@@ -296,12 +276,12 @@ export abstract class ByteStream<T extends Transport = Transport> {
    */
   write_all(data: Bytes): Result<Unit, string> {
     const transport = this[TRANSPORT];
-    if (!transport.open) return Result.err(this.#words.invalid);
+    if (!transport.open) return Result.err(this[WORDS].invalid);
     const bytes = toBytes(data);
     if (typeof bytes === "string") return Result.err(bytes);
     const length = byteLength(bytes);
     const failure = sendAll(transport, inPlace(bytes, length), length, FOREVER);
-    if (failure < 0) return failed(this.#words.prefix("write"), transport.reason(failure));
+    if (failure < 0) return failed(this[WORDS].prefix("write"), transport.reason(failure));
     return Result.ok();
   }
 
@@ -325,12 +305,7 @@ export abstract class ByteStream<T extends Transport = Transport> {
    * ```
    */
   set_read_timeout(ms: number | null): Result<Unit, string> {
-    const transport = this[TRANSPORT];
-    if (!transport.open) return Result.err(this.#words.invalid);
-    const timeout = timeoutFrom(ms);
-    if (timeout === undefined) return Result.err(INVALID_TIMEOUT);
-    transport.readTimeout = timeout;
-    return Result.ok();
+    return setTimeout(this[TRANSPORT], this[WORDS], "readTimeout", ms);
   }
 
   /**
@@ -351,9 +326,7 @@ export abstract class ByteStream<T extends Transport = Transport> {
    * ```
    */
   read_timeout(): Result<number | null, string> {
-    const transport = this[TRANSPORT];
-    if (!transport.open) return Result.err(this.#words.invalid);
-    return Result.ok(timeoutTo(transport.readTimeout));
+    return getTimeout(this[TRANSPORT], this[WORDS], "readTimeout");
   }
 
   /**
@@ -376,12 +349,7 @@ export abstract class ByteStream<T extends Transport = Transport> {
    * ```
    */
   set_write_timeout(ms: number | null): Result<Unit, string> {
-    const transport = this[TRANSPORT];
-    if (!transport.open) return Result.err(this.#words.invalid);
-    const timeout = timeoutFrom(ms);
-    if (timeout === undefined) return Result.err(INVALID_TIMEOUT);
-    transport.writeTimeout = timeout;
-    return Result.ok();
+    return setTimeout(this[TRANSPORT], this[WORDS], "writeTimeout", ms);
   }
 
   /**
@@ -401,83 +369,29 @@ export abstract class ByteStream<T extends Transport = Transport> {
    * ```
    */
   write_timeout(): Result<number | null, string> {
-    const transport = this[TRANSPORT];
-    if (!transport.open) return Result.err(this.#words.invalid);
-    return Result.ok(timeoutTo(transport.writeTimeout));
+    return getTimeout(this[TRANSPORT], this[WORDS], "writeTimeout");
   }
 
   /**
-   * Closes the stream and gives its descriptor back. Never fails; a second call does nothing.
+   * The remote address: `"127.0.0.1:80"` or `"[::1]:80"`; of a Unix stream the path, `""` where it has none. Does not
+   * block.
    *
-   * Does not block: what was written goes out in the background (save with `set_linger`). Source: close(2).
+   * @returns Errors: `invalid tcp stream` after `close`; `tcp peer_addr failed: ` with the system's reason
+   * (`ENOTCONN` when the connection is gone). Source: getpeername(2).
    *
    * @example
    * ```ts
-   * import { UnixStream } from "std-net";
+   * import { TcpListener, TcpStream } from "std-net";
    *
-   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
-   * near.close();
-   * console.log(far.read(100).unwrapOrElse(fail).length); // 0, the end of the stream
-   * const late = near.write("too late");
-   * if (late.isErr) console.log(late.error); // invalid unix stream
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * console.log(stream.peer_addr().unwrapOrElse(fail)); // 127.0.0.1:34567
    *
    * function fail(error: string): never { throw new Error(error); }
    * ```
    */
-  close(): void {
-    this[TRANSPORT].close();
-  }
-
-  /**
-   * Closes the stream: what `using stream = ...` calls at the end of the block. Does not block. Source: ECMAScript's
-   * explicit resource management.
-   *
-   * @example
-   * ```ts
-   * import { UnixStream } from "std-net";
-   *
-   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
-   * {
-   *   using stream = near;
-   *   stream.write_all("hello");
-   * } // closed here, however the block was left
-   * console.log(far.read_to_end().unwrapOrElse(fail).toString()); // hello
-   *
-   * function fail(error: string): never { throw new Error(error); }
-   * ```
-   */
-  [Symbol.dispose](): void {
-    this.close();
-  }
-
-  /**
-   * Turns non-blocking mode on or off. In it, a call that would wait gives an `EAGAIN` error at once. Does not block.
-   *
-   * @param enabled true, or false, the default
-   * @returns Errors: `invalid tcp stream` after `close`, `expected bool`, `tcp set_nonblocking failed: ` with the
-   * system's reason. Source: fcntl(2), O_NONBLOCK.
-   *
-   * @example
-   * ```ts
-   * import { error_code, UnixStream } from "std-net";
-   *
-   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
-   * far.set_nonblocking(true).unwrapOrElse(fail);
-   * const nothing = far.read(100);
-   * if (nothing.isErr) console.log(error_code(nothing.error)); // EAGAIN
-   * near.write("hello");
-   * console.log(far.read(100).unwrapOrElse(fail).toString()); // hello
-   *
-   * function fail(error: string): never { throw new Error(error); }
-   * ```
-   */
-  set_nonblocking(enabled: boolean): Result<Unit, string> {
-    const transport = this[TRANSPORT];
-    if (!transport.open) return Result.err(this.#words.invalid);
-    if (typeof enabled !== "boolean") return Result.err("expected bool");
-    const failure = transport.setNonblocking(enabled);
-    if (failure < 0) return failed(this.#words.prefix("set_nonblocking"), transport.reason(failure));
-    return Result.ok();
+  peer_addr(): Result<string, string> {
+    return peerAddr(this[SOCKET], this[WORDS]);
   }
 }
 

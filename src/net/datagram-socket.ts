@@ -6,10 +6,10 @@ import { failed } from "../error.ts";
 import { Result, type Unit } from "../result.ts";
 import { lasting } from "../sys/pinned-memory.ts";
 import { SOCKADDR_ROOM } from "../sys/structs.ts";
-import { TRANSPORT } from "./byte-stream.ts";
 import type { ErrorWords } from "./error-words.ts";
 import { SocketHandle } from "./socket-handle.ts";
 import { getTimeout, memberFailed, peerAddr, setTimeout } from "./socket-members.ts";
+import { TRANSPORT, WORDS } from "./socket-object.ts";
 
 /** The socket address that a caller's text stands for, or the text of the error. */
 type Destination = (socket: Socket, text: string) => Buffer | string;
@@ -23,7 +23,6 @@ const senderLength = lasting(new Uint32Array(1));
  * UdpSocket words them; those of a UnixDatagram have `unix` in place of `udp`.
  */
 export abstract class DatagramSocket extends SocketHandle {
-  readonly #words: ErrorWords;
   readonly #destination: Destination;
   // The last sender's address as the system stored it, and the text it made: most datagrams come from one peer.
   readonly #lastSender = Buffer.alloc(SOCKADDR_ROOM);
@@ -33,7 +32,6 @@ export abstract class DatagramSocket extends SocketHandle {
   /** @internal */
   constructor(socket: Socket, words: ErrorWords, destination: Destination) {
     super(socket, words);
-    this.#words = words;
     this.#destination = destination;
   }
 
@@ -60,12 +58,12 @@ export abstract class DatagramSocket extends SocketHandle {
    */
   connect(addr: string): Result<Unit, string> {
     const socket = this[TRANSPORT];
-    if (!socket.open) return Result.err(this.#words.invalid);
+    if (!socket.open) return Result.err(this[WORDS].invalid);
     if (typeof addr !== "string") return Result.err("expected string");
     const address = this.#destination(socket, addr);
-    if (typeof address === "string") return failed(this.#words.prefix("connect"), address);
+    if (typeof address === "string") return failed(this[WORDS].prefix("connect"), address);
     const failure = socket.connectDatagrams(address);
-    return failure < 0 ? memberFailed(socket, this.#words, "connect", failure) : Result.ok();
+    return failure < 0 ? memberFailed(socket, this[WORDS], "connect", failure) : Result.ok();
   }
 
   /**
@@ -95,15 +93,15 @@ export abstract class DatagramSocket extends SocketHandle {
    */
   send_to(data: Bytes, addr: string): Result<number, string> {
     const socket = this[TRANSPORT];
-    if (!socket.open) return Result.err(this.#words.invalid);
+    if (!socket.open) return Result.err(this[WORDS].invalid);
     const bytes = toBytes(data);
     if (typeof bytes === "string") return Result.err(bytes);
     if (typeof addr !== "string") return Result.err("expected string");
     const destination = this.#destination(socket, addr);
-    if (typeof destination === "string") return failed(this.#words.prefix("send"), destination);
+    if (typeof destination === "string") return failed(this[WORDS].prefix("send"), destination);
     const length = byteLength(bytes);
     const count = socket.sendTo(inPlace(bytes, length), length, destination);
-    if (count < 0) return failed(this.#words.prefix("send"), socket.reason(count));
+    if (count < 0) return failed(this[WORDS].prefix("send"), socket.reason(count));
     return Result.ok(count);
   }
 
@@ -159,13 +157,13 @@ export abstract class DatagramSocket extends SocketHandle {
 
   #receiveFrom(size: number, flags: number): Result<readonly [Buffer, string], string> {
     const socket = this[TRANSPORT];
-    if (!socket.open) return Result.err(this.#words.invalid);
+    if (!socket.open) return Result.err(this[WORDS].invalid);
     if (!isSize(size)) return Result.err("invalid buffer size");
     const target = scratch(size);
     senderLength[0] = SOCKADDR_ROOM;
     const most = Math.min(size, target.length);
     const count = socket.receiveFrom(target, most, flags, sender, senderLength);
-    if (count < 0) return failed(this.#words.prefix("recv"), socket.reason(count));
+    if (count < 0) return failed(this[WORDS].prefix("recv"), socket.reason(count));
     return Result.ok([copyOut(target, count), this.#senderText(socket)] as const);
   }
 
@@ -200,12 +198,12 @@ export abstract class DatagramSocket extends SocketHandle {
    */
   send(data: Bytes): Result<number, string> {
     const socket = this[TRANSPORT];
-    if (!socket.open) return Result.err(this.#words.invalid);
+    if (!socket.open) return Result.err(this[WORDS].invalid);
     const bytes = toBytes(data);
     if (typeof bytes === "string") return Result.err(bytes);
     const length = byteLength(bytes);
     const count = socket.send(inPlace(bytes, length), length, Number.POSITIVE_INFINITY);
-    if (count < 0) return failed(this.#words.prefix("send"), socket.reason(count));
+    if (count < 0) return failed(this[WORDS].prefix("send"), socket.reason(count));
     return Result.ok(count);
   }
 
@@ -257,13 +255,13 @@ export abstract class DatagramSocket extends SocketHandle {
 
   #receive(size: number, stays: boolean): Result<Buffer, string> {
     const socket = this[TRANSPORT];
-    if (!socket.open) return Result.err(this.#words.invalid);
+    if (!socket.open) return Result.err(this[WORDS].invalid);
     if (!isSize(size)) return Result.err("invalid buffer size");
     const target = scratch(size);
     const most = Math.min(size, target.length);
     const forever = Number.POSITIVE_INFINITY;
     const count = stays ? socket.peek(target, most, forever) : socket.receive(target, most, forever);
-    if (count < 0) return failed(this.#words.prefix("recv"), socket.reason(count));
+    if (count < 0) return failed(this[WORDS].prefix("recv"), socket.reason(count));
     return Result.ok(copyOut(target, count));
   }
 
@@ -287,7 +285,7 @@ export abstract class DatagramSocket extends SocketHandle {
    * ```
    */
   peer_addr(): Result<string, string> {
-    return peerAddr(this[TRANSPORT], this.#words);
+    return peerAddr(this[TRANSPORT], this[WORDS]);
   }
 
   /**
@@ -309,7 +307,7 @@ export abstract class DatagramSocket extends SocketHandle {
    * ```
    */
   set_read_timeout(ms: number | null): Result<Unit, string> {
-    return setTimeout(this[TRANSPORT], this.#words, "readTimeout", ms);
+    return setTimeout(this[TRANSPORT], this[WORDS], "readTimeout", ms);
   }
 
   /**
@@ -330,7 +328,7 @@ export abstract class DatagramSocket extends SocketHandle {
    * ```
    */
   read_timeout(): Result<number | null, string> {
-    return getTimeout(this[TRANSPORT], this.#words, "readTimeout");
+    return getTimeout(this[TRANSPORT], this[WORDS], "readTimeout");
   }
 
   /**
@@ -354,7 +352,7 @@ export abstract class DatagramSocket extends SocketHandle {
    * ```
    */
   set_write_timeout(ms: number | null): Result<Unit, string> {
-    return setTimeout(this[TRANSPORT], this.#words, "writeTimeout", ms);
+    return setTimeout(this[TRANSPORT], this[WORDS], "writeTimeout", ms);
   }
 
   /**
@@ -374,7 +372,7 @@ export abstract class DatagramSocket extends SocketHandle {
    * ```
    */
   write_timeout(): Result<number | null, string> {
-    return getTimeout(this[TRANSPORT], this.#words, "writeTimeout");
+    return getTimeout(this[TRANSPORT], this[WORDS], "writeTimeout");
   }
 }
 

@@ -10,9 +10,9 @@ import { Result, type Unit } from "../result.ts";
 import { monotonicTime } from "../runtime/clock.ts";
 import { type Platform, systemReason } from "../sys/index.ts";
 import { CLOSED, READABLE, type Selector, WRITABLE } from "../sys/selector.ts";
-import { ByteStream, TRANSPORT } from "./byte-stream.ts";
+import { ByteStream } from "./byte-stream.ts";
 import { POLLER } from "./error-words.ts";
-import { SocketHandle } from "./socket-handle.ts";
+import { SOCKET, SocketObject, TRANSPORT } from "./socket-object.ts";
 import type { TcpListener, TcpStream } from "./tcp.ts";
 import type { TlsStream } from "./tls.ts";
 import type { UdpSocket } from "./udp.ts";
@@ -223,7 +223,7 @@ export class Poller {
     const found = this.#find(socket, "add");
     if (typeof found === "string") return Result.err(found);
     if (typeof wanted === "string") return Result.err(wanted);
-    const { selector, below, transport, registration } = found;
+    const { selector, socket: below, transport, registration } = found;
     const { EEXIST } = below.sys.constants;
     if (registration !== undefined) return this.#failed("add", below.sys, -EEXIST);
     const token = this.#nextToken++;
@@ -274,7 +274,7 @@ export class Poller {
     const found = this.#find(socket, "modify");
     if (typeof found === "string") return Result.err(found);
     if (typeof wanted === "string") return Result.err(wanted);
-    const { selector, below, registration } = found;
+    const { selector, socket: below, registration } = found;
     if (registration === undefined) return this.#failed("modify", below.sys, -below.sys.constants.ENOENT);
     const failure = selector.modify(below.descriptor, registration.token, wanted, registration.interest);
     if (failure < 0) return this.#failed("modify", below.sys, failure);
@@ -307,7 +307,7 @@ export class Poller {
   remove(socket: Pollable): Result<Unit, string> {
     const found = this.#find(socket, "remove");
     if (typeof found === "string") return Result.err(found);
-    const { below, registration } = found;
+    const { socket: below, registration } = found;
     if (registration === undefined) return this.#failed("remove", below.sys, -below.sys.constants.ENOENT);
     below.unwatch(this.#watcher);
     this.#forget(below);
@@ -469,13 +469,13 @@ export class Poller {
   #find(object: unknown, member: string) {
     if (this.#opened === null) return POLLER.invalid;
     const { selector } = this.#opened;
-    const transport = transportBehind(object);
-    const below = transport?.below ?? transport;
-    if (transport === undefined || !(below instanceof Socket)) return "expected socket";
-    if (!transport.open || !below.open) {
-      return POLLER.prefix(member) + systemReason(below.sys, below.sys.constants.EBADF);
+    const parts = partsOf(object);
+    if (parts === null) return "expected socket";
+    const { transport, socket } = parts;
+    if (!transport.open || !socket.open) {
+      return POLLER.prefix(member) + systemReason(socket.sys, socket.sys.constants.EBADF);
     }
-    return { selector, transport, below, registration: this.#registrations.get(below) };
+    return { selector, transport, socket, registration: this.#registrations.get(socket) };
   }
 
   #failed<T>(member: string, sys: Platform, failure: number): Result<T, string> {
@@ -512,13 +512,15 @@ function eventOf(registration: Registration, flags: number): PollEvent {
   };
 }
 
-/** What is behind one of this library's objects; undefined for everything else. */
-function transportBehind(object: unknown): Transport | undefined {
+/** The transport of an object of this library and the socket below it; null for everything else. */
+function partsOf(object: unknown): { transport: Transport; socket: Socket } | null {
   try {
-    return object instanceof ByteStream || object instanceof SocketHandle ? object[TRANSPORT] : undefined;
+    if (!(object instanceof SocketObject)) return null;
+    const { [TRANSPORT]: transport, [SOCKET]: socket } = object;
+    return transport !== undefined && socket instanceof Socket ? { transport, socket } : null;
   } catch {
     // A proxy's trap threw.
-    return undefined;
+    return null;
   }
 }
 

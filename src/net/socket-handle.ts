@@ -1,66 +1,15 @@
-import { inspect } from "node:util";
 import { openedSocket, type Socket } from "../engine/socket.ts";
-import type { Result, Unit } from "../result.ts";
-import { TRANSPORT } from "./byte-stream.ts";
+import type { Result } from "../result.ts";
 import type { ErrorWords } from "./error-words.ts";
-import { asFd, inspected, intoFd, localAddr, setNonblocking, takeError } from "./socket-members.ts";
+import { asFd, intoFd, takeError } from "./socket-members.ts";
+import { SOCKET, SocketObject, WORDS } from "./socket-object.ts";
 
 /** What listeners and datagram sockets have in common: one descriptor that is no byte stream. */
-export abstract class SocketHandle {
+export abstract class SocketHandle extends SocketObject {
   /** @internal */
-  readonly [TRANSPORT]: Socket;
-  readonly #words: ErrorWords;
-
-  /** @internal */
-  constructor(socket: Socket, words: ErrorWords) {
-    this[TRANSPORT] = openedSocket(socket);
-    this.#words = words;
-  }
-
-  /**
-   * The address the socket is bound to, with the port that the system picked. Does not block.
-   *
-   * @returns Errors: `invalid udp socket` and the like after `close`; `udp local_addr failed: ` and the like with the
-   * system's reason. Source: getsockname(2).
-   *
-   * @example
-   * ```ts
-   * import { UdpSocket } from "std-net";
-   *
-   * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * console.log(socket.local_addr().unwrapOrElse(fail)); // 127.0.0.1:45678
-   * socket.close();
-   *
-   * function fail(error: string): never { throw new Error(error); }
-   * ```
-   */
-  local_addr(): Result<string, string> {
-    return localAddr(this[TRANSPORT], this.#words);
-  }
-
-  /**
-   * Turns non-blocking mode on or off. In it, a call that would wait gives an `EAGAIN` error at once. (Connections
-   * that a listener accepts block all the same.) Does not block.
-   *
-   * @param enabled true, or false, the default
-   * @returns Errors: `invalid udp socket` and the like after `close`, `expected bool`, `udp set_nonblocking failed: ` and the
-   * like with the system's reason. Source: fcntl(2), O_NONBLOCK.
-   *
-   * @example
-   * ```ts
-   * import { error_code, TcpListener } from "std-net";
-   *
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * listener.set_nonblocking(true).unwrapOrElse(fail);
-   * const nobody = listener.accept();
-   * if (nobody.isErr) console.log(error_code(nobody.error)); // EAGAIN
-   * listener.close();
-   *
-   * function fail(error: string): never { throw new Error(error); }
-   * ```
-   */
-  set_nonblocking(enabled: boolean): Result<Unit, string> {
-    return setNonblocking(this[TRANSPORT], this.#words, enabled);
+  constructor(value: Socket, words: ErrorWords) {
+    const socket = openedSocket(value);
+    super(socket, socket, words);
   }
 
   /**
@@ -83,7 +32,7 @@ export abstract class SocketHandle {
    * ```
    */
   take_error(): Result<string | null, string> {
-    return takeError(this[TRANSPORT], this.#words);
+    return takeError(this[SOCKET], this[WORDS]);
   }
 
   /**
@@ -105,7 +54,7 @@ export abstract class SocketHandle {
    * ```
    */
   as_fd(): Result<number, string> {
-    return asFd(this[TRANSPORT], this.#words);
+    return asFd(this[SOCKET], this[WORDS]);
   }
 
   /**
@@ -129,71 +78,6 @@ export abstract class SocketHandle {
    * ```
    */
   into_fd(): Result<number, string> {
-    return intoFd(this[TRANSPORT], this.#words);
-  }
-
-  /**
-   * Closes the socket and gives its descriptor back. Never fails; a second call does nothing. Does not block. Source: close(2).
-   *
-   * @example
-   * ```ts
-   * import { UdpSocket } from "std-net";
-   *
-   * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * socket.close();
-   * const late = socket.recv_from(100);
-   * if (late.isErr) console.log(late.error); // invalid udp socket
-   *
-   * function fail(error: string): never { throw new Error(error); }
-   * ```
-   */
-  close(): void {
-    this[TRANSPORT].close();
-  }
-
-  /**
-   * Closes the socket: what `using socket = ...` calls at the end of the block. Does not block. Source: ECMAScript's
-   * explicit resource management.
-   *
-   * @example
-   * ```ts
-   * import { TcpListener } from "std-net";
-   *
-   * {
-   *   using listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   *   console.log(listener.local_addr().unwrapOrElse(fail)); // 127.0.0.1:34567
-   * } // closed here, however the block was left
-   *
-   * function fail(error: string): never { throw new Error(error); }
-   * ```
-   */
-  [Symbol.dispose](): void {
-    this.close();
-  }
-
-  /**
-   * What `console.log` shows of it: its class and its addresses, or that it is closed. So does `String(result)` of a result that
-   * holds it. Never fails. Does not block. Source: getsockname(2), getpeername(2).
-   *
-   * @example
-   * ```ts
-   * import { UdpSocket } from "std-net";
-   *
-   * const bound = UdpSocket.bind("127.0.0.1:0");
-   * console.log(String(bound)); // such as Ok(UdpSocket 127.0.0.1:54321)
-   * const socket = bound.unwrapOrElse(fail);
-   * socket.close();
-   * console.log(`${socket}`); // UdpSocket (closed)
-   *
-   * function fail(error: string): never { throw new Error(error); }
-   * ```
-   */
-  toString(): string {
-    return inspected(this, this[TRANSPORT]);
-  }
-
-  /** @internal */
-  [inspect.custom](): string {
-    return inspected(this, this[TRANSPORT]);
+    return intoFd(this[SOCKET], this[WORDS]);
   }
 }

@@ -1,6 +1,7 @@
 import { INVALID_TIMEOUT, timeoutFrom, timeoutTo } from "../arguments.ts";
 import { localAddress, peerAddress, socketFamily } from "../engine/connect.ts";
 import { networkPlatform, Socket } from "../engine/socket.ts";
+import type { Transport } from "../engine/transport.ts";
 import { failed } from "../error.ts";
 import { Result, type Unit } from "../result.ts";
 import { systemReason } from "../sys/index.ts";
@@ -21,8 +22,8 @@ export function memberFailed<T>(
   return failed(words.prefix(member), socket.reason(failure));
 }
 
-/** What console.log shows of a socket: its class and its addresses, and not what it is made of. */
-export function inspected(self: object, socket: Socket): string {
+/** The text of an object for people: its class and its addresses. */
+export function describeSocket(self: object, socket: Socket): string {
   const { name } = self.constructor;
   if (!socket.open) return `${name} (closed)`;
   const addresses = [localAddress(socket), peerAddress(socket)];
@@ -43,32 +44,25 @@ export function peerAddr(socket: Socket, words: ErrorWords): Result<string, stri
   return typeof address === "string" ? Result.ok(address) : memberFailed(socket, words, "peer_addr", address);
 }
 
-export function setNonblocking(socket: Socket, words: ErrorWords, enabled: boolean): Result<Unit, string> {
-  if (!socket.open) return Result.err(words.invalid);
-  if (typeof enabled !== "boolean") return Result.err("expected bool");
-  const failure = socket.setNonblocking(enabled);
-  return failure < 0 ? memberFailed(socket, words, "set_nonblocking", failure) : Result.ok();
-}
-
 export function setTimeout(
-  socket: Socket,
+  transport: Transport,
   words: ErrorWords,
   which: "readTimeout" | "writeTimeout",
   ms: number | null,
 ): Result<Unit, string> {
-  if (!socket.open) return Result.err(words.invalid);
+  if (!transport.open) return Result.err(words.invalid);
   const timeout = timeoutFrom(ms);
   if (timeout === undefined) return Result.err(INVALID_TIMEOUT);
-  socket[which] = timeout;
+  transport[which] = timeout;
   return Result.ok();
 }
 
 export function getTimeout(
-  socket: Socket,
+  transport: Transport,
   words: ErrorWords,
   which: "readTimeout" | "writeTimeout",
 ): Result<number | null, string> {
-  return socket.open ? Result.ok(timeoutTo(socket[which])) : Result.err(words.invalid);
+  return transport.open ? Result.ok(timeoutTo(transport[which])) : Result.err(words.invalid);
 }
 
 export function shutdown(

@@ -1,65 +1,19 @@
-import { inspect } from "node:util";
 import { openedSocket, type Socket } from "../engine/socket.ts";
 import type { Result, Unit } from "../result.ts";
-import { ByteStream, TRANSPORT } from "./byte-stream.ts";
+import { ByteStream } from "./byte-stream.ts";
 import type { ErrorWords } from "./error-words.ts";
-import { asFd, inspected, intoFd, localAddr, peerAddr, shutdown, takeError } from "./socket-members.ts";
+import { asFd, intoFd, shutdown, takeError } from "./socket-members.ts";
+import { SOCKET, WORDS } from "./socket-object.ts";
 
 /**
- * What TCP and Unix streams have in common beyond their bytes: they are one socket, with nothing in between. Errors are
- * quoted as a TcpStream words them; those of a UnixStream have `unix` in place of `tcp`.
+ * What TCP and Unix streams have in common beyond their bytes: each is one socket, with nothing in between. Errors are quoted
+ * as a TcpStream words them; those of a UnixStream have `unix` in place of `tcp`.
  */
 export abstract class SocketStream extends ByteStream<Socket> {
-  readonly #words: ErrorWords;
-
   /** @internal */
-  constructor(socket: Socket, words: ErrorWords) {
-    super(openedSocket(socket), words);
-    this.#words = words;
-  }
-
-  /**
-   * The remote address: `"127.0.0.1:80"` or `"[::1]:80"`; of a Unix stream the path, `""` where it has none. Does not
-   * block.
-   *
-   * @returns Errors: `invalid tcp stream` after `close`; `tcp peer_addr failed: ` with the system's reason
-   * (`ENOTCONN` when the connection is gone). Source: getpeername(2).
-   *
-   * @example
-   * ```ts
-   * import { TcpListener, TcpStream } from "std-net";
-   *
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
-   * console.log(stream.peer_addr().unwrapOrElse(fail)); // 127.0.0.1:34567
-   *
-   * function fail(error: string): never { throw new Error(error); }
-   * ```
-   */
-  peer_addr(): Result<string, string> {
-    return peerAddr(this[TRANSPORT], this.#words);
-  }
-
-  /**
-   * The local address, in the same form. Does not block.
-   *
-   * @returns Errors: `invalid tcp stream` after `close`; `tcp local_addr failed: ` with the system's reason.
-   * Source: getsockname(2).
-   *
-   * @example
-   * ```ts
-   * import { TcpListener, TcpStream } from "std-net";
-   *
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * const client = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
-   * const server = listener.accept().unwrapOrElse(fail);
-   * console.log(client.local_addr().unwrapOrElse(fail) === server.peer_addr().unwrapOrElse(fail)); // true
-   *
-   * function fail(error: string): never { throw new Error(error); }
-   * ```
-   */
-  local_addr(): Result<string, string> {
-    return localAddr(this[TRANSPORT], this.#words);
+  constructor(value: Socket, words: ErrorWords) {
+    const socket = openedSocket(value);
+    super(socket, socket, words);
   }
 
   /**
@@ -85,7 +39,7 @@ export abstract class SocketStream extends ByteStream<Socket> {
    * ```
    */
   shutdown(how: "read" | "write" | "both"): Result<Unit, string> {
-    return shutdown(this[TRANSPORT], this.#words, how);
+    return shutdown(this[SOCKET], this[WORDS], how);
   }
 
   /**
@@ -110,7 +64,7 @@ export abstract class SocketStream extends ByteStream<Socket> {
    * ```
    */
   take_error(): Result<string | null, string> {
-    return takeError(this[TRANSPORT], this.#words);
+    return takeError(this[SOCKET], this[WORDS]);
   }
 
   /**
@@ -131,7 +85,7 @@ export abstract class SocketStream extends ByteStream<Socket> {
    * ```
    */
   as_fd(): Result<number, string> {
-    return asFd(this[TRANSPORT], this.#words);
+    return asFd(this[SOCKET], this[WORDS]);
   }
 
   /**
@@ -156,33 +110,6 @@ export abstract class SocketStream extends ByteStream<Socket> {
    * ```
    */
   into_fd(): Result<number, string> {
-    return intoFd(this[TRANSPORT], this.#words);
-  }
-
-  /**
-   * What `console.log` shows of it: its class and its addresses, or that it is closed. So does `String(result)` of a result that
-   * holds it. Never fails. Does not block. Source: getsockname(2), getpeername(2).
-   *
-   * @example
-   * ```ts
-   * import { TcpListener, TcpStream } from "std-net";
-   *
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * const connected = TcpStream.connect(listener.local_addr().unwrapOrElse(fail));
-   * console.log(String(connected)); // such as Ok(TcpStream 127.0.0.1:54321 -> 127.0.0.1:34567)
-   * const stream = connected.unwrapOrElse(fail);
-   * stream.close();
-   * console.log(`${stream}`); // TcpStream (closed)
-   *
-   * function fail(error: string): never { throw new Error(error); }
-   * ```
-   */
-  override toString(): string {
-    return inspected(this, this[TRANSPORT]);
-  }
-
-  /** @internal */
-  [inspect.custom](): string {
-    return inspected(this, this[TRANSPORT]);
+    return intoFd(this[SOCKET], this[WORDS]);
   }
 }

@@ -4,7 +4,6 @@ import type { Socket } from "../engine/socket.ts";
 import { failed } from "../error.ts";
 import { Result, type Unit } from "../result.ts";
 import { monotonicTime } from "../runtime/clock.ts";
-import { TRANSPORT } from "./byte-stream.ts";
 import { TCP_LISTENER as LISTENER, TCP_STREAM as STREAM } from "./error-words.ts";
 import { SocketHandle } from "./socket-handle.ts";
 import {
@@ -19,6 +18,7 @@ import {
   setTimeout,
   setTtl,
 } from "./socket-members.ts";
+import { TRANSPORT } from "./socket-object.ts";
 import { SocketStream } from "./socket-stream.ts";
 
 const STREAM_SHAPE: Shape = {

@@ -1,8 +1,7 @@
 import type { X509Certificate } from "node:crypto";
-import { inspect } from "node:util";
 import { parseAddress } from "../address.ts";
-import { connectTo, localAddress, peerAddress } from "../engine/connect.ts";
-import { networkPlatform, type Socket } from "../engine/socket.ts";
+import { connectTo } from "../engine/connect.ts";
+import { networkPlatform, openedSocket, type Socket } from "../engine/socket.ts";
 import { Failure, failed } from "../error.ts";
 import { Result } from "../result.ts";
 import { monotonicTime } from "../runtime/clock.ts";
@@ -14,9 +13,9 @@ import {
   type TlsServerOptions,
   TlsSession,
 } from "../tls/index.ts";
-import { ByteStream, TRANSPORT } from "./byte-stream.ts";
+import { ByteStream } from "./byte-stream.ts";
 import { TLS_STREAM } from "./error-words.ts";
-import { inspected } from "./socket-members.ts";
+import { TRANSPORT } from "./socket-object.ts";
 import { TcpStream } from "./tcp.ts";
 
 /**
@@ -55,8 +54,7 @@ export interface TlsConnectOptions extends TlsClientOptions {
 export class TlsStream extends ByteStream<TlsSession> {
   /** @internal */
   constructor(session: TlsSession) {
-    super(session, TLS_STREAM);
-    if (session instanceof TlsSession) session.socket.closeWhenDropped();
+    super(session, openedSocket(session instanceof TlsSession ? session.socket : null), TLS_STREAM);
   }
 
   /**
@@ -250,76 +248,6 @@ export class TlsStream extends ByteStream<TlsSession> {
     if (der === null) return Result.ok(null);
     const crypto = process.getBuiltinModule("node:crypto");
     return Result.ok(new crypto.X509Certificate(der));
-  }
-
-  /**
-   * The remote address, as `"127.0.0.1:443"` or `"[::1]:443"`. Does not block.
-   *
-   * @returns Errors: `invalid tls stream` after `close`; `tls peer_addr failed: ` with the system's reason.
-   * Source: getpeername(2).
-   *
-   * @example
-   * ```ts
-   * import { readFileSync } from "node:fs";
-   * import { TlsStream } from "std-net";
-   *
-   * const stream = TlsStream.connect("127.0.0.1:8443", { ca: readFileSync("ca.pem") });
-   * console.log(stream.andThen((open) => open.peer_addr()).unwrapOr("")); // 127.0.0.1:8443
-   * ```
-   */
-  peer_addr(): Result<string, string> {
-    const { socket } = this[TRANSPORT];
-    if (!socket.open) return Result.err(TLS_STREAM.invalid);
-    const address = peerAddress(socket);
-    return typeof address === "string"
-      ? Result.ok(address)
-      : failed(TLS_STREAM.prefix("peer_addr"), socket.reason(address));
-  }
-
-  /**
-   * The local address, as `"127.0.0.1:54321"`. Does not block.
-   *
-   * @returns Errors: `invalid tls stream` after `close`; `tls local_addr failed: ` with the system's reason.
-   * Source: getsockname(2).
-   *
-   * @example
-   * ```ts
-   * import { readFileSync } from "node:fs";
-   * import { TlsStream } from "std-net";
-   *
-   * const stream = TlsStream.connect("127.0.0.1:8443", { ca: readFileSync("ca.pem") });
-   * console.log(stream.andThen((open) => open.local_addr()).unwrapOr("")); // 127.0.0.1:56789
-   * ```
-   */
-  local_addr(): Result<string, string> {
-    const { socket } = this[TRANSPORT];
-    if (!socket.open) return Result.err(TLS_STREAM.invalid);
-    const address = localAddress(socket);
-    return typeof address === "string"
-      ? Result.ok(address)
-      : failed(TLS_STREAM.prefix("local_addr"), socket.reason(address));
-  }
-
-  /**
-   * What `console.log` shows of it: its class and its addresses, or that it is closed. So does `String(result)` of a result that
-   * holds it. Never fails. Does not block. Source: getsockname(2), getpeername(2).
-   *
-   * @example
-   * ```ts
-   * import { readFileSync } from "node:fs";
-   * import { TlsStream } from "std-net";
-   *
-   * const connected = TlsStream.connect("127.0.0.1:8443", { ca: readFileSync("ca.pem") });
-   * console.log(String(connected)); // such as Ok(TlsStream 127.0.0.1:54321 -> 127.0.0.1:8443)
-   * ```
-   */
-  override toString(): string {
-    return inspected(this, this[TRANSPORT].socket);
-  }
-
-  /** @internal */
-  [inspect.custom](): string {
-    return inspected(this, this[TRANSPORT].socket);
   }
 }
 

@@ -6,7 +6,6 @@ import type { Socket } from "../engine/socket.ts";
 import { failed } from "../error.ts";
 import { Result, type Unit } from "../result.ts";
 import { familyOf } from "../sys/structs.ts";
-import { TRANSPORT } from "./byte-stream.ts";
 import { DatagramSocket } from "./datagram-socket.ts";
 import { UDP_SOCKET as UDP } from "./error-words.ts";
 import {
@@ -21,6 +20,7 @@ import {
   setNumber,
   setTtl,
 } from "./socket-members.ts";
+import { TRANSPORT } from "./socket-object.ts";
 
 const UDP_SHAPE: Shape = {
   what: "udp socket",

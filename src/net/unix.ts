@@ -6,7 +6,6 @@ import { failed } from "../error.ts";
 import { Result, type Unit } from "../result.ts";
 import { monotonicTime } from "../runtime/clock.ts";
 import { systemReason } from "../sys/index.ts";
-import { TRANSPORT } from "./byte-stream.ts";
 import { DatagramSocket } from "./datagram-socket.ts";
 import {
   UNIX_DATAGRAM as DATAGRAM,
@@ -15,6 +14,7 @@ import {
 } from "./error-words.ts";
 import { SocketHandle } from "./socket-handle.ts";
 import { cloneOf, fromFd, getTimeout, type Shape, setTimeout, shutdown } from "./socket-members.ts";
+import { TRANSPORT } from "./socket-object.ts";
 import { SocketStream } from "./socket-stream.ts";
 
 const STREAM_SHAPE: Shape = {

@@ -94,10 +94,6 @@ export class TlsSession extends GivenBack implements Transport {
     this.#lookWhatIsLeft();
   }
 
-  get below(): Transport {
-    return this.socket;
-  }
-
   get open(): boolean {
     return this.socket.open;
   }

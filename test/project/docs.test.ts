@@ -399,15 +399,7 @@ function looksLikeError(text: string): boolean {
 
 /** Text that never is one; or how one goes on whose beginning is on the page. */
 const NO_ERRORS = [
-  ...[
-    "size LF",
-    "data CR",
-    "data LF",
-    "if idempotent",
-    "std-net descriptors",
-    "std-net transport",
-    "unknown error",
-  ],
+  ...["size LF", "data CR", "data LF", "if idempotent", "std-net descriptors", "unknown error"],
   ...["unexpected eof while reading", "unexpected end of file"],
   ...["none, and the system's was not found", "install it again on this very platform"],
   ...[
