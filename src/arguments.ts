@@ -1,10 +1,11 @@
-/** Every check of a caller's argument: the types forbid most of these, but nothing reaches the FFI unchecked. */
+/** Every check of a caller's argument. The types forbid most wrong values, but nothing may reach the FFI unchecked. */
 import { isUint8Array } from "node:util/types";
+import { Failure } from "./error.ts";
 
-/** What is accepted wherever bytes go in: raw bytes, a list of integers 0..255, or text that is sent as UTF-8. */
+/** What every call accepts as bytes: raw bytes, a list of integers 0..255, or text that is sent as UTF-8. */
 export type Bytes = Uint8Array | readonly number[] | string;
 
-// A typed array is asked through the engine's own getters: a subclass could answer with any number, and the system
+// Lengths are read with the getters of the JavaScript engine. A getter of a subclass could return any number, and the system
 // would then read past the end of the buffer.
 const byteLengthOf = ownGetter<number>("byteLength");
 const byteOffsetOf = ownGetter<number>("byteOffset");
@@ -25,8 +26,8 @@ export function part(bytes: Uint8Array, start: number, end: number): Uint8Array 
   return new Uint8Array(bufferOf.call(bytes), byteOffsetOf.call(bytes) + start, end - start);
 }
 
-/** The bytes that a caller gave, or the text of the error. */
-export function toBytes(data: unknown): Uint8Array | string {
+/** The bytes that a caller gave. */
+export function toBytes(data: unknown): Uint8Array | Failure {
   if (isUint8Array(data)) return data;
   if (typeof data === "string") return Buffer.from(data);
   try {
@@ -34,23 +35,24 @@ export function toBytes(data: unknown): Uint8Array | string {
   } catch {
     // A proxy or an accessor among the elements threw: no list of ints.
   }
-  return "expected list of ints";
+  return new Failure("expected list of ints");
 }
 
-/** An array's greatest length; a proxy can claim any. */
+/** The greatest length of an array. A proxy can claim any. */
 const LONGEST_LIST = 2 ** 32 - 1;
-/** The room for a list's bytes at first: it grows with what is there, for a length can be claimed without being there. */
+/** The room for the bytes of a list at first. It grows with the elements, because a proxy can claim a length that it has not. */
 const FIRST_ROOM = 4096;
 
-// Each element is asked for once: an accessor could give another value the second time.
-function listToBytes(list: readonly unknown[]): Uint8Array | string {
+// Each element is read once, because a getter could give another value the second time.
+function listToBytes(list: readonly unknown[]): Uint8Array | Failure {
   const length = list.length;
-  if (!Number.isInteger(length) || length > LONGEST_LIST) return "expected list of ints";
+  if (!Number.isInteger(length) || length > LONGEST_LIST) return new Failure("expected list of ints");
   let bytes = Buffer.allocUnsafeSlow(Math.min(length, FIRST_ROOM));
   for (let index = 0; index < length; index++) {
     const element = list[index];
-    if (typeof element !== "number") return "bytes list must contain ints";
-    if (!(Number.isInteger(element) && element >= 0 && element <= 255)) return "byte value out of range";
+    if (typeof element !== "number") return new Failure("bytes list must contain ints");
+    if (!(Number.isInteger(element) && element >= 0 && element <= 255))
+      return new Failure("byte value out of range");
     if (index === bytes.length) {
       const larger = Buffer.allocUnsafeSlow(Math.min(length, 2 * index));
       larger.set(bytes);
@@ -61,28 +63,44 @@ function listToBytes(list: readonly unknown[]): Uint8Array | string {
   return bytes;
 }
 
-/** True for a positive safe integer: what may stand for a number of bytes to read. */
+/** True for a positive safe integer, which is a valid number of bytes to read. */
 export function isSize(size: unknown): size is number {
   return Number.isSafeInteger(size) && (size as number) > 0;
 }
 
-// Timeouts as callers give them: milliseconds, null for none. Inside, none is Infinity.
+// A caller gives a timeout in milliseconds, or null for none. Inside the library, none is Infinity.
 
 export const INVALID_TIMEOUT = "timeout must be a positive number";
 
-/** The milliseconds of a timeout, Infinity for null; or undefined for what is no timeout. */
+/** The milliseconds of a timeout, Infinity for null; undefined for anything else. */
 export function timeoutFrom(milliseconds: unknown): number | undefined {
   if (milliseconds === null) return Number.POSITIVE_INFINITY;
   return typeof milliseconds === "number" && milliseconds > 0 ? milliseconds : undefined;
 }
 
-/** What a getter answers. */
+/** True for what `Poller.wait` and the like take: milliseconds from 0 on, or null for no end. */
+export function isWaitTime(milliseconds: unknown): milliseconds is number | null {
+  return milliseconds === null || (typeof milliseconds === "number" && milliseconds >= 0);
+}
+
+/** The option `timeout_ms`: milliseconds, or Infinity when it is left out. */
+export function timeoutOption(options: unknown): number | Failure {
+  try {
+    const given: unknown = (options as { timeout_ms?: unknown } | null | undefined)?.timeout_ms ?? null;
+    return timeoutFrom(given) ?? new Failure(INVALID_TIMEOUT);
+  } catch {
+    // A getter or a proxy's trap threw.
+    return new Failure("options cannot be read");
+  }
+}
+
+/** A timeout as a getter returns it. */
 export function timeoutTo(milliseconds: number): number | null {
   return milliseconds === Number.POSITIVE_INFINITY ? null : milliseconds;
 }
 
 /**
- * What `UdpSocket.bind` takes beside the address.
+ * The options of `UdpSocket.bind`.
  *
  * @example
  * ```ts
@@ -99,12 +117,12 @@ export function timeoutTo(milliseconds: number): number | null {
 export interface UdpBindOptions {
   /** Lets several sockets, in other processes too, bind the same port: SO_REUSEPORT (socket(7)). False when left out. */
   readonly reuse_port?: boolean;
-  /** For `[::]`: no IPv4 beside it: IPV6_V6ONLY (ipv6(7)). The system's default when left out. */
+  /** With true, `[::]` accepts no IPv4: IPV6_V6ONLY (ipv6(7)). The system's default when left out. */
   readonly ipv6_only?: boolean;
 }
 
 /**
- * What `TcpListener.bind` takes beside the address.
+ * The options of `TcpListener.bind`.
  *
  * @example
  * ```ts
@@ -120,7 +138,7 @@ export interface TcpBindOptions extends UdpBindOptions {
 }
 
 /**
- * What `UnixListener.bind` takes beside the path.
+ * The options of `UnixListener.bind`.
  *
  * @example
  * ```ts
@@ -138,34 +156,47 @@ export interface UnixBindOptions {
 }
 
 /**
- * How many connections the kernel may hold that nobody has accepted yet. The kernel takes the smaller of this and
- * its own limit (listen(2): net.core.somaxconn, 4096 since Linux 5.4).
+ * How many connections may wait to be accepted. The kernel takes the smaller of this number and its own limit (listen(2):
+ * net.core.somaxconn, 4096 since Linux 5.4).
  */
 const DEFAULT_BACKLOG = 4096;
 
 export interface BindOptions {
   readonly backlog: number;
   readonly reusePort: boolean;
-  /** Undefined: left to the system. */
+  /** Undefined leaves it to the system. */
   readonly ipv6Only: boolean | undefined;
 }
 
-/** The options as they are meant, or the text of what is wrong with them. */
-export function bindOptions(given: unknown): BindOptions | string {
+/** The checked options of `bind`. */
+export function bindOptions(given: unknown): BindOptions | Failure {
   if (given === undefined || given === null) given = {};
-  if (typeof given !== "object") return "options must be an object";
+  if (typeof given !== "object") return new Failure("options must be an object");
   let options: Record<string, unknown>;
   try {
     const { backlog = DEFAULT_BACKLOG, reuse_port = false, ipv6_only } = given as Record<string, unknown>;
     options = { backlog, reuse_port, ipv6_only };
   } catch {
     // A getter or a proxy's trap threw.
-    return "options must be an object";
+    return new Failure("options must be an object");
   }
   const { backlog, reuse_port, ipv6_only } = options;
   if (!Number.isInteger(backlog) || (backlog as number) < 0 || (backlog as number) > 0x7fffffff)
-    return "expected int";
-  if (typeof reuse_port !== "boolean") return "expected bool";
-  if (ipv6_only !== undefined && typeof ipv6_only !== "boolean") return "expected bool";
+    return new Failure("expected int");
+  if (typeof reuse_port !== "boolean") return new Failure("expected bool");
+  if (ipv6_only !== undefined && typeof ipv6_only !== "boolean") return new Failure("expected bool");
   return { backlog: backlog as number, reusePort: reuse_port, ipv6Only: ipv6_only };
+}
+
+/** The fields of a Poller's interest. */
+export function wantedEvents(interest: unknown): { readable: boolean; writable: boolean } | Failure {
+  if (typeof interest !== "object" || interest === null) return new Failure("expected interest");
+  try {
+    const { readable = false, writable = false } = interest as Record<string, unknown>;
+    if (typeof readable !== "boolean" || typeof writable !== "boolean") return new Failure("expected bool");
+    return { readable, writable };
+  } catch {
+    // A getter or a proxy's trap threw.
+    return new Failure("expected interest");
+  }
 }

@@ -14,8 +14,8 @@ const FOREVER = Number.POSITIVE_INFINITY;
 const DEFAULT_UNTIL_LIMIT = 64 * 1024;
 
 /**
- * What TCP, Unix and TLS streams have in common: bytes in order, both ways. Errors are quoted as a TcpStream words them; those
- * of the others have their own name in place of `tcp`.
+ * What TCP, Unix and TLS streams have in common: bytes in order, in both directions. Error texts are quoted as a TcpStream
+ * gives them. Those of the other classes have their own name in place of `tcp`.
  */
 export abstract class ByteStream<T extends Transport = Transport> extends SocketObject<T> {
   /**
@@ -23,7 +23,7 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
    *
    * Blocks until a byte has come or the peer has ended the stream.
    *
-   * @param size the most to read, in bytes: a positive integer. A large one costs nothing by itself.
+   * @param size the most to read, in bytes: a positive integer. A large size costs nothing by itself.
    * @returns the bytes; an empty Buffer is end of stream. Errors: `invalid tcp stream` after `close`,
    * `invalid buffer size`, and `tcp read failed: ` with the system's reason (`EAGAIN` in non-blocking mode when
    * nothing has come). Source: recv(2).
@@ -94,12 +94,12 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
   /**
    * Reads exactly `size` bytes.
    *
-   * Blocks until all of them have come. After an error none is lost: what had come is there for the next read.
+   * Blocks until all of them have come. After an error no byte is lost: the next read returns what had come.
    *
    * @param size the number of bytes: a positive integer
    * @returns the bytes. Errors: `invalid tcp stream` after `close`, `invalid buffer size`; `tcp read failed: ` with
-   * `failed to fill whole buffer` when the stream ends before, or the system's reason (`EAGAIN` past the read
-   * timeout, which counts for each wait). Source: recv(2).
+   * `failed to fill whole buffer` when the stream ends before that, or the system's reason (`EAGAIN` after the read
+   * timeout, which limits each wait). Source: recv(2).
    *
    * @example
    * ```ts
@@ -124,12 +124,12 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
   /**
    * Reads everything until the peer ends the stream.
    *
-   * Blocks until then. After an error nothing is lost: what had come is there for the next read.
+   * Blocks until then. After an error no byte is lost: the next read returns what had come.
    *
-   * @param limit the most to read, in bytes; none when left out
+   * @param limit the most to read, in bytes; no limit when left out
    * @returns the bytes, perhaps none. Errors: `invalid tcp stream` after `close`, `invalid buffer size` for a limit that is
-   * no positive integer; `tcp read failed: ` with `more than N bytes before the end of the stream`, or the system's
-   * reason (`EAGAIN` past the read timeout, which counts for each wait). Source: recv(2).
+   * not a positive integer; `tcp read failed: ` with `more than N bytes before the end of the stream`, or the system's
+   * reason (`EAGAIN` after the read timeout, which limits each wait). Source: recv(2).
    *
    * @example
    * ```ts
@@ -154,16 +154,16 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
   }
 
   /**
-   * Reads up to and with a delimiter, and not a byte more: a line of a text protocol, say.
+   * Reads up to and including a delimiter, and not a byte more. Use it for the lines of a text protocol.
    *
-   * Blocks until the delimiter has come. After an error nothing is lost: all that had come is there for the next read.
+   * Blocks until the delimiter has come. After an error no byte is lost: the next read returns what had come.
    *
-   * @param delimiter what ends it: `"\r\n"`, for instance; not empty
-   * @param limit the most to read, delimiter included, in bytes: 65536 when left out
-   * @returns the bytes, the delimiter at their end. Errors: `invalid tcp stream` after `close`; `expected list of ints`, `bytes
+   * @param delimiter the bytes that end it, such as `"\r\n"`; not empty
+   * @param limit the most to read, including the delimiter, in bytes: 65536 when left out
+   * @returns the bytes, with the delimiter at the end. Errors: `invalid tcp stream` after `close`; `expected list of ints`, `bytes
    * list must contain ints`, `byte value out of range` and `delimiter must not be empty`; `invalid buffer size` for a
-   * limit that is no positive integer; `tcp read failed: ` with `no delimiter within N bytes`, `end of stream before the
-   * delimiter`, or the system's reason (`EAGAIN` past the read timeout, which counts for each wait). Source: recv(2), MSG_PEEK.
+   * limit that is not a positive integer; `tcp read failed: ` with `no delimiter within N bytes`, `end of stream before the
+   * delimiter`, or the system's reason (`EAGAIN` after the read timeout, which limits each wait). Source: recv(2), MSG_PEEK.
    *
    * @example
    * ```ts
@@ -181,7 +181,7 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
     const transport = this[TRANSPORT];
     if (!transport.open) return Result.err(this[WORDS].invalid);
     const wanted = toBytes(delimiter);
-    if (typeof wanted === "string") return Result.err(wanted);
+    if (wanted instanceof Failure) return Result.err(wanted.reason);
     if (byteLength(wanted) === 0) return Result.err("delimiter must not be empty");
     if (!isSize(limit)) return Result.err("invalid buffer size");
 
@@ -190,11 +190,11 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
   }
 
   /**
-   * Looks at what will be read next, up to `size` bytes, and leaves it to be read.
+   * Returns up to `size` bytes and leaves them on the stream for the next read.
    *
    * Blocks until a byte has come or the peer has ended the stream.
    *
-   * @param size the most to look at, in bytes: a positive integer
+   * @param size the most to return, in bytes: a positive integer
    * @returns the bytes, not always all that have come; an empty Buffer is end of stream. Errors: as for `read`.
    * Source: recv(2), MSG_PEEK.
    *
@@ -227,7 +227,7 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
    *
    * @param data a Uint8Array, a list of integers 0..255, or a string that is sent as UTF-8
    * @returns the number of bytes taken. Errors: `invalid tcp stream` after `close`; `expected list of ints`, `bytes
-   * list must contain ints`, `byte value out of range` for what is no bytes; `tcp write failed: ` with the system's
+   * list must contain ints`, `byte value out of range` for other data; `tcp write failed: ` with the system's
    * reason (`EPIPE` or `ECONNRESET` when the peer has gone). Source: send(2).
    *
    * @example
@@ -236,7 +236,7 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
    *
    * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
    * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
-   * console.log(stream.write("Grüße").unwrapOrElse(fail)); // 7, for it goes out as UTF-8
+   * console.log(stream.write("Grüße").unwrapOrElse(fail)); // 7, because it is sent as UTF-8
    * console.log(stream.write([0, 127, 255]).unwrapOrElse(fail)); // 3
    * const wrong = stream.write([256]);
    * if (wrong.isErr) console.log(wrong.error); // byte value out of range
@@ -248,7 +248,7 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
     const transport = this[TRANSPORT];
     if (!transport.open) return Result.err(this[WORDS].invalid);
     const bytes = toBytes(data);
-    if (typeof bytes === "string") return Result.err(bytes);
+    if (bytes instanceof Failure) return Result.err(bytes.reason);
     const length = byteLength(bytes);
     const count = transport.send(inPlace(bytes, length), length, Number.POSITIVE_INFINITY);
     if (count < 0) return failed(this[WORDS].prefix("write"), transport.reason(count));
@@ -261,7 +261,7 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
    * Blocks while the system's send buffer is full. After an error, some of them may have been sent.
    *
    * @param data as for `write`
-   * @returns Errors: as for `write` (`EAGAIN` past the write timeout, which counts for each wait). Source: send(2).
+   * @returns Errors: as for `write` (`EAGAIN` after the write timeout, which limits each wait). Source: send(2).
    *
    * @example
    * ```ts
@@ -278,7 +278,7 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
     const transport = this[TRANSPORT];
     if (!transport.open) return Result.err(this[WORDS].invalid);
     const bytes = toBytes(data);
-    if (typeof bytes === "string") return Result.err(bytes);
+    if (bytes instanceof Failure) return Result.err(bytes.reason);
     const length = byteLength(bytes);
     const failure = sendAll(transport, inPlace(bytes, length), length, FOREVER);
     if (failure < 0) return failed(this[WORDS].prefix("write"), transport.reason(failure));
@@ -286,7 +286,7 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
   }
 
   /**
-   * Sets how long a single wait to receive may last; past it, the call is an `EAGAIN` error. Does not block.
+   * Sets how long one wait to receive may last. After that time, the call returns an `EAGAIN` error. Does not block.
    *
    * @param ms milliseconds, more than 0; null for no timeout
    * @returns Errors: `invalid tcp stream` after `close`, `timeout must be a positive number`. Source: socket(7), SO_RCVTIMEO.
@@ -297,8 +297,8 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
    *
    * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
    * near.set_read_timeout(50).unwrapOrElse(fail);
-   * const answer = near.read(1024); // nobody writes
-   * if (answer.isErr) console.log(error_code(answer.error)); // EAGAIN
+   * const bytes = near.read(1024); // nobody writes
+   * if (bytes.isErr) console.log(error_code(bytes.error)); // EAGAIN
    * far.close();
    *
    * function fail(error: string): never { throw new Error(error); }
@@ -309,7 +309,7 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
   }
 
   /**
-   * The read timeout in milliseconds; null, the default, is none. Does not block.
+   * The read timeout in milliseconds; null, the default, means no timeout. Does not block.
    *
    * @returns Errors: `invalid tcp stream` after `close`. Source: socket(7), SO_RCVTIMEO.
    *
@@ -330,7 +330,7 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
   }
 
   /**
-   * Sets how long a single wait to send may last; past it, the call is an `EAGAIN` error. Does not block.
+   * Sets how long one wait to send may last. After that time, the call returns an `EAGAIN` error. Does not block.
    *
    * @param ms milliseconds, more than 0; null for no timeout
    * @returns Errors: `invalid tcp stream` after `close`, `timeout must be a positive number`. Source: socket(7), SO_SNDTIMEO.
@@ -353,7 +353,7 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
   }
 
   /**
-   * The write timeout in milliseconds; null, the default, is none. Does not block.
+   * The write timeout in milliseconds; null, the default, means no timeout. Does not block.
    *
    * @returns Errors: `invalid tcp stream` after `close`. Source: socket(7), SO_SNDTIMEO.
    *
@@ -373,7 +373,7 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
   }
 
   /**
-   * The remote address: `"127.0.0.1:80"` or `"[::1]:80"`; of a Unix stream the path, `""` where it has none. Does not
+   * The remote address: `"127.0.0.1:80"` or `"[::1]:80"`. Of a Unix stream it is the path, `""` if it has none. Does not
    * block.
    *
    * @returns Errors: `invalid tcp stream` after `close`; `tcp peer_addr failed: ` with the system's reason
@@ -395,7 +395,7 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
   }
 }
 
-/** The transport of a stream of this library; undefined for everything else. */
+/** The transport of a stream of this library; undefined for any other value. */
 export function transportOf(value: unknown): Transport | undefined {
   try {
     return value instanceof ByteStream ? value[TRANSPORT] : undefined;

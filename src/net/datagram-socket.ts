@@ -2,7 +2,7 @@ import { addressText } from "../address.ts";
 import { type Bytes, byteLength, isSize, toBytes } from "../arguments.ts";
 import { copyOut, inPlace, scratch } from "../engine/buffers.ts";
 import type { Socket } from "../engine/socket.ts";
-import { failed } from "../error.ts";
+import { Failure, failed } from "../error.ts";
 import { Result, type Unit } from "../result.ts";
 import { lasting } from "../sys/pinned-memory.ts";
 import { SOCKADDR_ROOM } from "../sys/structs.ts";
@@ -14,17 +14,17 @@ import { TRANSPORT, WORDS } from "./socket-object.ts";
 /** The socket address that a caller's text stands for, or the text of the error. */
 type Destination = (socket: Socket, text: string) => Buffer | string;
 
-// Of the thread: a datagram's sender, and the length of that address. Nobody looks at them after the call.
+// One for the thread: the sender of a datagram, and the length of that address. Nothing reads them after the call.
 const sender = lasting(Buffer.alloc(SOCKADDR_ROOM));
 const senderLength = lasting(new Uint32Array(1));
 
 /**
- * What UDP sockets and Unix datagram sockets have in common: messages with an address on each. Errors are quoted as a
- * UdpSocket words them; those of a UnixDatagram have `unix` in place of `udp`.
+ * What UDP sockets and Unix datagram sockets have in common: each datagram has an address. Error texts are quoted as a
+ * UdpSocket gives them. Those of a UnixDatagram have `unix` in place of `udp`.
  */
 export abstract class DatagramSocket extends SocketHandle {
   readonly #destination: Destination;
-  // The last sender's address as the system stored it, and the text it made: most datagrams come from one peer.
+  // The address of the last sender, as the system stored it and as text, because most datagrams come from one peer.
   readonly #lastSender = Buffer.alloc(SOCKADDR_ROOM);
   #lastSenderLength = -1;
   #lastSenderText = "";
@@ -36,8 +36,8 @@ export abstract class DatagramSocket extends SocketHandle {
   }
 
   /**
-   * Connects the socket: `send` goes to this address, and only what comes from there is received. It can be called
-   * again for another one. Blocks only while a name is resolved.
+   * Connects the socket: `send` sends to this address, and the socket receives only from there. Another call connects it to
+   * another address. Blocks only while a name is resolved.
    *
    * @param addr as for `bind`
    * @returns Errors: `invalid udp socket` after `close`, `expected string`; `udp connect failed: ` with `invalid socket
@@ -70,9 +70,9 @@ export abstract class DatagramSocket extends SocketHandle {
    * Sends one datagram. Blocks while a name is resolved, and while the send buffer (of a Unix socket: the receiver's
    * queue) is full.
    *
-   * @param data the payload: a Uint8Array, a list of integers 0..255, or a string that is sent as UTF-8; no bytes at
-   * all make a valid datagram
-   * @param addr where to, as for `bind`
+   * @param data the payload: a Uint8Array, a list of integers 0..255, or a string that is sent as UTF-8; a datagram of no
+   * bytes is valid
+   * @param addr the receiver, as for `bind`
    * @returns the number of bytes sent. Errors: `invalid udp socket` after `close`; `expected list of ints`, `bytes list
    * must contain ints`, `byte value out of range`, `expected string`; `udp send failed: ` with `invalid socket address`,
    * `invalid port value`, `failed to lookup address information: ...` or the system's reason (`EMSGSIZE` for more than a
@@ -86,7 +86,7 @@ export abstract class DatagramSocket extends SocketHandle {
    * const client = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
    * const address = server.local_addr().unwrapOrElse(fail);
    * console.log(client.send_to("hello", address).unwrapOrElse(fail)); // 5
-   * console.log(client.send_to([], address).unwrapOrElse(fail)); // 0, and yet a datagram
+   * console.log(client.send_to([], address).unwrapOrElse(fail)); // 0, but it is a datagram
    *
    * function fail(error: string): never { throw new Error(error); }
    * ```
@@ -95,7 +95,7 @@ export abstract class DatagramSocket extends SocketHandle {
     const socket = this[TRANSPORT];
     if (!socket.open) return Result.err(this[WORDS].invalid);
     const bytes = toBytes(data);
-    if (typeof bytes === "string") return Result.err(bytes);
+    if (bytes instanceof Failure) return Result.err(bytes.reason);
     if (typeof addr !== "string") return Result.err("expected string");
     const destination = this.#destination(socket, addr);
     if (typeof destination === "string") return failed(this[WORDS].prefix("send"), destination);
@@ -108,10 +108,10 @@ export abstract class DatagramSocket extends SocketHandle {
   /**
    * Receives one datagram. Blocks until one arrives.
    *
-   * @param size the most to take, in bytes; the rest of a longer datagram is lost
+   * @param size the most to return, in bytes; the rest of a longer datagram is lost
    * @returns the payload (which may be empty) and the sender's address. Errors: `invalid udp socket` after `close`, `invalid
    * buffer size`, `udp recv failed: ` with the system's reason (`EAGAIN` in non-blocking mode when none has come, or
-   * past the read timeout). Source: recvfrom(2).
+   * after the read timeout). Source: recvfrom(2).
    *
    * @example
    * ```ts
@@ -132,9 +132,9 @@ export abstract class DatagramSocket extends SocketHandle {
   }
 
   /**
-   * Looks at the next datagram and leaves it to be received. Blocks until one arrives.
+   * Returns the next datagram and leaves it on the socket for the next receive. Blocks until one arrives.
    *
-   * @param size the most to look at, in bytes
+   * @param size the most to return, in bytes
    * @returns as `recv_from`. Errors: as for `recv_from`. Source: recvfrom(2), MSG_PEEK.
    *
    * @example
@@ -178,11 +178,11 @@ export abstract class DatagramSocket extends SocketHandle {
   }
 
   /**
-   * Sends one datagram to the peer that `connect` named. Blocks while the send buffer is full.
+   * Sends one datagram to the peer of `connect`. Blocks while the send buffer is full.
    *
    * @param data as for `send_to`
    * @returns the number of bytes sent. Errors: as for `send_to`; a socket that is not connected gives `EDESTADDRREQ`
-   * or `ENOTCONN`, and one whose last datagram nobody wanted may give `ECONNREFUSED`. Source: send(2).
+   * or `ENOTCONN`, and `ECONNREFUSED` may follow a datagram that nobody has received. Source: send(2).
    *
    * @example
    * ```ts
@@ -200,7 +200,7 @@ export abstract class DatagramSocket extends SocketHandle {
     const socket = this[TRANSPORT];
     if (!socket.open) return Result.err(this[WORDS].invalid);
     const bytes = toBytes(data);
-    if (typeof bytes === "string") return Result.err(bytes);
+    if (bytes instanceof Failure) return Result.err(bytes.reason);
     const length = byteLength(bytes);
     const count = socket.send(inPlace(bytes, length), length, Number.POSITIVE_INFINITY);
     if (count < 0) return failed(this[WORDS].prefix("send"), socket.reason(count));
@@ -208,11 +208,11 @@ export abstract class DatagramSocket extends SocketHandle {
   }
 
   /**
-   * Receives one datagram, without its sender: for a socket that is connected. Blocks until one arrives.
+   * Receives one datagram without the address of its sender: for a connected socket. Blocks until one arrives.
    *
-   * @param size the most to take, in bytes; the rest of a longer datagram is lost
-   * @returns the payload, which may be empty. Errors: as for `recv_from` (`ECONNREFUSED` when the peer's host said
-   * that nobody wanted an earlier datagram). Source: recv(2).
+   * @param size the most to return, in bytes; the rest of a longer datagram is lost
+   * @returns the payload, which may be empty. Errors: as for `recv_from` (`ECONNREFUSED` when the peer's host has reported
+   * that nobody receives there). Source: recv(2).
    *
    * @example
    * ```ts
@@ -232,9 +232,10 @@ export abstract class DatagramSocket extends SocketHandle {
   }
 
   /**
-   * Looks at the next datagram, without its sender, and leaves it to be received. Blocks until one arrives.
+   * Returns the next datagram, without the address of its sender, and leaves it on the socket for the next receive. Blocks
+   * until one arrives.
    *
-   * @param size the most to look at, in bytes
+   * @param size the most to return, in bytes
    * @returns as `recv`. Errors: as for `recv`. Source: recv(2), MSG_PEEK.
    *
    * @example
@@ -266,7 +267,7 @@ export abstract class DatagramSocket extends SocketHandle {
   }
 
   /**
-   * The address that the socket is connected to. Does not block.
+   * The address of the peer of `connect`. Does not block.
    *
    * @returns Errors: `invalid udp socket` after `close`; `udp peer_addr failed: ` with the system's reason (`ENOTCONN`
    * when the socket is not connected). Source: getpeername(2).
@@ -289,7 +290,7 @@ export abstract class DatagramSocket extends SocketHandle {
   }
 
   /**
-   * Sets how long a wait for a datagram may last; past it, the call is an `EAGAIN` error. Does not block.
+   * Sets how long one wait for a datagram may last. After that time, the call returns an `EAGAIN` error. Does not block.
    *
    * @param ms milliseconds, more than 0; null for no timeout
    * @returns Errors: `invalid udp socket` after `close`, `timeout must be a positive number`. Source: socket(7), SO_RCVTIMEO.
@@ -300,8 +301,8 @@ export abstract class DatagramSocket extends SocketHandle {
    *
    * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
    * socket.set_read_timeout(50).unwrapOrElse(fail);
-   * const answer = socket.recv_from(1500); // nobody sends
-   * if (answer.isErr) console.log(error_code(answer.error)); // EAGAIN
+   * const received = socket.recv_from(1500); // nobody sends
+   * if (received.isErr) console.log(error_code(received.error)); // EAGAIN
    *
    * function fail(error: string): never { throw new Error(error); }
    * ```
@@ -311,7 +312,7 @@ export abstract class DatagramSocket extends SocketHandle {
   }
 
   /**
-   * The read timeout in milliseconds; null, the default, is none. Does not block.
+   * The read timeout in milliseconds; null, the default, means no timeout. Does not block.
    *
    * @returns Errors: `invalid udp socket` after `close`. Source: socket(7), SO_RCVTIMEO.
    *
@@ -332,7 +333,7 @@ export abstract class DatagramSocket extends SocketHandle {
   }
 
   /**
-   * Sets how long a wait to send may last; past it, the call is an `EAGAIN` error. Does not block.
+   * Sets how long one wait to send may last. After that time, the call returns an `EAGAIN` error. Does not block.
    *
    * @param ms milliseconds, more than 0; null for no timeout
    * @returns Errors: `invalid udp socket` after `close`, `timeout must be a positive number`. Source: socket(7), SO_SNDTIMEO.
@@ -344,7 +345,7 @@ export abstract class DatagramSocket extends SocketHandle {
    * const [near, far] = UnixDatagram.pair().unwrapOrElse(fail);
    * near.set_write_timeout(50).unwrapOrElse(fail);
    * let sent = near.send("hello");
-   * while (sent.isOk) sent = near.send("hello"); // until the queue of the other, who receives nothing, is full
+   * while (sent.isOk) sent = near.send("hello"); // until the queue of the other side is full, because it receives nothing
    * console.log(error_code(sent.error)); // EAGAIN
    * far.close();
    *
@@ -356,7 +357,7 @@ export abstract class DatagramSocket extends SocketHandle {
   }
 
   /**
-   * The write timeout in milliseconds; null, the default, is none. Does not block.
+   * The write timeout in milliseconds; null, the default, means no timeout. Does not block.
    *
    * @returns Errors: `invalid udp socket` after `close`. Source: socket(7), SO_SNDTIMEO.
    *

@@ -9,9 +9,9 @@ import { LOOKUP_HOST_FAILED } from "./error-words.ts";
 /**
  * All addresses of a name, in the order in which `TcpStream.connect` tries them.
  *
- * Blocks while the system's resolver looks.
+ * Blocks while the system's resolver searches.
  *
- * @param addr `"name:80"`; a numeric address gives itself
+ * @param addr `"name:80"`; a numeric address gives the same address
  * @returns the addresses, `"127.0.0.1:80"` or `"[::1]:80"`, at least one. Errors: `expected string`; `lookup_host failed: ` with
  * `invalid socket address`, `invalid port value` or `failed to lookup address information: ...`. Source: getaddrinfo(3).
  *

@@ -1,11 +1,11 @@
 import { inspect } from "node:util";
-import { INVALID_TIMEOUT } from "../arguments.ts";
+import { INVALID_TIMEOUT, isWaitTime, wantedEvents } from "../arguments.ts";
 import { disown, own } from "../engine/owned-descriptors.ts";
 import { networkPlatform, Socket, type Watcher } from "../engine/socket.ts";
 import type { Transport } from "../engine/transport.ts";
 import { unseenListenerWaits } from "../engine/wait/signals.ts";
 import { waitInSlices } from "../engine/wait/slices.ts";
-import { failed } from "../error.ts";
+import { Failure, failed } from "../error.ts";
 import { Result, type Unit } from "../result.ts";
 import { monotonicTime } from "../runtime/clock.ts";
 import { type Platform, systemReason } from "../sys/index.ts";
@@ -18,7 +18,7 @@ import type { TlsStream } from "./tls.ts";
 import type { UdpSocket } from "./udp.ts";
 import type { UnixDatagram, UnixListener, UnixStream } from "./unix.ts";
 
-/** What a {@link Poller} can wait for. */
+/** The objects that a {@link Poller} can wait for. */
 export type Pollable =
   | TcpStream
   | TcpListener
@@ -29,13 +29,13 @@ export type Pollable =
   | TlsStream;
 
 /**
- * What to wait for with one socket. What is left out is not waited for.
+ * What to wait for with one socket. A field that is left out is not waited for.
  *
  * @example
  * ```ts
  * import { type Interest, Poller, UdpSocket } from "std-net";
  *
- * const interest: Interest = { readable: true }; // and not whether it could send
+ * const interest: Interest = { readable: true }; // and not for room to write
  * const poller = Poller.create().unwrapOrElse(fail);
  * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
  * poller.add(socket, interest).unwrapOrElse(fail);
@@ -52,7 +52,7 @@ export interface Interest {
 }
 
 /**
- * What has happened to one socket.
+ * One socket that is ready.
  *
  * @example
  * ```ts
@@ -69,15 +69,15 @@ export interface Interest {
  * ```
  */
 export interface PollEvent {
-  /** The very object that was added. */
+  /** The object that was added. */
   readonly socket: Pollable;
-  /** What was given to `add`; undefined where nothing was. */
+  /** The key that was given to `add`, or undefined. */
   readonly key: unknown;
   /** A read would not wait: there is data, or the end of the stream, or an error. */
   readonly readable: boolean;
   /** A write would not wait: there is room, or an error. */
   readonly writable: boolean;
-  /** The peer has ended its side of the connection, or the connection is broken. What came before can still be read. */
+  /** The peer has ended its side of the connection, or the connection is broken. Bytes that came before can still be read. */
   readonly closed: boolean;
 }
 
@@ -88,7 +88,7 @@ interface Registration {
   readonly key: unknown;
   readonly token: number;
   interest: number;
-  /** The last wait that found it with `pending` bytes, and the place of its event there. */
+  /** The number of the last wait that found `pending` bytes, and the index of its event there. */
   pendingIn: number;
   place: number;
 }
@@ -112,13 +112,14 @@ function closeSelector(selector: Selector): void {
 const selectors = new FinalizationRegistry<Selector>(closeSelector);
 
 /**
- * Waits for many sockets at once: with `set_nonblocking(true)` on each, one thread serves thousands of connections.
- * epoll(7) on Linux, kqueue(2) on macOS, poll(2) elsewhere, and with the environment variable STD_NET_POLLER=poll.
+ * Waits for many sockets at once: with `set_nonblocking(true)` on each, one thread serves thousands of connections. It uses
+ * epoll(7) on Linux and kqueue(2) on macOS. On other systems, and with the environment variable STD_NET_POLLER=poll, it uses
+ * poll(2).
  *
- * It is level-triggered: a socket is reported again and again for as long as it is ready. A socket that is closed or
- * given away (`into_fd`) drops out by itself; one that is registered is kept alive. What a `read_exact`, `read_to_end`,
- * `read_until` or `http.read_response` gave back because it was too little counts as ready; when the next try finds no
- * more, then only once more has come.
+ * It is level-triggered: each wait reports a socket for as long as it is ready. A registered socket is kept alive. A socket that
+ * is closed or given away (`into_fd`) is removed by itself. Bytes that a `read_exact`, `read_to_end`, `read_until` or
+ * `http.read_response` gave back because they were too few make the socket ready. When the next try also finds too few, the
+ * socket is ready only after more bytes have come.
  *
  * @example
  * ```ts
@@ -171,7 +172,7 @@ export class Poller {
   }
 
   /**
-   * A poller that waits for nothing yet. Does not block.
+   * A new poller without sockets. Does not block.
    *
    * @returns Errors: `poller create failed: ` with the system's reason (`EMFILE`). Source: epoll_create1(2).
    *
@@ -180,7 +181,7 @@ export class Poller {
    * import { Poller } from "std-net";
    *
    * const poller = Poller.create().unwrapOrElse(fail);
-   * console.log(poller.wait(10).unwrapOrElse(fail).length); // 0, for there is nothing to wait for
+   * console.log(poller.wait(10).unwrapOrElse(fail).length); // 0, because there is nothing to wait for
    * poller.close();
    *
    * function fail(error: string): never { throw new Error(error); }
@@ -199,9 +200,9 @@ export class Poller {
    *
    * @param socket a TcpStream, TcpListener, UdpSocket, UnixStream, UnixListener, UnixDatagram or TlsStream
    * @param interest what to wait for
-   * @param key anything: it comes with each event
+   * @param key any value; each event of the socket has it
    * @returns Errors: `invalid poller` after `close`; `expected socket`, `expected interest`, `expected bool`; `poller add
-   * failed: ` with the system's reason: `EEXIST` for a socket that is registered here already, `EBADF` for one that is closed,
+   * failed: ` with the system's reason: `EEXIST` for a socket that is already registered here, `EBADF` for a closed one,
    * `ENOSPC`. Source: epoll_ctl(2).
    *
    * @example
@@ -210,7 +211,7 @@ export class Poller {
    *
    * const poller = Poller.create().unwrapOrElse(fail);
    * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * poller.add(listener, { readable: true }, "the door").unwrapOrElse(fail); // readable: somebody has connected
+   * poller.add(listener, { readable: true }, "listener").unwrapOrElse(fail); // readable: a connection waits
    * const twice = poller.add(listener, { readable: true });
    * if (twice.isErr) console.log(error_code(twice.error)); // EEXIST
    *
@@ -218,11 +219,11 @@ export class Poller {
    * ```
    */
   add(socket: Pollable, interest: Interest, key?: unknown): Result<Unit, string> {
-    // First of all, because its getters may run anything: close the socket, or this poller.
+    // First, because a getter can run any code: it can close the socket or this poller.
     const wanted = flagsOf(interest);
     const found = this.#find(socket, "add");
-    if (typeof found === "string") return Result.err(found);
-    if (typeof wanted === "string") return Result.err(wanted);
+    if (found instanceof Failure) return Result.err(found.reason);
+    if (wanted instanceof Failure) return Result.err(wanted.reason);
     const { selector, socket: below, transport, registration } = found;
     const { EEXIST } = below.sys.constants;
     if (registration !== undefined) return this.#failed("add", below.sys, -EEXIST);
@@ -247,12 +248,12 @@ export class Poller {
   }
 
   /**
-   * Changes what to wait for with a socket that is registered. Does not block.
+   * Changes what to wait for with a registered socket. Does not block.
    *
    * @param socket one that was given to `add`
-   * @param interest what to wait for from now on, in place of what was said before
+   * @param interest what to wait for from now on
    * @returns Errors: `invalid poller` after `close`; `expected socket`, `expected interest`, `expected bool`; `poller modify
-   * failed: ` with `ENOENT` for a socket that is not registered here, `EBADF` for one that is closed. Source: epoll_ctl(2).
+   * failed: ` with `ENOENT` for a socket that is not registered here, `EBADF` for a closed one. Source: epoll_ctl(2).
    *
    * @example
    * ```ts
@@ -262,7 +263,7 @@ export class Poller {
    * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
    * poller.add(near, { readable: true });
    * console.log(poller.wait(0).unwrapOrElse(fail).length); // 0
-   * poller.modify(near, { readable: true, writable: true }).unwrapOrElse(fail); // something is to be sent
+   * poller.modify(near, { readable: true, writable: true }).unwrapOrElse(fail); // there is something to send
    * console.log(poller.wait(0).unwrapOrElse(fail)[0]?.writable); // true
    * far.close();
    *
@@ -272,8 +273,8 @@ export class Poller {
   modify(socket: Pollable, interest: Interest): Result<Unit, string> {
     const wanted = flagsOf(interest);
     const found = this.#find(socket, "modify");
-    if (typeof found === "string") return Result.err(found);
-    if (typeof wanted === "string") return Result.err(wanted);
+    if (found instanceof Failure) return Result.err(found.reason);
+    if (wanted instanceof Failure) return Result.err(wanted.reason);
     const { selector, socket: below, registration } = found;
     if (registration === undefined) return this.#failed("modify", below.sys, -below.sys.constants.ENOENT);
     const failure = selector.modify(below.descriptor, registration.token, wanted, registration.interest);
@@ -283,11 +284,11 @@ export class Poller {
   }
 
   /**
-   * Waits no longer for a socket. It stays open. Does not block.
+   * Removes a socket from the poller. The socket stays open. Does not block.
    *
    * @param socket one that was given to `add`
    * @returns Errors: `invalid poller` after `close`; `expected socket`; `poller remove failed: ` with `ENOENT` for a socket that
-   * is not registered here, `EBADF` for one that is closed. Source: epoll_ctl(2).
+   * is not registered here, `EBADF` for a closed one. Source: epoll_ctl(2).
    *
    * @example
    * ```ts
@@ -306,7 +307,7 @@ export class Poller {
    */
   remove(socket: Pollable): Result<Unit, string> {
     const found = this.#find(socket, "remove");
-    if (typeof found === "string") return Result.err(found);
+    if (found instanceof Failure) return Result.err(found.reason);
     const { socket: below, registration } = found;
     if (registration === undefined) return this.#failed("remove", below.sys, -below.sys.constants.ENOENT);
     below.unwatch(this.#watcher);
@@ -315,12 +316,12 @@ export class Poller {
   }
 
   /**
-   * Waits until at least one socket is ready. Blocks until then, or until the time is over, or a signal's listener waits
-   * for the event loop.
+   * Waits until at least one socket is ready. Blocks until then, or until the time is over, or until a signal has come for which
+   * the program has a listener.
    *
-   * @param ms milliseconds; 0 only looks, null waits for ever
-   * @returns one event for each socket that is ready, at most 1024 of them (the rest come with the next wait); none when
-   * the time is over. Errors: `invalid poller` after `close`; `timeout must be a positive number`; `poller wait failed: ` with the
+   * @param ms milliseconds; 0 does not wait, null waits for ever
+   * @returns one event for each socket that is ready, at most 1024 of them (the next wait gives the rest); none when the time is
+   * over. Errors: `invalid poller` after `close`; `timeout must be a positive number`; `poller wait failed: ` with the
    * system's reason (`EINTR`). Source: epoll_wait(2).
    *
    * @example
@@ -342,13 +343,13 @@ export class Poller {
   wait(ms: number | null): Result<PollEvent[], string> {
     if (this.#opened === null) return Result.err(POLLER.invalid);
     const { sys, selector } = this.#opened;
-    if (ms !== null && !(typeof ms === "number" && ms >= 0)) return Result.err(INVALID_TIMEOUT);
-    // Under load no wait ever begins that a signal could interrupt.
+    if (!isWaitTime(ms)) return Result.err(INVALID_TIMEOUT);
+    // Looked for here, because under load a socket is always ready, and a signal then finds no wait to interrupt.
     if (ms !== 0 && unseenListenerWaits()) return this.#failed("wait", sys, -sys.constants.EINTR);
     this.#waits++;
     const events: PollEvent[] = [];
     for (const registration of this.#maybePending) this.#reportPending(registration, events);
-    // Whoever has bytes that the kernel does not know of is ready now; the others are only looked at.
+    // A socket with bytes that the kernel does not know of is ready now. Then the wait for the others only looks.
     const limit = events.length > 0 ? 0 : ms === null ? Number.POSITIVE_INFINITY : monotonicTime() + ms;
     const count = waitInSlices(sys, limit, (milliseconds) =>
       selector.wait(milliseconds, (token, flags) => this.#report(token, flags, events)),
@@ -373,7 +374,7 @@ export class Poller {
   #report(token: number, flags: number, events: PollEvent[]): void {
     const registration = this.#byToken.get(token);
     if (registration === undefined) return;
-    // A connection that is closed or broken is ready for both: a call says what the matter is.
+    // A closed or broken connection is ready for both: a call returns the error or the end.
     const ready = (flags & CLOSED) !== 0 ? flags | registration.interest : flags;
     if (registration.pendingIn === this.#waits) {
       events[registration.place] = eventOf(registration, ready | READABLE);
@@ -383,7 +384,7 @@ export class Poller {
   }
 
   /**
-   * Closes the poller; the sockets stay open. Never fails; a second call does nothing. Does not block. Source: close(2).
+   * Closes the poller. The sockets stay open. Never fails; a second call does nothing. Does not block. Source: close(2).
    *
    * @example
    * ```ts
@@ -410,8 +411,8 @@ export class Poller {
   }
 
   /**
-   * Closes the poller: what `using poller = ...` calls at the end of the block. Does not block. Source: ECMAScript's
-   * explicit resource management.
+   * Closes the poller: `using poller = ...` calls this at the end of the block. Does not block. Source: ECMAScript's explicit
+   * resource management.
    *
    * @example
    * ```ts
@@ -420,7 +421,7 @@ export class Poller {
    * {
    *   using poller = Poller.create().unwrapOrElse(fail);
    *   console.log(poller.wait(0).unwrapOrElse(fail).length); // 0
-   * } // closed here, however the block was left
+   * } // closed here, even after an exception
    *
    * function fail(error: string): never { throw new Error(error); }
    * ```
@@ -430,8 +431,8 @@ export class Poller {
   }
 
   /**
-   * What `console.log` shows of it: how many sockets are registered, or that it is closed. So does `String(result)` of a result
-   * that holds it. Never fails. Does not block. Source: ECMA-262, 7.1.17 (ToString).
+   * The number of registered sockets, or that the poller is closed. `console.log` shows this too, and so does `String(result)` of
+   * a result that holds the poller. Never fails. Does not block. Source: ECMA-262, 7.1.17 (ToString).
    *
    * @example
    * ```ts
@@ -457,7 +458,7 @@ export class Poller {
     return this.#shown();
   }
 
-  // (One of its own: the trace prints a line for each public call, and what is looked at is not called.)
+  // (A method of its own, because the trace prints a line for each public call, and to print an object is no call.)
   #shown(): string {
     const { name } = this.constructor;
     if (this.#opened === null) return `${name} (closed)`;
@@ -465,15 +466,15 @@ export class Poller {
     return `${name} of ${size} socket${size === 1 ? "" : "s"}`;
   }
 
-  /** What a call is about, or the text of the error. */
+  /** The parts of a call's socket. The failure's reason is the whole text of the error. */
   #find(object: unknown, member: string) {
-    if (this.#opened === null) return POLLER.invalid;
+    if (this.#opened === null) return new Failure(POLLER.invalid);
     const { selector } = this.#opened;
     const parts = partsOf(object);
-    if (parts === null) return "expected socket";
+    if (parts === null) return new Failure("expected socket");
     const { transport, socket } = parts;
     if (!transport.open || !socket.open) {
-      return POLLER.prefix(member) + systemReason(socket.sys, socket.sys.constants.EBADF);
+      return new Failure(POLLER.prefix(member) + systemReason(socket.sys, socket.sys.constants.EBADF));
     }
     return { selector, transport, socket, registration: this.#registrations.get(socket) };
   }
@@ -488,8 +489,8 @@ export class Poller {
   }
 
   /**
-   * While the descriptor is still open: epoll(7) forgets a descriptor by itself only when all its duplicates are closed,
-   * and poll(2) would go on with whatever gets the number next.
+   * Must be called while the descriptor is still open. epoll(7) removes a descriptor by itself only when all its duplicates are
+   * closed, and poll(2) would go on with the next descriptor of that number.
    */
   #forget(socket: Socket): void {
     const registration = this.#registrations.get(socket);
@@ -507,7 +508,7 @@ function eventOf(registration: Registration, flags: number): PollEvent {
     key: registration.key,
     readable: (flags & READABLE) !== 0,
     writable: (flags & WRITABLE) !== 0,
-    // What a datagram socket or a listener has is at most an error, and the next call gives it.
+    // A datagram socket or a listener can only have an error, and the next call returns it.
     closed: (flags & CLOSED) !== 0 && registration.object instanceof ByteStream,
   };
 }
@@ -524,17 +525,8 @@ function partsOf(object: unknown): { transport: Transport; socket: Socket } | nu
   }
 }
 
-function flagsOf(interest: unknown): number | string {
-  if (typeof interest !== "object" || interest === null) return "expected interest";
-  let flags = 0;
-  try {
-    const { readable = false, writable = false } = interest as Record<string, unknown>;
-    if (typeof readable !== "boolean" || typeof writable !== "boolean") return "expected bool";
-    if (readable) flags |= READABLE;
-    if (writable) flags |= WRITABLE;
-  } catch {
-    // A getter or a proxy's trap threw.
-    return "expected interest";
-  }
-  return flags;
+function flagsOf(interest: unknown): number | Failure {
+  const wanted = wantedEvents(interest);
+  if (wanted instanceof Failure) return wanted;
+  return (wanted.readable ? READABLE : 0) | (wanted.writable ? WRITABLE : 0);
 }

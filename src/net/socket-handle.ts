@@ -4,7 +4,7 @@ import type { ErrorWords } from "./error-words.ts";
 import { asFd, intoFd, takeError } from "./socket-members.ts";
 import { SOCKET, SocketObject, WORDS } from "./socket-object.ts";
 
-/** What listeners and datagram sockets have in common: one descriptor that is no byte stream. */
+/** What listeners and datagram sockets have in common: one descriptor that is not a byte stream. */
 export abstract class SocketHandle extends SocketObject {
   /** @internal */
   constructor(value: Socket, words: ErrorWords) {
@@ -13,7 +13,7 @@ export abstract class SocketHandle extends SocketObject {
   }
 
   /**
-   * Takes the error that is pending on the socket, and clears it. Does not block.
+   * Returns the pending error of the socket and clears it. Does not block.
    *
    * @returns the error's text, such as `Connection refused (os error 111)`, or null. Errors: `invalid udp socket` and
    * the like after `close`; `udp take_error failed: ` and the like. Source: socket(7), SO_ERROR.
@@ -24,7 +24,7 @@ export abstract class SocketHandle extends SocketObject {
    *
    * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
    * socket.connect("127.0.0.1:1").unwrapOrElse(fail);
-   * socket.send("is anybody there?"); // this host answers at once that nobody is
+   * socket.send("is anybody there?"); // the system reports at once that nobody is
    * console.log(socket.take_error().unwrapOrElse(fail)); // Connection refused (os error 111)
    * socket.close();
    *
@@ -36,8 +36,8 @@ export abstract class SocketHandle extends SocketObject {
   }
 
   /**
-   * The number of the descriptor, which stays this object's: only to look at, never to close. To give one away, take
-   * `into_fd`, or that of a `try_clone`. Does not block.
+   * The number of the descriptor. The descriptor still belongs to this object, so never close it. To give a descriptor away,
+   * use `into_fd`, or `into_fd` of a `try_clone`. Does not block.
    *
    * @returns Errors: `invalid udp socket` and the like after `close`. Source: open(2), of file descriptors.
    *
@@ -58,9 +58,8 @@ export abstract class SocketHandle extends SocketObject {
   }
 
   /**
-   * Gives the descriptor away: this object is closed, the descriptor is not, and whoever has the number must close it.
-   * The timeouts do not go with it. Within this process, the number is all that another thread needs (`from_fd`). Does not
-   * block.
+   * Gives the descriptor away. This object is closed, but the descriptor is not: the code that gets the number must close it.
+   * The timeouts do not go with it. Within this process, another thread needs only the number (`from_fd`). Does not block.
    *
    * @returns Errors: `invalid udp socket` and the like after `close`. Source: open(2), of file descriptors.
    *

@@ -8,8 +8,8 @@ import { systemReason } from "../sys/index.ts";
 import type { ErrorWords } from "./error-words.ts";
 
 /**
- * The members that several classes have, written once: check, delegate, prefix the error. They are functions and not
- * one base class because streams already have one.
+ * Members that several classes have, as functions: check, delegate, prefix the error. A base class cannot hold them, because a
+ * class has only one.
  */
 
 /** `tcp set_nodelay failed: Invalid argument (os error 22)`. */
@@ -113,7 +113,7 @@ export function getFlag(
   return value < 0 ? memberFailed(socket, words, member, value) : Result.ok(value !== 0);
 }
 
-/** An option that is a number; outside the range it is EINVAL, as the system says for most of them. */
+/** An option that is a number. A number outside the range is EINVAL, as the system itself reports for most options. */
 export function setNumber(
   socket: Socket,
   words: ErrorWords,
@@ -139,12 +139,12 @@ export function getNumber(
   return value < 0 ? memberFailed(socket, words, member, value) : Result.ok(value);
 }
 
-/** How many routers a packet may pass: IPv6 calls it hops (ip(7), ipv6(7)). */
+/** How many routers a packet may pass. IPv6 calls them hops (ip(7), ipv6(7)). */
 export function setTtl(socket: Socket, words: ErrorWords, ttl: number): Result<Unit, string> {
   const { IPPROTO_IP, IP_TTL, IPPROTO_IPV6, IPV6_UNICAST_HOPS, AF_INET6 } = socket.sys.constants;
   return setNumber(socket, words, "set_ttl", ttl, [1, 255], (value) => {
     if (socketFamily(socket) !== AF_INET6) return socket.setOption(IPPROTO_IP, IP_TTL, value);
-    // A dual-stack socket may talk IPv4. Where the system knows no such thing, it does not matter.
+    // A dual-stack socket may use IPv4. A failure does not matter: then the system has no dual-stack sockets.
     socket.setOption(IPPROTO_IP, IP_TTL, value);
     return socket.setOption(IPPROTO_IPV6, IPV6_UNICAST_HOPS, value);
   });
@@ -183,7 +183,7 @@ export function cloneOf(socket: Socket, words: ErrorWords): Result<Socket, strin
   return typeof clone === "number" ? memberFailed(socket, words, "try_clone", clone) : Result.ok(clone);
 }
 
-/** What a descriptor has to be. */
+/** The kind of socket that a descriptor must be. */
 export interface Shape {
   readonly what: string;
   readonly families: readonly ("AF_INET" | "AF_INET6" | "AF_UNIX")[];
@@ -208,7 +208,7 @@ export function fromFd(fd: number, words: ErrorWords, shape: Shape): Result<Sock
     socket.getOption(constants.SOL_SOCKET, constants.SO_TYPE) === constants[shape.type] &&
     socket.getOption(constants.SOL_SOCKET, constants.SO_ACCEPTCONN) === (shape.listening ? 1 : 0);
   if (fits) return Result.ok(socket);
-  // The descriptor stays with the caller, as it was.
+  // The caller keeps the descriptor, unchanged.
   socket.release();
   return failed(prefix, `not a ${shape.what}`);
 }

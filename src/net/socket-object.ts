@@ -14,7 +14,7 @@ export const SOCKET: unique symbol = Symbol("std-net.socket");
 export const WORDS: unique symbol = Symbol("std-net.errorWords");
 
 /**
- * What all streams, listeners and datagram sockets have. Errors are quoted as a UdpSocket words them; those of another class
+ * What all streams, listeners and datagram sockets have. Error texts are quoted as a UdpSocket gives them. Those of another class
  * have its own name in place of `udp` and `udp socket`.
  */
 export abstract class SocketObject<T extends Transport = Socket> {

@@ -6,8 +6,8 @@ import { asFd, intoFd, shutdown, takeError } from "./socket-members.ts";
 import { SOCKET, WORDS } from "./socket-object.ts";
 
 /**
- * What TCP and Unix streams have in common beyond their bytes: each is one socket, with nothing in between. Errors are quoted
- * as a TcpStream words them; those of a UnixStream have `unix` in place of `tcp`.
+ * What TCP and Unix streams have in common beyond their bytes: each is one socket, with nothing in between. Error texts are
+ * quoted as a TcpStream gives them. Those of a UnixStream have `unix` in place of `tcp`.
  */
 export abstract class SocketStream extends ByteStream<Socket> {
   /** @internal */
@@ -17,8 +17,8 @@ export abstract class SocketStream extends ByteStream<Socket> {
   }
 
   /**
-   * Ends one direction of the connection, or both; the stream stays open (`close` is still to be called). After
-   * `"write"` the peer reads the end of the stream, and what it sends can still be read. Does not block.
+   * Ends one direction of the connection, or both. The stream stays open: the program must still call `close`. After
+   * `"write"` the peer reads the end of the stream, and this side can still read what the peer sends. Does not block.
    *
    * @param how which direction: `"read"`, `"write"` or `"both"`
    * @returns Errors: `invalid tcp stream` after `close`, `expected 'read', 'write' or 'both'`, `tcp shutdown failed: `
@@ -29,11 +29,11 @@ export abstract class SocketStream extends ByteStream<Socket> {
    * import { UnixStream } from "std-net";
    *
    * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
-   * near.write_all("a question");
-   * near.shutdown("write").unwrapOrElse(fail); // that was all; the answer can still come
-   * console.log(far.read_to_end().unwrapOrElse(fail).toString()); // a question
-   * far.write_all("an answer");
-   * console.log(near.read(100).unwrapOrElse(fail).toString()); // an answer
+   * near.write_all("a request");
+   * near.shutdown("write").unwrapOrElse(fail); // nothing more to send; the response can still come
+   * console.log(far.read_to_end().unwrapOrElse(fail).toString()); // a request
+   * far.write_all("a response");
+   * console.log(near.read(100).unwrapOrElse(fail).toString()); // a response
    *
    * function fail(error: string): never { throw new Error(error); }
    * ```
@@ -43,7 +43,7 @@ export abstract class SocketStream extends ByteStream<Socket> {
   }
 
   /**
-   * Takes the error that is pending on the socket, and clears it. Does not block.
+   * Returns the pending error of the socket and clears it. Does not block.
    *
    * @returns the error's text, such as `Connection refused (os error 111)`, or null. Errors: `invalid tcp stream` after
    * `close`; `tcp take_error failed: `. Source: socket(7), SO_ERROR.
@@ -68,8 +68,8 @@ export abstract class SocketStream extends ByteStream<Socket> {
   }
 
   /**
-   * The number of the descriptor, which stays this object's: only to look at, never to close. To give one away, take
-   * `into_fd`, or that of a `try_clone`. Does not block.
+   * The number of the descriptor. The descriptor still belongs to this object, so never close it. To give a descriptor away,
+   * use `into_fd`, or `into_fd` of a `try_clone`. Does not block.
    *
    * @returns Errors: `invalid tcp stream` after `close`. Source: open(2), of file descriptors.
    *
@@ -89,12 +89,12 @@ export abstract class SocketStream extends ByteStream<Socket> {
   }
 
   /**
-   * Gives the descriptor away: this object is closed, the connection is not, and whoever has the number must close it.
-   * The timeouts do not go with it. Within this process, the number is all that another thread needs (`from_fd`), or
+   * Gives the descriptor away. This object is closed, but the connection is not: the code that gets the number must close it.
+   * The timeouts do not go with it. Within this process, another thread needs only the number (`from_fd`), and so does
    * `new net.Socket({ fd })` of node:net. Does not block.
    *
-   * @returns Errors: `invalid tcp stream` after `close`; `tcp into_fd failed: ` when a failed read left bytes in this
-   * object that are still to be read. Source: open(2), of file descriptors.
+   * @returns Errors: `invalid tcp stream` after `close`; `tcp into_fd failed: ` when this object still has bytes that a
+   * failed read gave back. Source: open(2), of file descriptors.
    *
    * @example
    * ```ts
@@ -102,7 +102,7 @@ export abstract class SocketStream extends ByteStream<Socket> {
    *
    * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
    * const fd = near.into_fd().unwrapOrElse(fail); // this number can go to a worker: postMessage(fd)
-   * const stream = UnixStream.from_fd(fd).unwrapOrElse(fail); // and there become a stream again
+   * const stream = UnixStream.from_fd(fd).unwrapOrElse(fail); // and becomes a stream again there
    * stream.write_all("hello");
    * console.log(far.read(100).unwrapOrElse(fail).toString()); // hello
    *

@@ -1,7 +1,7 @@
-import { bindOptions, INVALID_TIMEOUT, type TcpBindOptions, timeoutFrom } from "../arguments.ts";
+import { bindOptions, INVALID_TIMEOUT, isWaitTime, type TcpBindOptions, timeoutFrom } from "../arguments.ts";
 import { beforeBind, bindTo, connectTo } from "../engine/connect.ts";
 import type { Socket } from "../engine/socket.ts";
-import { failed } from "../error.ts";
+import { Failure, failed } from "../error.ts";
 import { Result, type Unit } from "../result.ts";
 import { monotonicTime } from "../runtime/clock.ts";
 import { TCP_LISTENER as LISTENER, TCP_STREAM as STREAM } from "./error-words.ts";
@@ -30,11 +30,11 @@ const STREAM_SHAPE: Shape = {
 
 const LISTENER_SHAPE: Shape = { ...STREAM_SHAPE, what: "tcp listener", listening: true };
 
-/** What SO_LINGER's int of seconds can hold. */
+/** The most seconds that SO_LINGER can hold, an int. */
 const LONGEST_LINGER = 0x7fffffff;
 
 /**
- * A TCP connection: bytes in order, both ways.
+ * A TCP connection: bytes in order, in both directions.
  *
  * @example
  * ```ts
@@ -57,8 +57,8 @@ export class TcpStream extends SocketStream {
   /**
    * Connects to a TCP server.
    *
-   * Blocks while the name is resolved and until the server has accepted or refused. A name's addresses are tried in
-   * the resolver's order; the last one's error is the one reported.
+   * Blocks while the name is resolved and until the server has accepted or refused. The addresses of a name are tried in the
+   * resolver's order. When all of them fail, the error is that of the last one.
    *
    * @param addr `"127.0.0.1:80"`, `"[::1]:80"`, `"[fe80::1%eth0]:80"` or `"name:80"`
    * @returns Errors: `expected string`; `failed to connect: ` with `invalid socket address`, `invalid port value`,
@@ -88,13 +88,13 @@ export class TcpStream extends SocketStream {
   }
 
   /**
-   * As `connect`, but gives up after a time.
+   * As `connect`, but stops after a time.
    *
-   * Blocks while the name is resolved and until the server has accepted or refused, or the time is over. Where a name
-   * has several addresses, each gets a share of the time that is left.
+   * Blocks while the name is resolved and until the server has accepted or refused, or the time is over. When a name has
+   * several addresses, each gets a share of the time that is left.
    *
    * @param addr as for `connect`
-   * @param ms milliseconds, more than 0; null for as long as the system tries
+   * @param ms milliseconds, more than 0; null waits for as long as the system tries
    * @returns Errors: as for `connect`; `timeout must be a positive number`; `failed to connect: connection timed out`.
    * Source: getaddrinfo(3), connect(2).
    *
@@ -116,15 +116,17 @@ export class TcpStream extends SocketStream {
   }
 
   /**
-   * Takes over a descriptor: from `into_fd`, of this thread or another one, or from whoever else has connected or
-   * accepted it. It is this object's from now on, close-on-exec, in the mode it is in. Does not block.
+   * Takes over a descriptor: from `into_fd` of this thread or another one, or from other code that has connected or accepted
+   * it. From now on it belongs to this object. It becomes close-on-exec, and keeps its blocking or non-blocking mode. Does not
+   * block.
    *
-   * Of a `net.Socket` of node:net, take a clone: that one goes on owning its descriptor.
+   * For the descriptor of a `net.Socket` of node:net, call `try_clone` and use the clone, because the `net.Socket` closes its
+   * own.
    *
    * @param fd the number of a descriptor
    * @returns Errors: `expected int`; `tcp from_fd failed: ` with the system's reason (`EBADF`, `ENOTSOCK`), with `not a
-   * tcp stream`, or because another object of this thread owns it. The descriptor stays as it was then. Source: getsockopt(2),
-   * SO_TYPE and SO_ACCEPTCONN.
+   * tcp stream`, or because another object of this thread owns it. After an error the descriptor is unchanged. Source:
+   * getsockopt(2), SO_TYPE and SO_ACCEPTCONN.
    *
    * @example
    * ```ts
@@ -133,7 +135,7 @@ export class TcpStream extends SocketStream {
    * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
    * const address = listener.local_addr().unwrapOrElse(fail);
    * const fd = TcpStream.connect(address).andThen((stream) => stream.into_fd()).unwrapOrElse(fail);
-   * // Here, or in another thread that was told the number:
+   * // Here, or in another thread that has the number:
    * const stream = TcpStream.from_fd(fd).unwrapOrElse(fail);
    * console.log(stream.write("hello").unwrapOrElse(fail)); // 5
    *
@@ -145,9 +147,9 @@ export class TcpStream extends SocketStream {
   }
 
   /**
-   * A second descriptor of the same connection, with the same timeouts: what one reads the other does not, options
-   * and non-blocking mode are common, and the connection ends when both are closed. (Bytes that a failed read gave
-   * back stay with the first.) Does not block.
+   * A second descriptor of the same connection, with the same timeouts. What one of them reads, the other does not. They share
+   * options and non-blocking mode, and the connection ends when both are closed. (Bytes that a failed read gave back stay with
+   * the first.) Does not block.
    *
    * @returns Errors: `invalid tcp stream` after `close`; `tcp try_clone failed: ` with the system's reason (`EMFILE`).
    * Source: fcntl(2), F_DUPFD_CLOEXEC.
@@ -160,7 +162,7 @@ export class TcpStream extends SocketStream {
    * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
    * const clone = stream.try_clone().unwrapOrElse(fail);
    * stream.write("one, ");
-   * stream.close(); // the connection goes on: the clone has it still
+   * stream.close(); // the connection goes on: the clone still has it
    * clone.write("two");
    * clone.close();
    * console.log(listener.accept().andThen((server) => server.read_to_end()).unwrapOrElse(fail).toString()); // one, two
@@ -173,8 +175,8 @@ export class TcpStream extends SocketStream {
   }
 
   /**
-   * With true, small writes go out at once; with false, the system's default, they may wait for the answer to earlier
-   * ones (Nagle's algorithm, RFC 896). Does not block.
+   * With true, small writes are sent at once. With false, the system's default, they may wait until the peer has acknowledged
+   * earlier ones (Nagle's algorithm, RFC 896). Does not block.
    *
    * @param enabled true or false
    * @returns Errors: `invalid tcp stream` after `close`, `expected bool`, `tcp set_nodelay failed: ` with the system's reason.
@@ -269,10 +271,10 @@ export class TcpStream extends SocketStream {
   }
 
   /**
-   * Sets what `close` does with bytes that were not sent yet. By default (null) it returns at once, and they are sent
-   * in the background. With a time, `close` blocks until they are sent, or until the time is over and they are dropped;
-   * 0 drops them and resets the connection. In a worker thread, the end of the worker waits for such a `close` too. Does
-   * not block itself.
+   * Sets what `close` does with bytes that are not sent yet. By default (null) it returns at once, and the system sends them in
+   * the background. With a time, `close` blocks until they are sent, or until the time is over and they are dropped. 0 drops
+   * them and resets the connection. In a worker thread, the end of the worker waits for such a `close` too. Does not block
+   * itself.
    *
    * @param ms milliseconds from 0 on, rounded up to whole seconds; or null
    * @returns Errors: `invalid tcp stream` after `close`, `timeout must be a positive number` for what is neither,
@@ -296,7 +298,7 @@ export class TcpStream extends SocketStream {
   set_linger(ms: number | null): Result<Unit, string> {
     const socket = this[TRANSPORT];
     if (!socket.open) return Result.err(STREAM.invalid);
-    if (ms !== null && !(typeof ms === "number" && ms >= 0)) return Result.err(INVALID_TIMEOUT);
+    if (!isWaitTime(ms)) return Result.err(INVALID_TIMEOUT);
     const { SOL_SOCKET, SO_LINGER } = socket.sys.constants;
     // (The least number there is, divided, would be 0.)
     const seconds = !ms ? 0 : Math.min(Math.max(1, Math.ceil(ms / 1000)), LONGEST_LINGER);
@@ -334,8 +336,8 @@ export class TcpStream extends SocketStream {
   }
 
   /**
-   * With true, the system asks a peer that was silent for long (two hours by default) whether it is still there, and
-   * ends the connection when it is not. Does not block.
+   * With true, the system probes a peer that has been silent for long (two hours by default), and ends the connection when the
+   * peer does not respond. Does not block.
    *
    * @param enabled true, or false, the default
    * @returns Errors: `invalid tcp stream` after `close`, `expected bool`, `tcp set_keepalive failed: ` with the system's
@@ -408,8 +410,8 @@ export class TcpListener extends SocketHandle {
    *
    * SO_REUSEADDR is set, so that a server can start again at once on its port.
    *
-   * @param addr `"127.0.0.1:8080"`, `"[::]:8080"` (both families where the system makes it so), or port 0 for one that the
-   * system picks
+   * @param addr `"127.0.0.1:8080"`, or `"[::]:8080"` (IPv6 and, depending on the system, IPv4); with port 0 the system picks a
+   * port
    * @param options see {@link TcpBindOptions}
    * @returns Errors: `expected string`; `expected int`, `expected bool` and `options must be an object` for the options;
    * `tcp listener bind failed: ` with `invalid socket address`, `invalid port value`, `failed to lookup address
@@ -432,7 +434,7 @@ export class TcpListener extends SocketHandle {
   static override bind(addr: string, options?: TcpBindOptions): Result<TcpListener, string> {
     if (typeof addr !== "string") return Result.err("expected string");
     const checked = bindOptions(options);
-    if (typeof checked === "string") return Result.err(checked);
+    if (checked instanceof Failure) return Result.err(checked.reason);
     const prepare = beforeBind(checked);
     const socket = bindTo(
       addr,
@@ -449,20 +451,21 @@ export class TcpListener extends SocketHandle {
   }
 
   /**
-   * Takes over the descriptor of a listener: from `into_fd`, of this thread or another one, or from whoever else made
-   * it. It is this object's from now on, close-on-exec, in the mode it is in. Does not block.
+   * Takes over the descriptor of a listener: from `into_fd` of this thread or another one, or from other code that has made it.
+   * From now on it belongs to this object. It becomes close-on-exec, and keeps its blocking or non-blocking mode. Does not
+   * block.
    *
    * @param fd the number of a descriptor
    * @returns Errors: `expected int`; `tcp listener from_fd failed: ` with the system's reason (`EBADF`, `ENOTSOCK`), with `not a
-   * tcp listener`, or because another object of this thread owns it. The descriptor stays as it was then. Source: getsockopt(2),
-   * SO_TYPE and SO_ACCEPTCONN.
+   * tcp listener`, or because another object of this thread owns it. After an error the descriptor is unchanged. Source:
+   * getsockopt(2), SO_TYPE and SO_ACCEPTCONN.
    *
    * @example
    * ```ts
    * import { TcpListener } from "std-net";
    *
    * const fd = TcpListener.bind("127.0.0.1:0").andThen((listener) => listener.into_fd()).unwrapOrElse(fail);
-   * // Here, or in another thread that was told the number:
+   * // Here, or in another thread that has the number:
    * const listener = TcpListener.from_fd(fd).unwrapOrElse(fail);
    * console.log(listener.local_addr().unwrapOrElse(fail)); // 127.0.0.1:34567
    * const wrong = TcpListener.from_fd(1_000_000);
@@ -476,12 +479,12 @@ export class TcpListener extends SocketHandle {
   }
 
   /**
-   * Takes the next connection. Blocks until one arrives. Several threads may wait on one listener (`try_clone`,
+   * Accepts the next connection. Blocks until one arrives. Several threads may wait on one listener (`try_clone`,
    * `into_fd`, `from_fd`): each connection goes to one of them.
    *
-   * @returns the connection, in blocking mode whatever the listener's is. Errors: `invalid tcp listener` after
-   * `close`; `tcp listener accept failed: ` with the system's reason (`EAGAIN` in non-blocking mode when none waits, or
-   * past the accept timeout). Source: accept(2).
+   * @returns the connection, in blocking mode even when the listener is not. Errors: `invalid tcp listener` after `close`;
+   * `tcp listener accept failed: ` with the system's reason (`EAGAIN` in non-blocking mode when no connection waits, or after
+   * the accept timeout). Source: accept(2).
    *
    * @example
    * ```ts
@@ -505,10 +508,10 @@ export class TcpListener extends SocketHandle {
   }
 
   /**
-   * The connections, one after another and without end: each step is an `accept`. An error does not end it, for the
-   * next connection may be a good one; only the listener's `close` does. Blocks, at each step, until a connection arrives.
+   * The connections, one after another and without end: each step is an `accept`. Only `close` ends it. An error does not,
+   * because the next connection may succeed. Blocks, at each step, until a connection arrives.
    *
-   * @returns the connections. Errors: each step gives those of `accept`. Source: accept(2).
+   * @returns the connections. Errors: those of `accept`, at each step. Source: accept(2).
    *
    * @example
    * ```ts
@@ -521,7 +524,7 @@ export class TcpListener extends SocketHandle {
    *   if (accepted.isErr) break;
    *   console.log(accepted.value.read(100).unwrapOrElse(fail).toString()); // hello
    *   accepted.value.close();
-   *   break; // a server would go on for ever
+   *   break; // a server would go on
    * }
    *
    * function fail(error: string): never { throw new Error(error); }
@@ -545,7 +548,7 @@ export class TcpListener extends SocketHandle {
    *
    * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
    * const clone = listener.try_clone().unwrapOrElse(fail);
-   * listener.close(); // the port stays open: the clone has it still
+   * listener.close(); // the port stays open: the clone still has it
    * console.log(clone.local_addr().unwrapOrElse(fail)); // 127.0.0.1:34567
    * clone.close();
    *
@@ -557,7 +560,7 @@ export class TcpListener extends SocketHandle {
   }
 
   /**
-   * Sets how long `accept` may wait; past it, it is an `EAGAIN` error. Does not block.
+   * Sets how long `accept` may wait. After that time, it returns an `EAGAIN` error. Does not block.
    *
    * @param ms milliseconds, more than 0; null for no timeout
    * @returns Errors: `invalid tcp listener` after `close`, `timeout must be a positive number`. Source: socket(7), SO_RCVTIMEO.
@@ -580,7 +583,7 @@ export class TcpListener extends SocketHandle {
   }
 
   /**
-   * The accept timeout in milliseconds; null, the default, is none. Does not block.
+   * The accept timeout in milliseconds; null, the default, means no timeout. Does not block.
    *
    * @returns Errors: `invalid tcp listener` after `close`. Source: socket(7), SO_RCVTIMEO.
    *
@@ -601,7 +604,7 @@ export class TcpListener extends SocketHandle {
   }
 
   /**
-   * Sets how many routers a packet may pass, for the connections too that are accepted from now on. Does not block.
+   * Sets how many routers a packet may pass, also for the connections that are accepted from now on. Does not block.
    *
    * @param ttl 1 to 255
    * @returns Errors: `invalid tcp listener` after `close`, `expected int`, `tcp listener set_ttl failed: ` with the system's
@@ -612,7 +615,7 @@ export class TcpListener extends SocketHandle {
    * import { TcpListener, TcpStream } from "std-net";
    *
    * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * listener.set_ttl(1).unwrapOrElse(fail); // nobody beyond the local network gets an answer
+   * listener.set_ttl(1).unwrapOrElse(fail); // no response reaches beyond the local network
    * const client = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
    * console.log(listener.accept().andThen((stream) => stream.ttl()).unwrapOrElse(fail)); // 1
    * client.close();

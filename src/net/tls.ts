@@ -1,5 +1,6 @@
 import type { X509Certificate } from "node:crypto";
 import { parseAddress } from "../address.ts";
+import { timeoutOption } from "../arguments.ts";
 import { connectTo } from "../engine/connect.ts";
 import { networkPlatform, openedSocket, type Socket } from "../engine/socket.ts";
 import { Failure, failed } from "../error.ts";
@@ -14,12 +15,12 @@ import {
   TlsSession,
 } from "../tls/index.ts";
 import { ByteStream } from "./byte-stream.ts";
-import { TLS_STREAM } from "./error-words.ts";
+import { TCP_STREAM, TLS_STREAM } from "./error-words.ts";
 import { TRANSPORT } from "./socket-object.ts";
 import { TcpStream } from "./tcp.ts";
 
 /**
- * What `TlsStream.connect` takes beside the address.
+ * The options of `TlsStream.connect`.
  *
  * @example
  * ```ts
@@ -37,10 +38,10 @@ export interface TlsConnectOptions extends TlsClientOptions {
 }
 
 /**
- * A TLS connection: what a TcpStream is, encrypted, with a peer that has proven who it is.
+ * A TLS connection: a stream like TcpStream, but encrypted, and the peer has proven its identity.
  *
- * The TLS library is the OpenSSL that Node itself is linked with, and whom Node trusts is trusted here. Errors begin with
- * `tls `, where the description of a member that all streams have quotes `tcp `.
+ * The TLS library is the OpenSSL that Node itself is linked with, and the trusted certificates are those that Node trusts.
+ * Errors begin with `tls `; the descriptions of the members that all streams have quote `tcp `.
  *
  * @example
  * ```ts
@@ -58,14 +59,14 @@ export class TlsStream extends ByteStream<TlsSession> {
   }
 
   /**
-   * Connects to a server and makes the handshake: version, keys, certificate and name are verified then.
+   * Connects to a server and makes the handshake, which verifies version, keys, certificate and name.
    *
-   * Blocks while the name is resolved, the connection is made and the handshake lasts; without `timeout_ms`, a server
-   * that never answers is waited for for ever.
+   * Blocks while the name is resolved, the connection is made and the handshake lasts. Without `timeout_ms` it waits for ever
+   * for a server that never responds.
    *
-   * @param addr `"name:443"`; the name is the one that the certificate must be for (its subjectAltName; an IP address
-   * must be there as one), unless `server_name` gives another
-   * @param options see {@link TlsClientOptions}; `timeout_ms` is for connection and handshake together
+   * @param addr `"name:443"`; the certificate must be for this name (in its subjectAltName; an IP address must be there as
+   * an IP address), unless `server_name` gives another
+   * @param options see {@link TlsClientOptions}; `timeout_ms` limits connection and handshake together
    * @returns Errors: `expected string`; `timeout must be a positive number`; `failed to connect: ` as with TcpStream;
    * `tls handshake failed: ` with OpenSSL's reason, such as `certificate verify failed: hostname mismatch`, with the
    * system's, with `timed out`, or with what is wrong with an option. Source: SSL_do_handshake(3), RFC 8446, RFC 9525.
@@ -87,8 +88,8 @@ export class TlsStream extends ByteStream<TlsSession> {
    */
   static connect(addr: string, options?: TlsConnectOptions): Result<TlsStream, string> {
     if (typeof addr !== "string") return Result.err("expected string");
-    const timeout = timeoutOf(options);
-    if (typeof timeout === "string") return Result.err(timeout);
+    const timeout = timeoutOption(options);
+    if (timeout instanceof Failure) return Result.err(timeout.reason);
     const deadline = monotonicTime() + timeout;
     const parsed = parseAddress(addr);
     if (typeof parsed === "string") return failed(TLS_STREAM.prefix("connect"), parsed);
@@ -106,13 +107,13 @@ export class TlsStream extends ByteStream<TlsSession> {
   }
 
   /**
-   * The client's handshake on a connection that is open already (STARTTLS). The stream is taken over, timeouts
-   * included, and is closed for its former owner, whether this succeeds or fails.
+   * The client's handshake on an open connection (STARTTLS). It takes over the connection with its timeouts. The given stream
+   * is closed then, both after success and after an error.
    *
-   * Blocks until the handshake is over, in non-blocking mode too; each wait obeys the stream's read timeout.
+   * Blocks until the handshake is over, in non-blocking mode too. The stream's read timeout limits each wait.
    *
-   * @param stream the connection; bytes that a failed read gave back to it begin the handshake
-   * @param server_name whom the certificate must be for; goes behind `options.server_name`
+   * @param stream the connection; the handshake begins with the bytes that a failed read gave back to it
+   * @param server_name the name that the certificate must be for; `options.server_name` goes before it
    * @param options see {@link TlsClientOptions}
    * @returns Errors: `expected tcp stream`, `invalid tcp stream`; `tls handshake failed: ` as for `connect`. Source:
    * SSL_do_handshake(3), RFC 8446, RFC 9525.
@@ -123,7 +124,7 @@ export class TlsStream extends ByteStream<TlsSession> {
    * import { TcpStream, TlsStream } from "std-net";
    *
    * const stream = TcpStream.connect("127.0.0.1:8443").andThen((plain) => {
-   *   plain.set_read_timeout(5000); // here a protocol with STARTTLS would say so first
+   *   plain.set_read_timeout(5000); // a protocol with STARTTLS would request TLS here
    *   return TlsStream.client(plain, "localhost", { ca: readFileSync("ca.pem") });
    * });
    * console.log(stream.isOk ? "encrypted" : stream.error); // encrypted
@@ -135,7 +136,7 @@ export class TlsStream extends ByteStream<TlsSession> {
     options?: TlsClientOptions,
   ): Result<TlsStream, string> {
     const socket = takeOver(stream);
-    if (typeof socket === "string") return Result.err(socket);
+    if (socket instanceof Failure) return Result.err(socket.reason);
     const tls = clientTls(options);
     if (tls instanceof Failure) {
       socket.close();
@@ -148,16 +149,16 @@ export class TlsStream extends ByteStream<TlsSession> {
   }
 
   /**
-   * The server's handshake on a connection that was accepted. The stream is taken over, timeouts included, and is
-   * closed for its former owner, whether this succeeds or fails.
+   * The server's handshake on an accepted connection. It takes over the connection with its timeouts. The given stream is
+   * closed then, both after success and after an error.
    *
-   * Blocks until the handshake is over, in non-blocking mode too; each wait obeys the stream's read timeout.
+   * Blocks until the handshake is over, in non-blocking mode too. The stream's read timeout limits each wait.
    *
-   * @param stream the connection; bytes that a failed read gave back to it begin the handshake
+   * @param stream the connection; the handshake begins with the bytes that a failed read gave back to it
    * @param options see {@link TlsServerOptions}: `cert` and `key` are needed
-   * @returns Errors: `expected tcp stream`, `invalid tcp stream`; `tls handshake failed: ` with OpenSSL's reason (a
-   * client that does not trust the certificate says so: `tlsv1 alert unknown ca`), the system's, or with what is
-   * wrong with an option. Source: SSL_do_handshake(3), RFC 8446.
+   * @returns Errors: `expected tcp stream`, `invalid tcp stream`; `tls handshake failed: ` with OpenSSL's reason (such as
+   * `tlsv1 alert unknown ca` from a client that does not trust the certificate), the system's, or with what is wrong with an
+   * option. Source: SSL_do_handshake(3), RFC 8446.
    *
    * @example
    * ```ts
@@ -179,7 +180,7 @@ export class TlsStream extends ByteStream<TlsSession> {
    */
   static server(stream: TcpStream, options: TlsServerOptions): Result<TlsStream, string> {
     const socket = takeOver(stream);
-    if (typeof socket === "string") return Result.err(socket);
+    if (socket instanceof Failure) return Result.err(socket.reason);
     const session = startServer(options, socket, Number.POSITIVE_INFINITY);
     return session instanceof Failure
       ? failed(TLS_STREAM.prefix("handshake"), session.reason)
@@ -187,7 +188,7 @@ export class TlsStream extends ByteStream<TlsSession> {
   }
 
   /**
-   * The version that was agreed on: `"TLSv1.3"` or `"TLSv1.2"`. Does not block.
+   * The TLS version of the connection: `"TLSv1.3"` or `"TLSv1.2"`. Does not block.
    *
    * @returns Errors: `invalid tls stream` after `close`. Source: SSL_get_version(3).
    *
@@ -206,7 +207,7 @@ export class TlsStream extends ByteStream<TlsSession> {
   }
 
   /**
-   * The protocol that ALPN agreed on, or null when nothing was. Does not block.
+   * The protocol that ALPN agreed on, or null for none. Does not block.
    *
    * @returns Errors: `invalid tls stream` after `close`. Source: RFC 7301.
    *
@@ -226,8 +227,7 @@ export class TlsStream extends ByteStream<TlsSession> {
   }
 
   /**
-   * The certificate that the peer showed, as node:crypto knows certificates; null when it showed none. Does not
-   * block.
+   * The peer's certificate, as an X509Certificate of node:crypto; null when the peer has sent none. Does not block.
    *
    * @returns Errors: `invalid tls stream` after `close`. Source: SSL_get1_peer_certificate(3).
    *
@@ -251,24 +251,14 @@ export class TlsStream extends ByteStream<TlsSession> {
   }
 }
 
-/** The socket of a stream, which is closed for its owner from now on; or the text of an error. */
-function takeOver(stream: unknown): Socket | string {
+/** The socket of a stream, under a new owner: the stream is closed from now on. */
+function takeOver(stream: unknown): Socket | Failure {
   try {
-    if (!(stream instanceof TcpStream)) return "expected tcp stream";
-    if (!stream[TRANSPORT].open) return "invalid tcp stream";
+    if (!(stream instanceof TcpStream)) return new Failure("expected tcp stream");
+    if (!stream[TRANSPORT].open) return new Failure(TCP_STREAM.invalid);
     return stream[TRANSPORT].moved();
   } catch {
     // A proxy's trap threw.
-    return "expected tcp stream";
-  }
-}
-
-function timeoutOf(options: unknown): number | string {
-  try {
-    const given: unknown = (options as TlsConnectOptions | null | undefined)?.timeout_ms ?? null;
-    if (given === null) return Number.POSITIVE_INFINITY;
-    return typeof given === "number" && given > 0 ? given : "timeout must be a positive number";
-  } catch {
-    return "options cannot be read";
+    return new Failure("expected tcp stream");
   }
 }

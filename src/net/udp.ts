@@ -3,7 +3,7 @@ import { bindOptions, type UdpBindOptions } from "../arguments.ts";
 import { beforeBind, bindTo, localAddress, socketFamily } from "../engine/connect.ts";
 import { resolve } from "../engine/resolve.ts";
 import type { Socket } from "../engine/socket.ts";
-import { failed } from "../error.ts";
+import { Failure, failed } from "../error.ts";
 import { Result, type Unit } from "../result.ts";
 import { familyOf } from "../sys/structs.ts";
 import { DatagramSocket } from "./datagram-socket.ts";
@@ -32,7 +32,7 @@ const UDP_SHAPE: Shape = {
 const nothing = (): number => 0;
 
 /**
- * A UDP socket: datagrams to and from anyone.
+ * A UDP socket: it sends datagrams to any address and receives them from any.
  *
  * @example
  * ```ts
@@ -78,27 +78,28 @@ export class UdpSocket extends DatagramSocket {
   static override bind(addr: string, options?: UdpBindOptions): Result<UdpSocket, string> {
     if (typeof addr !== "string") return Result.err("expected string");
     const checked = bindOptions(options);
-    if (typeof checked === "string") return Result.err(checked);
+    if (checked instanceof Failure) return Result.err(checked.reason);
     const socket = bindTo(addr, "SOCK_DGRAM", beforeBind(checked), nothing);
     if (typeof socket === "string") return failed(UDP.prefix("bind"), socket);
     return Result.ok(new UdpSocket(socket));
   }
 
   /**
-   * Takes over the descriptor of a UDP socket: from `into_fd`, of this thread or another one, or from whoever else made
-   * it. It is this object's from now on, close-on-exec, in the mode it is in. Does not block.
+   * Takes over the descriptor of a UDP socket: from `into_fd` of this thread or another one, or from other code that has made
+   * it. From now on it belongs to this object. It becomes close-on-exec, and keeps its blocking or non-blocking mode. Does not
+   * block.
    *
    * @param fd the number of a descriptor
    * @returns Errors: `expected int`; `udp from_fd failed: ` with the system's reason (`EBADF`, `ENOTSOCK`), with `not a udp
-   * socket`, or because another object of this thread owns it. The descriptor stays as it was then. Source: getsockopt(2),
-   * SO_TYPE.
+   * socket`, or because another object of this thread owns it. After an error the descriptor is unchanged. Source:
+   * getsockopt(2), SO_TYPE.
    *
    * @example
    * ```ts
    * import { UdpSocket } from "std-net";
    *
    * const fd = UdpSocket.bind("127.0.0.1:0").andThen((socket) => socket.into_fd()).unwrapOrElse(fail);
-   * // Here, or in another thread that was told the number:
+   * // Here, or in another thread that has the number:
    * const socket = UdpSocket.from_fd(fd).unwrapOrElse(fail);
    * console.log(socket.local_addr().unwrapOrElse(fail)); // 127.0.0.1:45678
    * socket.close();
@@ -111,7 +112,7 @@ export class UdpSocket extends DatagramSocket {
   }
 
   /**
-   * A second descriptor of the same socket, with the same timeouts: a datagram goes to one of them. Does not block.
+   * A second descriptor of the same socket, with the same timeouts. Each datagram goes to one of the two. Does not block.
    *
    * @returns Errors: `invalid udp socket` after `close`; `udp try_clone failed: ` with the system's reason (`EMFILE`).
    * Source: fcntl(2), F_DUPFD_CLOEXEC.
@@ -122,8 +123,8 @@ export class UdpSocket extends DatagramSocket {
    *
    * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
    * const clone = socket.try_clone().unwrapOrElse(fail);
-   * socket.send_to("to whichever asks first", socket.local_addr().unwrapOrElse(fail));
-   * console.log(clone.recv(1500).unwrapOrElse(fail).toString()); // to whichever asks first
+   * socket.send_to("to the first receiver", socket.local_addr().unwrapOrElse(fail));
+   * console.log(clone.recv(1500).unwrapOrElse(fail).toString()); // to the first receiver
    * socket.close();
    * clone.close();
    *
@@ -146,7 +147,7 @@ export class UdpSocket extends DatagramSocket {
    * import { UdpSocket } from "std-net";
    *
    * const socket = UdpSocket.bind("0.0.0.0:0").unwrapOrElse(fail);
-   * socket.set_ttl(1).unwrapOrElse(fail); // as traceroute begins: the first router says that it was there
+   * socket.set_ttl(1).unwrapOrElse(fail); // as traceroute begins: the first router reports itself
    * console.log(socket.ttl().unwrapOrElse(fail)); // 1
    * socket.close();
    *
@@ -180,7 +181,7 @@ export class UdpSocket extends DatagramSocket {
   }
 
   /**
-   * With true, datagrams may go to broadcast addresses; otherwise that is an `EACCES` error. Does not block.
+   * With true, datagrams may go to broadcast addresses. Without it, they are `EACCES` errors. Does not block.
    *
    * @param enabled true, or false, the default
    * @returns Errors: `invalid udp socket` after `close`, `expected bool`, `udp set_broadcast failed: ` with the system's reason.
@@ -230,19 +231,19 @@ export class UdpSocket extends DatagramSocket {
   }
 
   /**
-   * Joins an IPv4 multicast group: from now on its datagrams come too. Does not block.
+   * Joins an IPv4 multicast group: from now on the socket receives its datagrams too. Does not block.
    *
    * @param group the group's address, such as `"224.0.0.251"`
    * @param interface_address the address of the local interface to join on; `"0.0.0.0"` lets the system choose
    * @returns Errors: `invalid udp socket` after `close`, `expected string`; `udp join_multicast_v4 failed: ` with `invalid IPv4
-   * address` or the system's reason (`EINVAL` for what is no group, `ENODEV` for no interface). Source: ip(7),
+   * address` or the system's reason (`EINVAL` for an address that is not a group, `ENODEV` for an unknown interface). Source: ip(7),
    * IP_ADD_MEMBERSHIP.
    *
    * @example
    * ```ts
    * import { UdpSocket } from "std-net";
    *
-   * // What devices say of themselves (mDNS); others on this machine may listen too.
+   * // Devices announce themselves there (mDNS). Other programs on this machine may listen too.
    * const socket = UdpSocket.bind("0.0.0.0:5353", { reuse_port: true });
    * const joined = socket.andThen((open) => open.join_multicast_v4("224.0.0.251", "127.0.0.1"));
    * console.log(joined.isOk ? "listening" : joined.error); // such as listening
@@ -297,7 +298,7 @@ export class UdpSocket extends DatagramSocket {
   }
 
   /**
-   * Joins an IPv6 multicast group: from now on its datagrams come too. Does not block.
+   * Joins an IPv6 multicast group: from now on the socket receives its datagrams too. Does not block.
    *
    * @param group the group's address, such as `"ff02::fb"`
    * @param interface_index the number of the local interface to join on; 0 lets the system choose
@@ -363,7 +364,7 @@ export class UdpSocket extends DatagramSocket {
   }
 
   /**
-   * With true, the default, what this host sends to an IPv4 group comes to the group's members on this host as well.
+   * With true, the default, members of an IPv4 group on this host also receive what this host sends to the group.
    * Does not block.
    *
    * @param enabled true, the default, or false
@@ -375,7 +376,7 @@ export class UdpSocket extends DatagramSocket {
    * import { UdpSocket } from "std-net";
    *
    * const socket = UdpSocket.bind("0.0.0.0:0").unwrapOrElse(fail);
-   * socket.set_multicast_loop_v4(false).unwrapOrElse(fail); // what this program says is news to others only
+   * socket.set_multicast_loop_v4(false).unwrapOrElse(fail); // only other hosts receive what this program sends
    * console.log(socket.multicast_loop_v4().unwrapOrElse(fail)); // false
    * socket.close();
    *
@@ -412,7 +413,8 @@ export class UdpSocket extends DatagramSocket {
   }
 
   /**
-   * Sets how many routers a datagram to an IPv4 group may pass: 1, the default, stays in the local network. Does not block.
+   * Sets how many routers a datagram to an IPv4 group may pass. With 1, the default, it stays in the local network. Does not
+   * block.
    *
    * @param ttl 0 to 255
    * @returns Errors: `invalid udp socket` after `close`, `expected int`, `udp set_multicast_ttl_v4 failed: ` with the system's
@@ -470,8 +472,8 @@ function destination(socket: Socket, text: string): Buffer | string {
 }
 
 /**
- * Whether a socket can send to this address at all: "localhost" can be both ::1 and 127.0.0.1. Of those that it can, the first
- * counts: the resolver puts last what the system has no way to (RFC 6724, 6, rule 1).
+ * Whether a socket can send to this address at all: "localhost" can be both ::1 and 127.0.0.1. The caller takes the first
+ * address that fits, because the resolver puts addresses without a route last (RFC 6724, 6, rule 1).
  */
 function isWithinReach(socket: Socket, address: Buffer): boolean {
   const { AF_INET, IPPROTO_IPV6, IPV6_V6ONLY } = socket.sys.constants;
@@ -479,7 +481,7 @@ function isWithinReach(socket: Socket, address: Buffer): boolean {
   if (socketFamily(socket) === AF_INET) return isIpv4;
   const local = localAddress(socket);
   if (typeof local !== "string") return !isIpv4;
-  // An IPv6 socket that is bound to an IPv4 address (ipv6(7)), or to none, with IPv4 beside it.
+  // An IPv6 socket can be bound to an IPv4 address (ipv6(7)), or to no address and accept IPv4 too.
   if (/^\[::ffff:[0-9]+\./.test(local)) return isIpv4;
   return !isIpv4 || (local.startsWith("[::]:") && socket.getOption(IPPROTO_IPV6, IPV6_V6ONLY) === 0);
 }

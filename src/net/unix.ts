@@ -2,7 +2,7 @@ import { unixAddress } from "../address.ts";
 import { bindOptions, INVALID_TIMEOUT, timeoutFrom, type UnixBindOptions } from "../arguments.ts";
 import { bindUnix, connectUnix } from "../engine/connect.ts";
 import { networkPlatform, Socket } from "../engine/socket.ts";
-import { failed } from "../error.ts";
+import { Failure, failed } from "../error.ts";
 import { Result, type Unit } from "../result.ts";
 import { monotonicTime } from "../runtime/clock.ts";
 import { systemReason } from "../sys/index.ts";
@@ -29,9 +29,9 @@ const LISTENER_SHAPE: Shape = { ...STREAM_SHAPE, what: "unix listener", listenin
 const DATAGRAM_SHAPE: Shape = { ...STREAM_SHAPE, what: "unix datagram", type: "SOCK_DGRAM" };
 
 /**
- * A connection to another process on this machine, by a path in the file system: bytes in order, both ways, without
- * a network. Everything that a {@link TcpStream} does that makes sense here; errors begin with `unix `, where the
- * description of a member that all streams have quotes `tcp `.
+ * A connection to another process on this machine, by a path in the file system: bytes in order, in both directions, without
+ * a network. It has every member of {@link TcpStream} that makes sense here. Errors begin with `unix `; the descriptions of
+ * the members that all streams have quote `tcp `.
  *
  * @example
  * ```ts
@@ -53,7 +53,7 @@ export class UnixStream extends SocketStream {
   }
 
   /**
-   * Connects to a listener. Blocks while as many connections wait to be accepted as it allows.
+   * Connects to a listener. Blocks while the listener's backlog is full.
    *
    * @param path a path in the file system, of at most 107 bytes on Linux and 103 on macOS; on Linux also `"\0name"`, an
    * abstract name, which is no file
@@ -80,8 +80,7 @@ export class UnixStream extends SocketStream {
   }
 
   /**
-   * As `connect`, but gives up after a time. Blocks while as many connections wait to be accepted as the listener
-   * allows, or until the time is over.
+   * As `connect`, but stops after a time. Blocks while the listener's backlog is full, or until the time is over.
    *
    * @param path as for `connect`
    * @param ms milliseconds, more than 0; null for no timeout
@@ -95,7 +94,7 @@ export class UnixStream extends SocketStream {
    *
    * const listener = UnixListener.bind("busy.sock", { backlog: 0 }).unwrapOrElse(fail);
    * const first = UnixStream.connect("busy.sock").unwrapOrElse(fail);
-   * const second = UnixStream.connect_timeout("busy.sock", 50); // nobody accepts, and only one may wait
+   * const second = UnixStream.connect_timeout("busy.sock", 50); // nobody accepts, and the backlog has room for one
    * if (second.isErr) console.log(second.error); // unix connect failed: connection timed out
    * rmSync("busy.sock");
    *
@@ -112,8 +111,7 @@ export class UnixStream extends SocketStream {
   }
 
   /**
-   * Two streams that are connected to each other: for a worker thread, say, which gets the `into_fd` of one. Does not
-   * block.
+   * Two streams that are connected to each other. For example, a worker thread can get the `into_fd` of one. Does not block.
    *
    * @returns Errors: `unix pair failed: ` with the system's reason (`EMFILE`). Source: socketpair(2).
    *
@@ -133,13 +131,14 @@ export class UnixStream extends SocketStream {
   }
 
   /**
-   * Takes over a descriptor: from `into_fd`, of this thread or another one, or from whoever else has connected or
-   * accepted it. It is this object's from now on, close-on-exec, in the mode it is in. Does not block.
+   * Takes over a descriptor: from `into_fd` of this thread or another one, or from other code that has connected or accepted
+   * it. From now on it belongs to this object. It becomes close-on-exec, and keeps its blocking or non-blocking mode. Does not
+   * block.
    *
    * @param fd the number of a descriptor
    * @returns Errors: `expected int`; `unix from_fd failed: ` with the system's reason (`EBADF`, `ENOTSOCK`), with `not a
-   * unix stream`, or because another object of this thread owns it. The descriptor stays as it was then. Source: getsockopt(2),
-   * SO_TYPE and SO_ACCEPTCONN.
+   * unix stream`, or because another object of this thread owns it. After an error the descriptor is unchanged. Source:
+   * getsockopt(2), SO_TYPE and SO_ACCEPTCONN.
    *
    * @example
    * ```ts
@@ -147,7 +146,7 @@ export class UnixStream extends SocketStream {
    *
    * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
    * const fd = near.into_fd().unwrapOrElse(fail);
-   * // Here, or in another thread that was told the number:
+   * // Here, or in another thread that has the number:
    * const stream = UnixStream.from_fd(fd).unwrapOrElse(fail);
    * stream.write_all("hello");
    * console.log(far.read(100).unwrapOrElse(fail).toString()); // hello
@@ -171,7 +170,7 @@ export class UnixStream extends SocketStream {
    *
    * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
    * const clone = near.try_clone().unwrapOrElse(fail);
-   * near.close(); // the connection goes on: the clone has it still
+   * near.close(); // the connection goes on: the clone still has it
    * clone.write_all("hello");
    * console.log(far.read(100).unwrapOrElse(fail).toString()); // hello
    *
@@ -208,8 +207,7 @@ export class UnixListener extends SocketHandle {
   }
 
   /**
-   * Binds a listener. The path must not be there yet; it stays there after `close`, for the program to remove. Does
-   * not block.
+   * Binds a listener. The path must not exist yet. It stays after `close`, and the program must remove it. Does not block.
    *
    * @param path as for `UnixStream.connect`
    * @param options see {@link UnixBindOptions}
@@ -222,7 +220,7 @@ export class UnixListener extends SocketHandle {
    * import { rmSync } from "node:fs";
    * import { UnixListener } from "std-net";
    *
-   * rmSync("bind.sock", { force: true }); // what a former run has left
+   * rmSync("bind.sock", { force: true }); // from a former run
    * const listener = UnixListener.bind("bind.sock").unwrapOrElse(fail);
    * console.log("listening on", listener.local_addr().unwrapOrElse(fail)); // listening on bind.sock
    * listener.close();
@@ -234,7 +232,7 @@ export class UnixListener extends SocketHandle {
   static override bind(path: string, options?: UnixBindOptions): Result<UnixListener, string> {
     if (typeof path !== "string") return Result.err("expected string");
     const checked = bindOptions(options);
-    if (typeof checked === "string") return Result.err(checked);
+    if (checked instanceof Failure) return Result.err(checked.reason);
     const socket = bindUnix(path, "SOCK_STREAM", (made) => made.listen(checked.backlog));
     if (typeof socket === "string") return failed(LISTENER.prefix("bind"), socket);
     return Result.ok(new UnixListener(socket));
@@ -245,8 +243,8 @@ export class UnixListener extends SocketHandle {
    *
    * @param fd the number of a descriptor
    * @returns Errors: `expected int`; `unix listener from_fd failed: ` with the system's reason (`EBADF`, `ENOTSOCK`), with
-   * `not a unix listener`, or because another object of this thread owns it. The descriptor stays as it was then. Source:
-   * getsockopt(2), SO_TYPE and SO_ACCEPTCONN.
+   * `not a unix listener`, or because another object of this thread owns it. After an error the descriptor is unchanged.
+   * Source: getsockopt(2), SO_TYPE and SO_ACCEPTCONN.
    *
    * @example
    * ```ts
@@ -254,7 +252,7 @@ export class UnixListener extends SocketHandle {
    * import { UnixListener } from "std-net";
    *
    * const fd = UnixListener.bind("from.sock").andThen((listener) => listener.into_fd()).unwrapOrElse(fail);
-   * // Here, or in another thread that was told the number:
+   * // Here, or in another thread that has the number:
    * const listener = UnixListener.from_fd(fd).unwrapOrElse(fail);
    * console.log(listener.local_addr().unwrapOrElse(fail)); // from.sock
    * listener.close();
@@ -268,11 +266,11 @@ export class UnixListener extends SocketHandle {
   }
 
   /**
-   * Takes the next connection. Blocks until one arrives. Several threads may wait on one listener.
+   * Accepts the next connection. Blocks until one arrives. Several threads may wait on one listener.
    *
-   * @returns the connection, in blocking mode whatever the listener's is. Errors: `invalid unix listener` after `close`;
-   * `unix listener accept failed: ` with the system's reason (`EAGAIN` in non-blocking mode when none waits, or past the
-   * accept timeout). Source: accept(2).
+   * @returns the connection, in blocking mode even when the listener is not. Errors: `invalid unix listener` after `close`;
+   * `unix listener accept failed: ` with the system's reason (`EAGAIN` in non-blocking mode when no connection waits, or after
+   * the accept timeout). Source: accept(2).
    *
    * @example
    * ```ts
@@ -297,10 +295,10 @@ export class UnixListener extends SocketHandle {
   }
 
   /**
-   * The connections, one after another and without end: each step is an `accept`. An error does not end it, for the
-   * next connection may be a good one; only the listener's `close` does. Blocks, at each step, until a connection arrives.
+   * The connections, one after another and without end: each step is an `accept`. Only `close` ends it. An error does not,
+   * because the next connection may succeed. Blocks, at each step, until a connection arrives.
    *
-   * @returns the connections. Errors: each step gives those of `accept`. Source: accept(2).
+   * @returns the connections. Errors: those of `accept`, at each step. Source: accept(2).
    *
    * @example
    * ```ts
@@ -313,7 +311,7 @@ export class UnixListener extends SocketHandle {
    *   if (accepted.isErr) break;
    *   console.log(accepted.value.read(100).unwrapOrElse(fail).toString()); // hello
    *   accepted.value.close();
-   *   break; // a server would go on for ever
+   *   break; // a server would go on
    * }
    * rmSync("incoming.sock");
    *
@@ -339,7 +337,7 @@ export class UnixListener extends SocketHandle {
    *
    * const listener = UnixListener.bind("clone.sock").unwrapOrElse(fail);
    * const clone = listener.try_clone().unwrapOrElse(fail);
-   * listener.close(); // others can still connect: the clone has it still
+   * listener.close(); // others can still connect: the clone still has it
    * console.log(clone.local_addr().unwrapOrElse(fail)); // clone.sock
    * rmSync("clone.sock");
    *
@@ -351,7 +349,7 @@ export class UnixListener extends SocketHandle {
   }
 
   /**
-   * Sets how long `accept` may wait; past it, it is an `EAGAIN` error. Does not block.
+   * Sets how long `accept` may wait. After that time, it returns an `EAGAIN` error. Does not block.
    *
    * @param ms milliseconds, more than 0; null for no timeout
    * @returns Errors: `invalid unix listener` after `close`, `timeout must be a positive number`. Source: socket(7), SO_RCVTIMEO.
@@ -375,7 +373,7 @@ export class UnixListener extends SocketHandle {
   }
 
   /**
-   * The accept timeout in milliseconds; null, the default, is none. Does not block.
+   * The accept timeout in milliseconds; null, the default, means no timeout. Does not block.
    *
    * @returns Errors: `invalid unix listener` after `close`. Source: socket(7), SO_RCVTIMEO.
    *
@@ -398,9 +396,9 @@ export class UnixListener extends SocketHandle {
 }
 
 /**
- * Datagrams between processes on this machine, by paths in the file system: none is lost on the way, and they stay in
- * order. Addresses are paths, `""` for a socket without one; errors begin with `unix `, where the description of a member that
- * all datagram sockets have quotes `udp `.
+ * Datagrams between processes on this machine, by paths in the file system. None is lost, and they stay in order. Addresses
+ * are paths, `""` for a socket without one. Errors begin with `unix `; the descriptions of the members that all datagram
+ * sockets have quote `udp `.
  *
  * @example
  * ```ts
@@ -424,8 +422,8 @@ export class UnixDatagram extends DatagramSocket {
   }
 
   /**
-   * Binds a new datagram socket, which others can send to. The path must not be there yet; it stays there after
-   * `close`, for the program to remove. Does not block.
+   * Binds a new datagram socket, so that others can send to it. The path must not exist yet. It stays after `close`, and the
+   * program must remove it. Does not block.
    *
    * @param path as for `UnixStream.connect`
    * @returns Errors: `expected string`; `unix bind failed: ` with `invalid socket path`, `socket path too long` or the
@@ -454,7 +452,7 @@ export class UnixDatagram extends DatagramSocket {
   }
 
   /**
-   * A datagram socket without an address: it can send, and nobody can answer. Does not block.
+   * A datagram socket without an address: it can send, but nobody can send to it. Does not block.
    *
    * @returns Errors: `unix unbound failed: ` with the system's reason (`EMFILE`). Source: socket(2).
    *
@@ -509,8 +507,8 @@ export class UnixDatagram extends DatagramSocket {
    *
    * @param fd the number of a descriptor
    * @returns Errors: `expected int`; `unix from_fd failed: ` with the system's reason (`EBADF`, `ENOTSOCK`), with `not a
-   * unix datagram`, or because another object of this thread owns it. The descriptor stays as it was then. Source: getsockopt(2),
-   * SO_TYPE.
+   * unix datagram`, or because another object of this thread owns it. After an error the descriptor is unchanged. Source:
+   * getsockopt(2), SO_TYPE.
    *
    * @example
    * ```ts
@@ -518,7 +516,7 @@ export class UnixDatagram extends DatagramSocket {
    *
    * const [near, far] = UnixDatagram.pair().unwrapOrElse(fail);
    * const fd = near.into_fd().unwrapOrElse(fail);
-   * // Here, or in another thread that was told the number:
+   * // Here, or in another thread that has the number:
    * const socket = UnixDatagram.from_fd(fd).unwrapOrElse(fail);
    * socket.send("hello");
    * console.log(far.recv(100).unwrapOrElse(fail).toString()); // hello
@@ -531,7 +529,7 @@ export class UnixDatagram extends DatagramSocket {
   }
 
   /**
-   * A second descriptor of the same socket, with the same timeouts: a datagram goes to one of them. Does not block.
+   * A second descriptor of the same socket, with the same timeouts. Each datagram goes to one of the two. Does not block.
    *
    * @returns Errors: `invalid unix datagram` after `close`; `unix try_clone failed: ` with the system's reason (`EMFILE`).
    * Source: fcntl(2), F_DUPFD_CLOEXEC.
@@ -542,8 +540,8 @@ export class UnixDatagram extends DatagramSocket {
    *
    * const [near, far] = UnixDatagram.pair().unwrapOrElse(fail);
    * const clone = far.try_clone().unwrapOrElse(fail);
-   * near.send("to whichever asks first");
-   * console.log(clone.recv(100).unwrapOrElse(fail).toString()); // to whichever asks first
+   * near.send("to the first receiver");
+   * console.log(clone.recv(100).unwrapOrElse(fail).toString()); // to the first receiver
    * far.close();
    *
    * function fail(error: string): never { throw new Error(error); }
@@ -554,7 +552,7 @@ export class UnixDatagram extends DatagramSocket {
   }
 
   /**
-   * Ends one direction, or both; the socket stays open (`close` is still to be called). Does not block.
+   * Ends one direction, or both. The socket stays open: the program must still call `close`. Does not block.
    *
    * @param how which direction: `"read"`, `"write"` or `"both"`
    * @returns Errors: `invalid unix datagram` after `close`, `expected 'read', 'write' or 'both'`, `unix shutdown failed: `
