@@ -2,42 +2,42 @@ import { type ParseArgsConfig, parseArgs } from "node:util";
 
 /** How a command ends: what the shell sees as its status. */
 export const SUCCESS = 0;
-/** The network, the peer or the system said no. */
+/** The network, the peer or the system refused. */
 export const FAILURE = 1;
-/** The command was written wrongly. */
+/** The arguments are wrong. */
 export const WRONG_USAGE = 2;
 
-/** One of the things that `std-net` does. */
+/** One command of `std-net`. */
 export interface Command {
   readonly name: string;
   /** One line for the list of commands. */
   readonly summary: string;
   /** What `std-net help NAME` prints. */
   readonly help: string;
-  /** Gives the exit status, once the command has ended. */
+  /** Runs the command to its end and returns the exit status. */
   run(args: string[]): number | Promise<number>;
 }
 
-/** What was typed cannot be understood; the text says how to write it. */
+/** The arguments cannot be understood. The text says how to write them. */
 export class UsageError extends Error {}
 
 type Options = NonNullable<ParseArgsConfig["options"]>;
 
-/** The arguments by node:util's parseArgs, whose complaints become usage errors of one line. */
+/** The arguments, parsed by parseArgs of node:util. Its errors become usage errors of one line. */
 export function parse<const O extends Options>(args: string[], options: O) {
   try {
     return parseArgs({ args, options, allowPositionals: true });
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
-    // The first sentence says what is wrong, and the others explain the "--" convention; but of a value that begins with a
-    // dash only the last one says how to write it.
+    // The first sentence says what is wrong, and the others explain the "--" convention. For a value that begins with a dash,
+    // only the last sentence says how to write it.
     const sentences = text.split(/\.? *\n|\. /);
     const wanted = text.includes("ambiguous") ? sentences.at(-1)! : sentences[0]!;
     throw new UsageError(wanted.replace(/\.$/, "").replace(/^To/, "to"));
   }
 }
 
-/** The one positional argument that a command wants. */
+/** The only positional argument of a command. */
 export function onlyArgument(positionals: readonly string[], name: string): string {
   const [argument, extra] = positionals;
   if (argument === undefined) throw new UsageError(`missing ${name}`);
@@ -45,7 +45,7 @@ export function onlyArgument(positionals: readonly string[], name: string): stri
   return argument;
 }
 
-/** A number of milliseconds, typed as seconds. */
+/** The milliseconds of an option that is given in seconds. */
 export function seconds(text: string | undefined, option: string): number | undefined {
   if (text === undefined) return undefined;
   const value = Number(text);
@@ -61,15 +61,15 @@ export function complain(text: string): void {
 }
 
 /**
- * The lines of a text behind each other. A stranger can have put a long run of blanks into it (an error quotes what is
- * wrong), hence no regular expression that looks for the line's end behind each of them.
+ * Joins the lines of a text. The text can hold a long run of blanks from a stranger, because an error quotes what is wrong. So
+ * this uses no regular expression that would search for the end of the line from each blank.
  */
 export function oneLine(text: string): string {
   const lines = text.split(/[\r\n]/).map((line) => line.trim());
   return lines.filter((line) => line !== "").join(" ");
 }
 
-/** Without the control characters that a stranger could steer the terminal with. */
+/** Escapes control characters, with which a stranger could control the terminal. */
 export function printable(text: string): string {
   return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, (character) => {
     return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;

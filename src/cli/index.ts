@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The command std-net: thin over the library, one file a command.
+// The command std-net: a thin layer over the library, with one file for each command.
 import { readFileSync } from "node:fs";
 import { isMainThread } from "node:worker_threads";
 import { type Command, complain, FAILURE, SUCCESS, UsageError, WRONG_USAGE } from "./command.ts";
@@ -21,7 +21,7 @@ Try, in two terminals:
   std-net serve 127.0.0.1:8080
   std-net request POST http://127.0.0.1:8080/hello?name=you -d '{"numbers":[1,2,3]}'
 
-Exit status: 0 success, 1 the network or the peer said no, 2 wrong usage.
+Exit status: 0 success, 1 the network or the peer refused, 2 wrong usage.
 NODE_DEBUG=std-net prints one line for each call of the library.
 `;
 
@@ -64,12 +64,12 @@ if (isMainThread) run();
 else receive();
 
 function run(): void {
-  // Whoever reads the output may stop reading: `std-net request ... | head -1`.
+  // The reader of the output may stop reading: `std-net request ... | head -1`.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") complain(error.message);
     process.exit(error.code === "EPIPE" ? SUCCESS : FAILURE);
   });
-  // Whoever does not read what went wrong has the status.
+  // When nobody reads standard error, the exit status still tells of the error.
   process.stderr.on("error", () => {});
   main(process.argv.slice(2)).then(
     (status) => {

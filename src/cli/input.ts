@@ -1,17 +1,17 @@
 import { fstatSync, readSync } from "node:fs";
 import { Readable } from "node:stream";
 
-/** Standard input cannot be read: an error of the system, and not of what was typed. */
+/** Standard input cannot be read. This is an error of the system, not wrong usage. */
 export class InputError extends Error {
   constructor(cause: unknown) {
     super(`standard input cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`);
   }
 }
 
-/** Standard input as a stream; its "error" event still has to be listened to. Throws an InputError. */
+/** Standard input as a stream. The caller must listen to its "error" event. Throws an InputError. */
 export function standardInput(): Readable {
   try {
-    const input: Readable = process.stdin; // made by this very access, which throws what opening it throws
+    const input: Readable = process.stdin; // this access opens it, and throws when that fails
     if (Object.getPrototypeOf(input) === Readable.prototype) refuseDummy();
     return input;
   } catch (thrown) {
@@ -19,7 +19,7 @@ export function standardInput(): Readable {
   }
 }
 
-/** Node replaces what it cannot read (a directory, a datagram socket) by a stream without any byte. */
+/** Node replaces an input that it cannot read (a directory, a datagram socket) with a stream without any byte. */
 function refuseDummy(): never {
   if (fstatSync(0).isDirectory()) readSync(0, Buffer.alloc(1)); // throws the system's own error, EISDIR (read(2))
   throw new InputError("it is neither a file, a pipe, a terminal nor a stream socket");
@@ -36,7 +36,7 @@ export async function readInput(): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** Hands on what standard input gives, piece by piece, and knows how far it has come. */
+/** Passes standard input on piece by piece, and knows how far it is. */
 export class InputPump {
   readonly #input: Readable;
   readonly #isTerminal = process.stdin.isTTY === true;
@@ -44,11 +44,11 @@ export class InputPump {
   #end: (error: string | null) => void = () => {};
   #hasGiven = false;
   #isBroken = false;
-  /** When the last piece had been handed on. */
+  /** When the last piece was passed on. */
   #lastAt = 0;
 
   /**
-   * `send` gets each piece and blocks until it is sent; `finish` is called once, at the end of standard input. Both give the
+   * `send` gets each piece and blocks until it is sent. `finish` is called once, at the end of standard input. Both return the
    * text of an error, or null. Nothing more is read after an error.
    */
   constructor(input: Readable, send: (bytes: Buffer) => string | null, finish: () => string | null) {
@@ -71,26 +71,27 @@ export class InputPump {
     });
   }
 
-  /** Whether it was standard input that failed, and not `send`. */
+  /** Whether standard input has failed, and not `send`. */
   get isBroken(): boolean {
     return this.#isBroken;
   }
 
-  /** Settles when standard input is at its end, and all of it was sent: null. Or with the text of an error. */
+  /** Resolves at the end of standard input: to null when all of it was sent, else to the text of an error. */
   get ended(): Promise<string | null> {
     return this.#ended;
   }
 
   /**
-   * As `ended`, but waits no longer than `silence` milliseconds for the next piece. Then it is null where nobody can take the
-   * input for sent: when there was none, or when somebody at a terminal sees the command end. Else it is an error.
+   * As `ended`, but waits at most `silence` milliseconds for the next piece. Silence is an error, because the caller could
+   * think that all input was sent. It is null when there was no input, or at a terminal, where the user sees that the command
+   * ends.
    */
   async endedOrSilent(silence: number): Promise<string | null> {
     const begun = performance.now();
     let timer: NodeJS.Timeout | undefined;
     const silent = new Promise<string | null>((resolve) => {
       const look = (): void => {
-        // A timer alone would not do: it also runs while `send` blocks, and fires before the next piece is read.
+        // A timer alone is not enough: its time also passes while `send` blocks, and it fires before the next piece is read.
         const left = Math.max(begun, this.#lastAt) + silence - performance.now();
         if (left > 0) timer = setTimeout(look, left);
         else resolve(this.#hasGiven && !this.#isTerminal ? CUT_SHORT : null);

@@ -6,21 +6,21 @@ import { type Command, complain, FAILURE, onlyArgument, parse, SUCCESS, seconds 
 import { InputPump, standardInput } from "./input.ts";
 
 /*
- * Two directions at once: the event loop of the main thread reads standard input and sends it, and a worker thread
- * that is blocked in `read` prints what the peer sends. They share the socket through a second descriptor of it.
+ * Two directions at once. The event loop of the main thread reads standard input and sends it. A worker thread blocks in
+ * `read` and prints what the peer sends. The two share the socket: the worker has a second descriptor of it.
  */
 
 export const tcp: Command = {
   name: "tcp",
-  summary: "standard input to a TCP peer and back",
+  summary: "connect standard input and output to a TCP peer",
   help: `Usage: std-net tcp HOST:PORT [--timeout SECONDS] [--wait SECONDS]
 
-Connects, sends what comes on standard input and prints what the peer sends, both at once, until the peer closes the
-connection. The end of standard input is passed on: the connection is then closed for writing. When the peer closes first,
-what standard input still gives is sent to its end all the same.
+Connects, sends standard input and prints what the peer sends, both at once, until the peer closes the connection. At
+the end of standard input, the connection is closed for writing. When the peer closes first, the rest of standard input is
+sent too.
 
-      --timeout SECONDS   give up connecting after this long
-  -w, --wait SECONDS      after the peer has closed, end when standard input has given nothing for this long (5)
+      --timeout SECONDS   stop connecting after this time
+  -w, --wait SECONDS      after the peer has closed, stop when standard input has given nothing for this time (5)
 
 Examples:
   printf 'PING\\r\\nQUIT\\r\\n' | std-net tcp 127.0.0.1:6379
@@ -68,18 +68,18 @@ function errorOf(result: Result<unknown, string>): string | null {
   return result.isErr ? result.error : null;
 }
 
-/** The most bytes of standard input that go into one datagram, as with netcat. */
+/** The most bytes of standard input in one datagram, as in netcat. */
 const LARGEST_DATAGRAM = 16 * 1024;
 
 export const udp: Command = {
   name: "udp",
-  summary: "standard input to a UDP peer, as datagrams, and back",
+  summary: "connect standard input and output to a UDP peer",
   help: `Usage: std-net udp HOST:PORT [--wait SECONDS]
 
-Sends what comes on standard input and prints what the peer sends, both at once. What one read of standard input
-gives (on a terminal: a line) is one datagram, of at most 16 KiB.
+Sends standard input and prints what the peer sends, both at once. Each read of standard input (on a terminal: each
+line) becomes one datagram of at most 16 KiB.
 
-  -w, --wait SECONDS   after the end of standard input, end when nothing has come for this long (1)
+  -w, --wait SECONDS   after the end of standard input, stop when nothing has come for this long (1)
 
 Examples:
   echo hello | std-net udp 127.0.0.1:9999
@@ -116,7 +116,7 @@ wrong usage.
         silence?.refresh();
       });
       receiver.on("error", (thrown) => resolve(thrown.message));
-      // Nobody reads what it prints.
+      // It ends when nobody reads what it prints.
       receiver.on("exit", () => resolve(null));
     });
     pump.close();
@@ -134,7 +134,7 @@ function sendDatagrams(socket: UdpSocket, bytes: Buffer): string | null {
   return null;
 }
 
-/** A UDP socket that sends to, and hears, one peer only. */
+/** A UDP socket that sends to one peer and receives only from it. */
 function connectedSocket(address: string) {
   const addresses = lookup_host(address).mapErr((error) => error.replace("lookup_host", "udp connect"));
   return addresses.andThen(([peer = ""]) =>
@@ -149,10 +149,10 @@ interface Task {
   descriptor: number;
 }
 
-/** What the receiver tells the main thread: a datagram was printed, or it has come to its end. */
+/** What the worker thread tells the main thread: it has printed a datagram, or it has ended. */
 interface Report {
   error: string | null;
-  /** Standard output was closed by its reader. */
+  /** The reader of standard output has closed it. */
   nobodyReads?: true;
 }
 
@@ -160,7 +160,7 @@ function startReceiver(task: Task): Worker {
   return new Worker(new URL(import.meta.url), { workerData: task });
 }
 
-/** The worker thread's part. */
+/** What the worker thread runs. */
 export function receive(): void {
   const { kind, descriptor } = workerData as Task;
   parentPort!.postMessage(kind === "tcp" ? receiveStream(descriptor) : receiveDatagrams(descriptor));
@@ -175,7 +175,7 @@ function receiveStream(descriptor: number): Report {
     if (bytes.value.length === 0) return { error: null };
     const end = print(bytes.value);
     if (end === undefined) continue;
-    // The main thread may be blocked in a write to a peer that waits, in its turn, for somebody to read.
+    // The main thread may be blocked in a write, because the peer waits until somebody reads what it sends.
     stream.value.shutdown("both");
     return end;
   }
@@ -193,17 +193,17 @@ function receiveDatagrams(descriptor: number): Report {
   }
 }
 
-/** Writes to standard output from this very thread; how it has come to its end, if it has. */
+/** Writes to standard output from this thread. Returns a report when nothing more can be written. */
 function print(bytes: Buffer): Report | undefined {
   for (let written = 0; written < bytes.length; ) {
     try {
       written += writeSync(1, bytes, written);
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
-      // Nobody reads it any more: `std-net tcp ... | head -1`.
+      // The reader has stopped: `std-net tcp ... | head -1`.
       if (code === "EPIPE") return { error: null, nobodyReads: true };
       if (code !== "EAGAIN") return { error: message };
-      // A pipe that somebody put into non-blocking mode is full: give its reader a moment.
+      // The pipe is full, and another process has put it into non-blocking mode. Give the reader a moment.
       Atomics.wait(moment, 0, 0, 5);
     }
   }

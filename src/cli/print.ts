@@ -4,27 +4,27 @@ import type { Json } from "std-net";
 type Style = Parameters<typeof styleText>[0];
 type Paint = (style: Style, text: string) => string;
 
-/** True where colours can be seen: on a terminal that has them, unless NO_COLOR asks for none. */
+/** True on a terminal with colours, unless NO_COLOR turns them off. */
 export function hasColours(stream: NodeJS.WriteStream): boolean {
   return stream.isTTY === true && stream.hasColors();
 }
 
 const plain: Paint = (_style, text) => text;
-// The terminal was looked at already.
+// (styleText need not check the terminal: `hasColours` has done it.)
 const coloured: Paint = (style, text) => styleText(style, text);
 
 export function paintFor(stream: NodeJS.WriteStream): Paint {
   return hasColours(stream) ? coloured : plain;
 }
 
-/** A string as JSON, with those control characters too that JSON may hold as they are, and that some terminals obey. */
+/** A string as JSON. It also escapes the control characters that JSON allows and that some terminals obey. */
 function quoted(text: string): string {
   return JSON.stringify(text).replaceAll(/[\u007f-\u009f]/g, (character) => {
     return `\\u00${character.charCodeAt(0).toString(16)}`;
   });
 }
 
-/** JSON text for people: indented, with every integer exact; coloured where `paint` colours. */
+/** JSON text for people: indented, with exact integers, and coloured by `paint`. */
 export function prettyJson(value: Json, paint: Paint, indent = ""): string {
   if (typeof value === "string") return paint("green", quoted(value));
   if (typeof value === "number" || typeof value === "bigint") return paint("yellow", String(value));
@@ -40,7 +40,7 @@ export function prettyJson(value: Json, paint: Paint, indent = ""): string {
   return `${open}\n${deeper}${members.join(`,\n${deeper}`)}\n${indent}${close}`;
 }
 
-/** Waits until everything that was printed has left the process. */
+/** Waits until all output has left the process. */
 export function flush(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => {
     stream.write("", () => resolve());

@@ -8,11 +8,11 @@ import { hasColours, paintFor } from "./print.ts";
 
 export const repl: Command = {
   name: "repl",
-  summary: "a prompt with everything of the library at hand",
+  summary: "a Node.js prompt with the whole library loaded",
   help: `Usage: std-net repl
 
-A Node.js prompt where TcpStream, TcpListener, UdpSocket, http and the rest are there without an import, and calls
-give their value itself: an error result prints as its text. (In a program, a call gives a Result.)
+A Node.js prompt that has TcpStream, TcpListener, UdpSocket, http and the rest without an import. A call returns its
+value, and an error prints its text. (In a program, a call returns a Result.)
 
 Examples:
   > stream = TcpStream.connect("127.0.0.1:6379")
@@ -52,7 +52,7 @@ Exit status: 0, 1 when standard input could not be read, 2 for wrong usage.
   },
 };
 
-/** A call's value in place of its result; an error result is thrown, which the prompt prints. */
+/** Returns the value of a result. An error is thrown, so that the prompt prints it. */
 const unwrap: Around = (_name, _self, _args, proceed) => {
   const outcome = proceed();
   if (!isResult(outcome)) return outcome;
@@ -71,7 +71,7 @@ function isResult(value: unknown): value is AnyResult {
   return typeof value === "object" && value !== null && "isOk" in value && "isErr" in value;
 }
 
-/** An error result at the prompt: its text is all there is to say. */
+/** An error result at the prompt. Only its text is printed, without a stack. */
 class CallError extends Error {
   constructor(text: string) {
     super(text);
@@ -79,10 +79,10 @@ class CallError extends Error {
   }
 }
 
-/** What makes results or takes them apart is no call of the network. */
+/** The exports that work on results. They are no network calls. */
 const RESULTS = new Set<unknown>([net.Result, net.Unit, net.NetError, net.unwrap]);
 
-/** Everything that the library exports, so that each call gives its value. This process is the prompt's alone. */
+/** All exports of the library, changed so that each call returns its value. (Only the prompt runs in this process.) */
 function unwrapping(library: object): { [name: string]: unknown } {
   const scope: { [name: string]: unknown } = {};
   for (const [name, member] of Object.entries(library)) {
@@ -106,7 +106,7 @@ function show(value: unknown, colours: boolean): string {
   return inspect(value, { colors: colours, depth: 6 });
 }
 
-/** The bytes, and the text that they are if they are any. */
+/** The bytes, and their text if they are readable text. */
 function bytesText(bytes: Uint8Array, colours: boolean): string {
   const text = Buffer.from(bytes).toString();
   const readable = text !== "" && !/[\u0000-\u0008\u000e-\u001a\u007f\ufffd]/.test(text);

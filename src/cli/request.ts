@@ -8,7 +8,7 @@ import { flush, paintFor, prettyJson } from "./print.ts";
 
 type Fields = { [name: string]: Json };
 
-/** `std-net request`: one http.request, JSON in and JSON out. */
+/** `std-net request`: one http.request, with JSON in and JSON out. */
 export const request: Command = {
   name: "request",
   summary: "send an HTTP request and print the response as JSON",
@@ -19,14 +19,14 @@ export const request: Command = {
 Sends one HTTP request and prints the response: status, headers and body, as JSON (on one line, unless
 standard output is a terminal). Every integer is kept exact.
 
-  -H, --header 'NAME: VALUE'   a request header; may be repeated, and replaces the JSON's of that name
+  -H, --header 'NAME: VALUE'   a request header; may be repeated, and replaces the header of that name in the JSON
   -d, --data JSON              the body, sent as application/json
-      --text TEXT              the body, sent as it is
-      --decode json|text|base64  what the response's body becomes (json: parsed where it is JSON, else text)
-      --timeout SECONDS        for the whole call (300)
+      --text TEXT              the body, sent unchanged
+      --decode json|text|base64  the form of the response's body (json: parsed if it is JSON, else text)
+      --timeout SECONDS        the time for the whole call (300)
       --insecure               do not verify the server's certificate
 
-In JSON, every field of http.request may stand: method, url, headers, body, timeout_ms, max_redirects, tls ...
+The JSON may have every field of http.request: method, url, headers, body, timeout_ms, max_redirects, tls ...
 
 Examples:
   std-net request GET https://example.com/
@@ -34,8 +34,8 @@ Examples:
   std-net request '{"method":"GET","url":"https://example.com/","max_redirects":0}'
   std-net request GET http://127.0.0.1:8080/ | jq .body
 
-Exit status: 0 when there was a response (whatever its status), 1 when there was none or standard input could not be read,
-2 for wrong usage.
+Exit status: 0 after a response (of any status), 1 without a response or when standard input cannot be read, 2 for wrong
+usage.
 `,
   async run(args) {
     const response = http.request(await requestFrom(args));
@@ -84,7 +84,7 @@ async function requestFrom(args: string[]): Promise<HttpRequest> {
   if (timeout !== undefined) fields["timeout_ms"] = timeout;
   if (values.insecure === true)
     fields["tls"] = { ...(isObject(fields["tls"]) && fields["tls"]), insecure: true };
-  // http.request looks at every field itself, and says what is wrong.
+  // http.request checks every field itself.
   return fields as unknown as HttpRequest;
 }
 
@@ -94,7 +94,7 @@ function isObject(value: Json | undefined): value is Fields {
 
 function wholeRequest(text: string): Fields {
   if (text.trim() === "") throw new UsageError("missing request");
-  // Some editors and shells put a byte order mark before it.
+  // Some editors and shells put a byte order mark first.
   const value = parseJson(text.replace(/^\ufeff/, ""));
   if (value === undefined) {
     throw new UsageError(
@@ -110,14 +110,14 @@ function wholeRequest(text: string): Fields {
 async function inputText(): Promise<string> {
   if (isatty(0)) return "";
   const bytes = await readInput();
-  // What decodes to U+FFFD would be sent as that, without a word.
+  // Otherwise wrong bytes would be sent as U+FFFD without a warning.
   if (!isUtf8(bytes)) throw new UsageError("the request is not UTF-8");
   return bytes.toString();
 }
 
-/** The headers that the JSON has, with those of the command line; several of one name make a list (RFC 9110, 5.3). */
+/** The headers of the JSON and of the command line. Several headers of one name make a list (RFC 9110, 5.3). */
 function withHeaders(given: Json | undefined, lines: readonly string[]): Json {
-  // What is no object is left for http.request to complain of.
+  // http.request reports what is not an object.
   if (given !== undefined && !isObject(given)) return given;
   const typed = new Map<string, [name: string, value: string]>();
   for (const line of lines) {
@@ -130,7 +130,7 @@ function withHeaders(given: Json | undefined, lines: readonly string[]): Json {
     else previous[1] += (key === "cookie" ? "; " : ", ") + value;
   }
   const others = Object.entries(given ?? {}).filter(([name]) => !typed.has(name.toLowerCase()));
-  // As own keys, also `__proto__`.
+  // (fromEntries makes own keys, of `__proto__` too.)
   return Object.fromEntries([...others, ...typed.values()]);
 }
 

@@ -14,26 +14,26 @@ import {
 } from "./command.ts";
 import { paintFor, prettyJson } from "./print.ts";
 
-/** `std-net serve`: an HTTP server that answers each request with the request itself. */
+/** `std-net serve`: an HTTP server that sends each request back as its response. */
 export const serve: Command = {
   name: "serve",
-  summary: "answer each HTTP request with the request itself, as JSON",
+  summary: "respond to each HTTP request with the request itself, as JSON",
   help: `Usage: std-net serve ADDRESS [--status CODE] [--verbose]
 
-Listens on ADDRESS, answers each HTTP request with the request's own JSON (method, path, query, version, headers,
-body), and prints a line for each. Ctrl-C stops it. What people use to look at a webhook.
+Listens on ADDRESS, responds to each HTTP request with the request as JSON (method, path, query, version, headers,
+body), and prints a line for each request. Ctrl-C stops it. Useful to look at webhooks.
 
-      --status CODE   the status to answer with (200)
+      --status CODE   the status of the responses (200)
   -v, --verbose       also print each request's JSON
 
-A body that is not UTF-8 shows as {"base64": "..."}. Port 0 lets the system pick one.
+A body that is not UTF-8 appears as {"base64": "..."}. With port 0, the system picks a port.
 
 Examples:
   std-net serve 127.0.0.1:8080
   std-net serve '[::]:8080' --verbose
   std-net serve 127.0.0.1:0 --status 503
 
-Exit status: 0 when it was stopped by Ctrl-C, 1 when it cannot listen, 2 for wrong usage.
+Exit status: 0 after Ctrl-C, 1 when it cannot listen, 2 for wrong usage.
 `,
   async run(args) {
     const { values, positionals } = parse(args, {
@@ -42,7 +42,7 @@ Exit status: 0 when it was stopped by Ctrl-C, 1 when it cannot listen, 2 for wro
     });
     const address = onlyArgument(positionals, "address, such as 127.0.0.1:8080");
     const status = Number(values.status);
-    // 1xx is no answer: the client would go on waiting for one.
+    // 1xx is no final response: the client would go on waiting for one.
     if (!/^[2-9]\d\d$/.test(values.status)) throw new UsageError("--status wants a number from 200 to 999");
 
     const listener = TcpListener.bind(address);
@@ -60,16 +60,16 @@ Exit status: 0 when it was stopped by Ctrl-C, 1 when it cannot listen, 2 for wro
   },
 };
 
-/** A connection, and what is still to be done on it. */
+/** A connection, and the work that is left on it. */
 class Visit {
   readonly stream: TcpStream;
   /** The response that is being sent. */
   response: http.ServerResponse | null = null;
-  /** Whether that is the last one: then all that still comes is dropped, until the client closes. */
+  /** Whether this response is the last one. Then all further bytes are dropped, until the client closes. */
   isLast = false;
-  /** When the connection is closed whatever its client does, on the clock of `performance.now()`. */
+  /** When the connection is closed in any case, on the clock of `performance.now()`. */
   until = Number.POSITIVE_INFINITY;
-  /** Bytes that were dropped. */
+  /** How many bytes were dropped. */
   dropped = 0;
 
   constructor(stream: TcpStream) {
@@ -78,20 +78,20 @@ class Visit {
 }
 
 /**
- * Every connection in one thread. No client keeps the others waiting: neither one that sends nothing, half a request or
- * requests without end, nor one that does not read its responses.
+ * One thread serves all connections. No client delays the others: not with silence, half a request or requests without end, and
+ * not by reading no responses.
  */
 class Server {
   readonly #listener: TcpListener;
   readonly #poller: Poller;
   readonly #status: number;
   readonly #verbose: boolean;
-  /** Those that have an `until`. */
+  /** The connections with an `until`. */
   readonly #limited = new Set<Visit>();
-  #answered = 0;
+  #served = 0;
   #stopping = false;
-  /** Whether a connection could not be accepted, and the listener is not waited for. */
-  #resting = false;
+  /** Whether an accept has failed, so that the next wait leaves the listener out. */
+  #pausesListener = false;
 
   constructor(listener: TcpListener, poller: Poller, status: number, verbose: boolean) {
     this.#listener = listener;
@@ -112,51 +112,51 @@ class Server {
       `listening on http://${this.#listener.local_addr().unwrapOr("?")} (Ctrl-C stops it)\n`,
     );
     while (!this.#stopping) {
-      // A signal ends the wait; one that came just before it is seen a moment later.
+      // A signal ends the wait. A signal that came just before the wait is seen after 250 ms at most.
       const events = this.#poller.wait(250).unwrapOr([]);
-      if (this.#resting) this.#listen();
+      if (this.#pausesListener) this.#listen();
       for (const { socket, key } of events) {
         if (socket === this.#listener) this.#accept();
         else if (key instanceof Visit) this.#goOn(key);
       }
       const now = performance.now();
       for (const visit of this.#limited) if (now >= visit.until) this.#close(visit);
-      // The event loop has its turn: there the listeners of signals run.
+      // The event loop runs here, and with it the listeners of signals.
       await new Promise(setImmediate);
     }
     this.#listener.close();
     this.#poller.close();
-    process.stderr.write(`stopped after ${this.#answered} request${this.#answered === 1 ? "" : "s"}\n`);
+    process.stderr.write(`stopped after ${this.#served} request${this.#served === 1 ? "" : "s"}\n`);
   }
 
   #listen(): void {
-    this.#resting = this.#poller.add(this.#listener, { readable: true }).isErr;
+    this.#pausesListener = this.#poller.add(this.#listener, { readable: true }).isErr;
   }
 
   #accept(): void {
     const stream = this.#listener.accept();
     if (stream.isErr) {
       if (error_code(stream.error) === "EAGAIN") return;
-      // With descriptors used up the connection stays in the queue (accept(2)), and each wait would end at once: so the next
-      // one is without the listener. It ends when one of the others has something, such as its end, or a moment has passed.
+      // Without a free descriptor the connection stays in the queue (accept(2)), and each wait would end at once. So the next
+      // wait leaves the listener out. It ends when another connection has something, such as its end, or after 250 ms.
       this.#poller.remove(this.#listener);
-      this.#resting = true;
+      this.#pausesListener = true;
       return;
     }
     stream.value.set_nonblocking(true);
     this.#poller.add(stream.value, { readable: true }, new Visit(stream.value));
   }
 
-  /** Does what can be done on a connection without waiting. */
+  /** Does all work on a connection that needs no wait. */
   #goOn(visit: Visit): void {
     if (visit.response !== null && !this.#send(visit)) return;
-    if (!visit.isLast && !this.#answer(visit)) return;
+    if (!visit.isLast && !this.#readRequests(visit)) return;
     if (visit.isLast) this.#drop(visit);
   }
 
-  /** Reads and answers what has come; false when there is nothing more to be done now. */
-  #answer(visit: Visit): boolean {
-    // The others have their turn before the rest of a long run of requests.
+  /** Reads the requests that have come, and responds to them; false when nothing is left to do now. */
+  #readRequests(visit: Visit): boolean {
+    // After some requests the other connections get their turn.
     for (let turn = 0; turn < MOST_IN_TURN && !visit.isLast; turn++) {
       const options = { decode_body: "base64", max_body_bytes: LARGEST_BODY } as const;
       const request = http.read_request(visit.stream, options);
@@ -182,12 +182,12 @@ class Server {
     visit.response = { status: statusOf(error), headers: { connection: "close" }, body: { error } };
   }
 
-  /** Sends the response, or what is left of it; false when that is not all, or the connection is closed. */
+  /** Sends the response, or the rest of it; false when some is left, or the connection is closed. */
   #send(visit: Visit): boolean {
     const sent = http.write_response(visit.stream, visit.response!);
     if (sent.isOk) {
       visit.response = null;
-      if (!visit.isLast) this.#answered++;
+      if (!visit.isLast) this.#served++;
       if (this.#limited.delete(visit)) {
         visit.until = Number.POSITIVE_INFINITY;
         this.#poller.modify(visit.stream, { readable: true });
@@ -205,15 +205,15 @@ class Server {
   }
 
   /**
-   * Ends our direction, and waits for the client to end its own. To close while bytes are unread, or before they come,
-   * resets the connection: the client loses the response that it has not read yet (RFC 9112, 9.6).
+   * Closes the connection for writing, and waits until the client closes it too. A close with unread bytes, or before more bytes
+   * come, resets the connection, and the client loses the response that it has not read yet (RFC 9112, 9.6).
    */
   #leave(visit: Visit): void {
     visit.stream.shutdown("write");
     this.#limit(visit, LEAVE_TIME);
   }
 
-  /** Drops what has come, and closes the connection at its end, or when it was too much. */
+  /** Drops the bytes that have come. Closes the connection at their end, or when they are too many. */
   #drop(visit: Visit): void {
     for (let turn = 0; turn < MOST_IN_TURN; turn++) {
       const count = visit.stream.read_into(sink);
@@ -257,14 +257,15 @@ class Server {
 type Shown = { method: string; path: string; query: string; headers: { [name: string]: string }; body: Json };
 
 const LARGEST_BODY = 64 * 1024 * 1024;
-/** Requests, or pieces of what is dropped, that are read before the other connections have their turn. */
+/** How many requests, or pieces of dropped bytes, are read before the other connections get their turn. */
 const MOST_IN_TURN = 16;
-/** Milliseconds for a client to take a response that does not fit the buffers. */
+/** How long a client may take to receive a response that does not fit the buffers, in milliseconds. */
 const SEND_TIME = 60_000;
-/** How long, in milliseconds, and how many bytes a client may go on after its last response. */
+/** How long a client may go on sending after its last response, in milliseconds. */
 const LEAVE_TIME = 5000;
 /** Milliseconds for a body with integers beyond ±(2^53 − 1). */
 const PARSE_TIME = 500;
+/** How many bytes a client may send after its last response. */
 const MOST_DROPPED = 4 * LARGEST_BODY;
 const sink = Buffer.alloc(64 * 1024);
 const paint = paintFor(process.stdout);
@@ -275,7 +276,7 @@ function statusOf(error: string): number {
   return error === "http headers too large" ? 431 : 400;
 }
 
-/** The body as read_request would have given it; bytes that are no text as base64. */
+/** The body as read_request would give it; in base64 if the bytes are not text. */
 function decode(body: Json): Json {
   if (typeof body !== "string") return null;
   const bytes = Buffer.from(body, "base64");
