@@ -1,7 +1,7 @@
 // A chat server for thousands of connections in one thread: what one says, all the others read.
 //   npm run example chat [ADDRESS]
 //   nc 127.0.0.1 7000
-import { error_code, Poller, type Result, TcpListener, TcpStream } from "std-net";
+import { error_code, Poller, TcpListener, TcpStream } from "std-net";
 
 interface Client {
   readonly name: string;
@@ -14,16 +14,16 @@ interface Client {
 const LONGEST_LINE = 1000;
 const LONGEST_QUEUE = 1024 * 1024;
 
-const listener = must(TcpListener.bind(process.argv[2] ?? "127.0.0.1:7000"));
-must(listener.set_nonblocking(true));
-const poller = must(Poller.create());
-must(poller.add(listener, { readable: true }));
+const listener = TcpListener.bind(process.argv[2] ?? "127.0.0.1:7000").unwrap();
+listener.set_nonblocking(true).unwrap();
+const poller = Poller.create().unwrap();
+poller.add(listener, { readable: true }).unwrap();
 const clients = new Map<TcpStream, Client>();
 let visitors = 0;
-console.log(`listening on ${must(listener.local_addr())}`);
+console.log(`listening on ${listener.local_addr().unwrap()}`);
 
 for (;;) {
-  for (const { socket, readable, writable } of must(poller.wait(null))) {
+  for (const { socket, readable, writable } of poller.wait(null).unwrap()) {
     if (socket === listener) welcome();
     if (!(socket instanceof TcpStream)) continue;
     // It can have been sent away a moment ago, by what another one said.
@@ -82,9 +82,4 @@ function leave(stream: TcpStream, client: Client): void {
   if (!clients.delete(stream)) return;
   stream.close();
   broadcast(stream, `* ${client.name} has gone\n`);
-}
-
-function must<T>(result: Result<T, string>): T {
-  if (result.isErr) throw new Error(result.error);
-  return result.value;
 }

@@ -1,7 +1,7 @@
 // A DNS client over UDP: the IPv4 and IPv6 addresses of a name (RFC 1035, RFC 3596), with timeouts and retries.
 //   npm run example dns NAME SERVER[:PORT]
 import { randomInt } from "node:crypto";
-import { is_timeout, type Result, UdpSocket } from "std-net";
+import { is_timeout, UdpSocket } from "std-net";
 
 const TYPES = { A: 1, AAAA: 28 } as const;
 const TIMEOUT = 1000;
@@ -22,7 +22,7 @@ for (const type of ["A", "AAAA"] as const) {
 
 /** The addresses, or what went wrong. */
 function lookup(host: string, type: keyof typeof TYPES, address: string): string[] | string {
-  const socket = must(UdpSocket.bind("0.0.0.0:0"));
+  const socket = UdpSocket.bind("0.0.0.0:0").unwrap();
   try {
     // A connected socket receives from this server only.
     const connected = socket.connect(address);
@@ -84,9 +84,4 @@ function skipName(message: Buffer, at: number): number {
 function ipv6(data: Buffer): string {
   const groups = Array.from({ length: 8 }, (_, index) => data.readUInt16BE(2 * index).toString(16));
   return new URL(`http://[${groups.join(":")}]`).hostname.slice(1, -1);
-}
-
-function must<T>(result: Result<T, string>): T {
-  if (result.isErr) throw new Error(result.error);
-  return result.value;
 }

@@ -4,30 +4,30 @@
 import { once } from "node:events";
 import { Socket } from "node:net";
 import { isMainThread, Worker, workerData } from "node:worker_threads";
-import { type Result, TcpListener, TcpStream } from "std-net";
+import { TcpListener, TcpStream } from "std-net";
 
 if (isMainThread) await main();
 else peer(workerData as string);
 
 /** Sends nine lines, three after each line that it gets. */
 function peer(address: string): void {
-  const stream = must(TcpStream.connect(address));
+  const stream = TcpStream.connect(address).unwrap();
   for (let line = 1; line <= 9; line++) {
-    must(stream.write_all(`line ${line}\n`));
-    if (line % 3 === 0) must(stream.read_until("\n"));
+    stream.write_all(`line ${line}\n`).unwrap();
+    if (line % 3 === 0) stream.read_until("\n").unwrap();
   }
   stream.close();
 }
 
 async function main(): Promise<void> {
-  const listener = must(TcpListener.bind("127.0.0.1:0"));
-  new Worker(new URL(import.meta.url), { workerData: must(listener.local_addr()) });
-  const stream = must(listener.accept());
+  const listener = TcpListener.bind("127.0.0.1:0").unwrap();
+  new Worker(new URL(import.meta.url), { workerData: listener.local_addr().unwrap() });
+  const stream = listener.accept().unwrap();
   listener.close();
-  console.log("blocking:    ", must(stream.read_until("\n")).toString().trim());
+  console.log("blocking:    ", stream.read_until("\n").unwrap().toString().trim());
 
   // There: the descriptor goes to Node, which puts it into non-blocking mode and closes it in the end.
-  const socket = new Socket({ fd: must(stream.into_fd()) });
+  const socket = new Socket({ fd: stream.into_fd().unwrap() });
   socket.write("on with it, says net.Socket\n");
   let text = "";
   while (!text.includes("line 4\n")) {
@@ -41,26 +41,21 @@ async function main(): Promise<void> {
   handle.readStop();
   text += socket.read() ?? "";
   // Node goes on owning its descriptor, so a second one is taken, and the first left to Node.
-  const lent = must(TcpStream.from_fd(handle.fd));
-  const back = must(lent.try_clone());
-  must(lent.into_fd());
+  const lent = TcpStream.from_fd(handle.fd).unwrap();
+  const back = lent.try_clone().unwrap();
+  lent.into_fd().unwrap();
   socket.destroy();
   await once(socket, "close");
 
-  must(back.set_nonblocking(false));
-  if (!text.endsWith("\n")) text += must(back.read_until("\n"));
+  back.set_nonblocking(false).unwrap();
+  if (!text.endsWith("\n")) text += back.read_until("\n").unwrap();
   for (const line of text.trim().split("\n")) console.log("event loop:  ", line);
-  must(back.write_all("and on, says TcpStream\n"));
+  back.write_all("and on, says TcpStream\n").unwrap();
   for (;;) {
     const line = back.read_until("\n");
     if (line.isErr) break;
     console.log("blocking:    ", line.value.toString().trim());
-    if (String(line.value) === "line 9\n") must(back.write_all("that is all\n"));
+    if (String(line.value) === "line 9\n") back.write_all("that is all\n").unwrap();
   }
   back.close();
-}
-
-function must<T>(result: Result<T, string>): T {
-  if (result.isErr) throw new Error(result.error);
-  return result.value;
 }

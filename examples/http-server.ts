@@ -5,7 +5,7 @@
 import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { isMainThread, threadId, Worker, workerData } from "node:worker_threads";
-import { http, is_timeout, type Result, TcpListener, type TcpStream } from "std-net";
+import { http, is_timeout, TcpListener, type TcpStream } from "std-net";
 
 interface Job {
   readonly fd: number;
@@ -18,15 +18,15 @@ else serve(workerData as Job);
 
 async function main(): Promise<void> {
   const [address = "127.0.0.1:8080", count = availableParallelism()] = process.argv.slice(2);
-  const listener = must(TcpListener.bind(address));
+  const listener = TcpListener.bind(address).unwrap();
   const stopping = new Int32Array(new SharedArrayBuffer(4));
   const workers = Array.from({ length: Number(count) }, () => {
     // A descriptor is a number, and belongs to the process: each worker gets one of its own.
-    const job: Job = { fd: must(must(listener.try_clone()).into_fd()), stopping };
+    const job: Job = { fd: listener.try_clone().unwrap().into_fd().unwrap(), stopping };
     return new Worker(new URL(import.meta.url), { workerData: job });
   });
   await Promise.all(workers.map((worker) => once(worker, "online")));
-  console.log(`${workers.length} workers listen on http://${must(listener.local_addr())}`);
+  console.log(`${workers.length} workers listen on http://${listener.local_addr().unwrap()}`);
   listener.close();
 
   // This thread never blocks, so its event loop can wait for Ctrl-C.
@@ -39,7 +39,7 @@ async function main(): Promise<void> {
 }
 
 function serve({ fd, stopping }: Job): void {
-  const listener = must(TcpListener.from_fd(fd));
+  const listener = TcpListener.from_fd(fd).unwrap();
   // Now and then `accept` comes back without a connection, to see whether it is time to go.
   listener.set_accept_timeout(200);
   while (Atomics.load(stopping, 0) === 0) {
@@ -80,9 +80,4 @@ function refuse(stream: TcpStream, error: string): void {
     if (bytes.isErr || bytes.value.length === 0) break;
     left -= bytes.value.length;
   }
-}
-
-function must<T>(result: Result<T, string>): T {
-  if (result.isErr) throw new Error(result.error);
-  return result.value;
 }

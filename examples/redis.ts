@@ -1,7 +1,7 @@
 // A Redis client: the protocol RESP2 (redis.io/docs/reference/protocol-spec) in straight lines.
 //   npm run example redis ADDRESS COMMAND [ARGUMENT ...]
 //   npm run example redis 127.0.0.1:6379 SET greeting hello
-import { type Result, TcpStream } from "std-net";
+import { TcpStream } from "std-net";
 
 type Reply = string | number | null | Reply[];
 
@@ -9,21 +9,21 @@ class Redis {
   readonly #stream: TcpStream;
 
   constructor(address: string) {
-    this.#stream = must(TcpStream.connect_timeout(address, 3000));
-    must(this.#stream.set_nodelay(true));
-    must(this.#stream.set_read_timeout(10_000));
+    this.#stream = TcpStream.connect_timeout(address, 3000).unwrap();
+    this.#stream.set_nodelay(true).unwrap();
+    this.#stream.set_read_timeout(10_000).unwrap();
   }
 
   /** A command is an array of strings, each with its length in front. */
   command(...words: string[]): Reply {
     const parts = words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`);
-    must(this.#stream.write_all(`*${words.length}\r\n${parts.join("")}`));
+    this.#stream.write_all(`*${words.length}\r\n${parts.join("")}`).unwrap();
     return this.#reply();
   }
 
   /** A reply is a line, and what the line announces. */
   #reply(): Reply {
-    const line = must(this.#stream.read_until("\r\n")).toString().trimEnd();
+    const line = this.#stream.read_until("\r\n").unwrap().toString().trimEnd();
     const rest = line.slice(1);
     switch (line[0]) {
       case "+":
@@ -34,18 +34,16 @@ class Redis {
         return Number(rest);
       case "$":
         if (rest === "-1") return null;
-        return must(this.#stream.read_exact(Number(rest) + 2)).toString("utf8", 0, Number(rest));
+        return this.#stream
+          .read_exact(Number(rest) + 2)
+          .unwrap()
+          .toString("utf8", 0, Number(rest));
       case "*":
         return rest === "-1" ? null : Array.from({ length: Number(rest) }, () => this.#reply());
       default:
         throw new Error(`not a reply: ${line}`);
     }
   }
-}
-
-function must<T>(result: Result<T, string>): T {
-  if (result.isErr) throw new Error(result.error);
-  return result.value;
 }
 
 const [address = "127.0.0.1:6379", ...words] = process.argv.slice(2);

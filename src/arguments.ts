@@ -106,12 +106,10 @@ export function timeoutTo(milliseconds: number): number | null {
  * ```ts
  * import { UdpSocket } from "std-net";
  *
- * const one = UdpSocket.bind("127.0.0.1:0", { reuse_port: true }).unwrapOrElse(fail);
- * const address = one.local_addr().unwrapOrElse(fail);
- * const other = UdpSocket.bind(address, { reuse_port: true }).unwrapOrElse(fail);
- * console.log(other.local_addr().unwrapOrElse(fail) === address); // true
- *
- * function fail(error: string): never { throw new Error(error); }
+ * const one = UdpSocket.bind("127.0.0.1:0", { reuse_port: true }).unwrap();
+ * const address = one.local_addr().unwrap();
+ * const other = UdpSocket.bind(address, { reuse_port: true }).unwrap();
+ * console.log(other.local_addr().unwrap() === address); // true
  * ```
  */
 export interface UdpBindOptions {

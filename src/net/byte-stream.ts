@@ -32,16 +32,14 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
    * ```ts
    * import { TcpListener, TcpStream } from "std-net";
    *
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * const client = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
-   * const server = listener.accept().unwrapOrElse(fail);
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
+   * const client = TcpStream.connect(listener.local_addr().unwrap()).unwrap();
+   * const server = listener.accept().unwrap();
    * client.write("hello");
-   * const bytes = server.read(1024).unwrapOrElse(fail);
+   * const bytes = server.read(1024).unwrap();
    * console.log(bytes[0], bytes.toString()); // 104 hello
    * client.close();
-   * console.log(server.read(1024).unwrapOrElse(fail).length); // 0, the end of the stream
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * console.log(server.read(1024).unwrap().length); // 0, the end of the stream
    * ```
    */
   read(size: number): Result<Buffer, string> {
@@ -67,17 +65,15 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
    * ```ts
    * import { UnixStream } from "std-net";
    *
-   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * const [near, far] = UnixStream.pair().unwrap();
    * near.write_all("hello");
    * near.close();
    * const buffer = Buffer.alloc(64 * 1024); // one for all reads
    * for (;;) {
-   *   const count = far.read_into(buffer).unwrapOrElse(fail);
+   *   const count = far.read_into(buffer).unwrap();
    *   if (count === 0) break;
    *   console.log(buffer.toString("utf8", 0, count)); // hello
    * }
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   read_into(buffer: Uint8Array): Result<number, string> {
@@ -105,12 +101,10 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
    * ```ts
    * import { UnixStream } from "std-net";
    *
-   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * const [near, far] = UnixStream.pair().unwrap();
    * near.write_all([0, 5, 104, 101, 108, 108, 111]); // a length of two bytes, then as many bytes
-   * const length = far.read_exact(2).unwrapOrElse(fail).readUInt16BE();
-   * console.log(far.read_exact(length).unwrapOrElse(fail).toString()); // hello
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * const length = far.read_exact(2).unwrap().readUInt16BE();
+   * console.log(far.read_exact(length).unwrap().toString()); // hello
    * ```
    */
   read_exact(size: number): Result<Buffer, string> {
@@ -135,14 +129,12 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
    * ```ts
    * import { UnixStream } from "std-net";
    *
-   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * const [near, far] = UnixStream.pair().unwrap();
    * near.write_all("all that there is");
    * near.shutdown("write");
    * const few = far.read_to_end(3);
    * if (few.isErr) console.log(few.error); // unix read failed: more than 3 bytes before the end of the stream
-   * console.log(far.read_to_end().unwrapOrElse(fail).toString()); // all that there is
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * console.log(far.read_to_end().unwrap().toString()); // all that there is
    * ```
    */
   read_to_end(limit?: number): Result<Buffer, string> {
@@ -169,12 +161,10 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
    * ```ts
    * import { UnixStream } from "std-net";
    *
-   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * const [near, far] = UnixStream.pair().unwrap();
    * near.write_all("220 ready\r\n250 ok\r\n");
-   * console.log(far.read_until("\r\n").unwrapOrElse(fail).toString().trimEnd()); // 220 ready
-   * console.log(far.read_until("\r\n").unwrapOrElse(fail).toString().trimEnd()); // 250 ok
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * console.log(far.read_until("\r\n").unwrap().toString().trimEnd()); // 220 ready
+   * console.log(far.read_until("\r\n").unwrap().toString().trimEnd()); // 250 ok
    * ```
    */
   read_until(delimiter: Bytes, limit: number = DEFAULT_UNTIL_LIMIT): Result<Buffer, string> {
@@ -202,12 +192,10 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
    * ```ts
    * import { UnixStream } from "std-net";
    *
-   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * const [near, far] = UnixStream.pair().unwrap();
    * near.write_all("hello");
-   * console.log(far.peek(1).unwrapOrElse(fail).toString()); // h
-   * console.log(far.read(100).unwrapOrElse(fail).toString()); // hello
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * console.log(far.peek(1).unwrap().toString()); // h
+   * console.log(far.read(100).unwrap().toString()); // hello
    * ```
    */
   peek(size: number): Result<Buffer, string> {
@@ -234,14 +222,12 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
    * ```ts
    * import { TcpListener, TcpStream } from "std-net";
    *
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
-   * console.log(stream.write("Grüße").unwrapOrElse(fail)); // 7, because it is sent as UTF-8
-   * console.log(stream.write([0, 127, 255]).unwrapOrElse(fail)); // 3
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
+   * const stream = TcpStream.connect(listener.local_addr().unwrap()).unwrap();
+   * console.log(stream.write("Grüße").unwrap()); // 7, because it is sent as UTF-8
+   * console.log(stream.write([0, 127, 255]).unwrap()); // 3
    * const wrong = stream.write([256]);
    * if (wrong.isErr) console.log(wrong.error); // byte value out of range
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   write(data: Bytes): Result<number, string> {
@@ -267,11 +253,9 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
    * ```ts
    * import { UnixStream } from "std-net";
    *
-   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
-   * near.write_all(Buffer.from("the whole message\n")).unwrapOrElse(fail);
-   * console.log(far.read_until("\n").unwrapOrElse(fail).length); // 18
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * const [near, far] = UnixStream.pair().unwrap();
+   * near.write_all(Buffer.from("the whole message\n")).unwrap();
+   * console.log(far.read_until("\n").unwrap().length); // 18
    * ```
    */
   write_all(data: Bytes): Result<Unit, string> {
@@ -295,13 +279,11 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
    * ```ts
    * import { error_code, UnixStream } from "std-net";
    *
-   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
-   * near.set_read_timeout(50).unwrapOrElse(fail);
+   * const [near, far] = UnixStream.pair().unwrap();
+   * near.set_read_timeout(50).unwrap();
    * const bytes = near.read(1024); // nobody writes
    * if (bytes.isErr) console.log(error_code(bytes.error)); // EAGAIN
    * far.close();
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   set_read_timeout(ms: number | null): Result<Unit, string> {
@@ -317,12 +299,10 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
    * ```ts
    * import { UnixStream } from "std-net";
    *
-   * const [stream] = UnixStream.pair().unwrapOrElse(fail);
-   * console.log(stream.read_timeout().unwrapOrElse(fail)); // null
+   * const [stream] = UnixStream.pair().unwrap();
+   * console.log(stream.read_timeout().unwrap()); // null
    * stream.set_read_timeout(1500);
-   * console.log(stream.read_timeout().unwrapOrElse(fail)); // 1500
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * console.log(stream.read_timeout().unwrap()); // 1500
    * ```
    */
   read_timeout(): Result<number | null, string> {
@@ -339,13 +319,11 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
    * ```ts
    * import { error_code, UnixStream } from "std-net";
    *
-   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
-   * near.set_write_timeout(50).unwrapOrElse(fail);
+   * const [near, far] = UnixStream.pair().unwrap();
+   * near.set_write_timeout(50).unwrap();
    * const sent = near.write_all(Buffer.alloc(16 * 1024 * 1024)); // nobody reads
    * if (sent.isErr) console.log(error_code(sent.error)); // EAGAIN
    * far.close();
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   set_write_timeout(ms: number | null): Result<Unit, string> {
@@ -361,11 +339,9 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
    * ```ts
    * import { UnixStream } from "std-net";
    *
-   * const [stream] = UnixStream.pair().unwrapOrElse(fail);
+   * const [stream] = UnixStream.pair().unwrap();
    * stream.set_write_timeout(1500);
-   * console.log(stream.write_timeout().unwrapOrElse(fail)); // 1500
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * console.log(stream.write_timeout().unwrap()); // 1500
    * ```
    */
   write_timeout(): Result<number | null, string> {
@@ -383,11 +359,9 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
    * ```ts
    * import { TcpListener, TcpStream } from "std-net";
    *
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
-   * console.log(stream.peer_addr().unwrapOrElse(fail)); // 127.0.0.1:34567
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
+   * const stream = TcpStream.connect(listener.local_addr().unwrap()).unwrap();
+   * console.log(stream.peer_addr().unwrap()); // 127.0.0.1:34567
    * ```
    */
   peer_addr(): Result<string, string> {

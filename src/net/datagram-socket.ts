@@ -47,13 +47,11 @@ export abstract class DatagramSocket extends SocketHandle {
    * ```ts
    * import { UdpSocket } from "std-net";
    *
-   * const server = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * const client = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * client.connect(server.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * const server = UdpSocket.bind("127.0.0.1:0").unwrap();
+   * const client = UdpSocket.bind("127.0.0.1:0").unwrap();
+   * client.connect(server.local_addr().unwrap()).unwrap();
    * client.send("hello");
-   * console.log(server.recv(1500).unwrapOrElse(fail).toString()); // hello
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * console.log(server.recv(1500).unwrap().toString()); // hello
    * ```
    */
   connect(addr: string): Result<Unit, string> {
@@ -82,13 +80,11 @@ export abstract class DatagramSocket extends SocketHandle {
    * ```ts
    * import { UdpSocket } from "std-net";
    *
-   * const server = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * const client = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * const address = server.local_addr().unwrapOrElse(fail);
-   * console.log(client.send_to("hello", address).unwrapOrElse(fail)); // 5
-   * console.log(client.send_to([], address).unwrapOrElse(fail)); // 0, but it is a datagram
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * const server = UdpSocket.bind("127.0.0.1:0").unwrap();
+   * const client = UdpSocket.bind("127.0.0.1:0").unwrap();
+   * const address = server.local_addr().unwrap();
+   * console.log(client.send_to("hello", address).unwrap()); // 5
+   * console.log(client.send_to([], address).unwrap()); // 0, but it is a datagram
    * ```
    */
   send_to(data: Bytes, addr: string): Result<number, string> {
@@ -117,14 +113,12 @@ export abstract class DatagramSocket extends SocketHandle {
    * ```ts
    * import { UdpSocket } from "std-net";
    *
-   * const server = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * const client = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * client.send_to("hello", server.local_addr().unwrapOrElse(fail));
-   * const [payload, sender] = server.recv_from(1500).unwrapOrElse(fail);
+   * const server = UdpSocket.bind("127.0.0.1:0").unwrap();
+   * const client = UdpSocket.bind("127.0.0.1:0").unwrap();
+   * client.send_to("hello", server.local_addr().unwrap());
+   * const [payload, sender] = server.recv_from(1500).unwrap();
    * server.send_to(`${payload} yourself`, sender);
-   * console.log(client.recv(1500).unwrapOrElse(fail).toString()); // hello yourself
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * console.log(client.recv(1500).unwrap().toString()); // hello yourself
    * ```
    */
   recv_from(size: number): Result<readonly [Buffer, string], string> {
@@ -141,13 +135,11 @@ export abstract class DatagramSocket extends SocketHandle {
    * ```ts
    * import { UdpSocket } from "std-net";
    *
-   * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * socket.send_to("hello", socket.local_addr().unwrapOrElse(fail));
-   * const [begin, sender] = socket.peek_from(4).unwrapOrElse(fail);
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrap();
+   * socket.send_to("hello", socket.local_addr().unwrap());
+   * const [begin, sender] = socket.peek_from(4).unwrap();
    * console.log(begin.toString(), "from", sender); // hell from 127.0.0.1:45678
-   * console.log(socket.recv(1500).unwrapOrElse(fail).toString()); // hello
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * console.log(socket.recv(1500).unwrap().toString()); // hello
    * ```
    */
   peek_from(size: number): Result<readonly [Buffer, string], string> {
@@ -188,12 +180,10 @@ export abstract class DatagramSocket extends SocketHandle {
    * ```ts
    * import { UdpSocket } from "std-net";
    *
-   * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * socket.connect(socket.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail); // to itself
-   * console.log(socket.send([1, 2, 3]).unwrapOrElse(fail)); // 3
-   * console.log(socket.recv(1500).unwrapOrElse(fail).length); // 3
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrap();
+   * socket.connect(socket.local_addr().unwrap()).unwrap(); // to itself
+   * console.log(socket.send([1, 2, 3]).unwrap()); // 3
+   * console.log(socket.recv(1500).unwrap().length); // 3
    * ```
    */
   send(data: Bytes): Result<number, string> {
@@ -218,13 +208,11 @@ export abstract class DatagramSocket extends SocketHandle {
    * ```ts
    * import { UnixDatagram } from "std-net";
    *
-   * const [near, far] = UnixDatagram.pair().unwrapOrElse(fail);
+   * const [near, far] = UnixDatagram.pair().unwrap();
    * near.send("a message");
    * near.send("another one");
-   * console.log(far.recv(1500).unwrapOrElse(fail).toString()); // a message
-   * console.log(far.recv(7).unwrapOrElse(fail).toString()); // another
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * console.log(far.recv(1500).unwrap().toString()); // a message
+   * console.log(far.recv(7).unwrap().toString()); // another
    * ```
    */
   recv(size: number): Result<Buffer, string> {
@@ -242,12 +230,10 @@ export abstract class DatagramSocket extends SocketHandle {
    * ```ts
    * import { UnixDatagram } from "std-net";
    *
-   * const [near, far] = UnixDatagram.pair().unwrapOrElse(fail);
+   * const [near, far] = UnixDatagram.pair().unwrap();
    * near.send("hello");
-   * console.log(far.peek(4).unwrapOrElse(fail).toString()); // hell
-   * console.log(far.recv(1500).unwrapOrElse(fail).toString()); // hello
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * console.log(far.peek(4).unwrap().toString()); // hell
+   * console.log(far.recv(1500).unwrap().toString()); // hello
    * ```
    */
   peek(size: number): Result<Buffer, string> {
@@ -276,13 +262,11 @@ export abstract class DatagramSocket extends SocketHandle {
    * ```ts
    * import { error_code, UdpSocket } from "std-net";
    *
-   * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrap();
    * const none = socket.peer_addr();
    * if (none.isErr) console.log(error_code(none.error)); // ENOTCONN
    * socket.connect("127.0.0.1:9");
-   * console.log(socket.peer_addr().unwrapOrElse(fail)); // 127.0.0.1:9
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * console.log(socket.peer_addr().unwrap()); // 127.0.0.1:9
    * ```
    */
   peer_addr(): Result<string, string> {
@@ -299,12 +283,10 @@ export abstract class DatagramSocket extends SocketHandle {
    * ```ts
    * import { error_code, UdpSocket } from "std-net";
    *
-   * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * socket.set_read_timeout(50).unwrapOrElse(fail);
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrap();
+   * socket.set_read_timeout(50).unwrap();
    * const received = socket.recv_from(1500); // nobody sends
    * if (received.isErr) console.log(error_code(received.error)); // EAGAIN
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   set_read_timeout(ms: number | null): Result<Unit, string> {
@@ -320,12 +302,10 @@ export abstract class DatagramSocket extends SocketHandle {
    * ```ts
    * import { UdpSocket } from "std-net";
    *
-   * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * console.log(socket.read_timeout().unwrapOrElse(fail)); // null
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrap();
+   * console.log(socket.read_timeout().unwrap()); // null
    * socket.set_read_timeout(1500);
-   * console.log(socket.read_timeout().unwrapOrElse(fail)); // 1500
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * console.log(socket.read_timeout().unwrap()); // 1500
    * ```
    */
   read_timeout(): Result<number | null, string> {
@@ -342,14 +322,12 @@ export abstract class DatagramSocket extends SocketHandle {
    * ```ts
    * import { error_code, UnixDatagram } from "std-net";
    *
-   * const [near, far] = UnixDatagram.pair().unwrapOrElse(fail);
-   * near.set_write_timeout(50).unwrapOrElse(fail);
+   * const [near, far] = UnixDatagram.pair().unwrap();
+   * near.set_write_timeout(50).unwrap();
    * let sent = near.send("hello");
    * while (sent.isOk) sent = near.send("hello"); // until the queue of the other side is full, because it receives nothing
    * console.log(error_code(sent.error)); // EAGAIN
    * far.close();
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   set_write_timeout(ms: number | null): Result<Unit, string> {
@@ -365,11 +343,9 @@ export abstract class DatagramSocket extends SocketHandle {
    * ```ts
    * import { UdpSocket } from "std-net";
    *
-   * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrap();
    * socket.set_write_timeout(1500);
-   * console.log(socket.write_timeout().unwrapOrElse(fail)); // 1500
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * console.log(socket.write_timeout().unwrap()); // 1500
    * ```
    */
   write_timeout(): Result<number | null, string> {

@@ -36,12 +36,10 @@ export type Pollable =
  * import { type Interest, Poller, UdpSocket } from "std-net";
  *
  * const interest: Interest = { readable: true }; // and not for room to write
- * const poller = Poller.create().unwrapOrElse(fail);
- * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
- * poller.add(socket, interest).unwrapOrElse(fail);
- * console.log(poller.wait(0).unwrapOrElse(fail).length); // 0
- *
- * function fail(error: string): never { throw new Error(error); }
+ * const poller = Poller.create().unwrap();
+ * const socket = UdpSocket.bind("127.0.0.1:0").unwrap();
+ * poller.add(socket, interest).unwrap();
+ * console.log(poller.wait(0).unwrap().length); // 0
  * ```
  */
 export interface Interest {
@@ -58,14 +56,12 @@ export interface Interest {
  * ```ts
  * import { Poller, UnixStream } from "std-net";
  *
- * const poller = Poller.create().unwrapOrElse(fail);
- * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+ * const poller = Poller.create().unwrap();
+ * const [near, far] = UnixStream.pair().unwrap();
  * poller.add(far, { readable: true }, 7);
  * near.close();
- * const [event] = poller.wait(1000).unwrapOrElse(fail);
+ * const [event] = poller.wait(1000).unwrap();
  * console.log(event?.key, event?.readable, event?.closed); // 7 true true
- *
- * function fail(error: string): never { throw new Error(error); }
  * ```
  */
 export interface PollEvent {
@@ -125,18 +121,16 @@ const selectors = new FinalizationRegistry<Selector>(closeSelector);
  * ```ts
  * import { Poller, UdpSocket } from "std-net";
  *
- * const poller = Poller.create().unwrapOrElse(fail);
- * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+ * const poller = Poller.create().unwrap();
+ * const socket = UdpSocket.bind("127.0.0.1:0").unwrap();
  * poller.add(socket, { readable: true }, "my socket");
- * socket.send_to("hello", socket.local_addr().unwrapOrElse(fail));
- * for (const event of poller.wait(1000).unwrapOrElse(fail)) {
+ * socket.send_to("hello", socket.local_addr().unwrap());
+ * for (const event of poller.wait(1000).unwrap()) {
  *   if (event.socket !== socket) continue;
- *   console.log(event.key, "got", socket.recv(100).unwrapOrElse(fail).toString()); // my socket got hello
+ *   console.log(event.key, "got", socket.recv(100).unwrap().toString()); // my socket got hello
  * }
  * poller.close();
  * socket.close();
- *
- * function fail(error: string): never { throw new Error(error); }
  * ```
  */
 export class Poller {
@@ -180,11 +174,9 @@ export class Poller {
    * ```ts
    * import { Poller } from "std-net";
    *
-   * const poller = Poller.create().unwrapOrElse(fail);
-   * console.log(poller.wait(10).unwrapOrElse(fail).length); // 0, because there is nothing to wait for
+   * const poller = Poller.create().unwrap();
+   * console.log(poller.wait(10).unwrap().length); // 0, because there is nothing to wait for
    * poller.close();
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   static create(): Result<Poller, string> {
@@ -209,13 +201,11 @@ export class Poller {
    * ```ts
    * import { error_code, Poller, TcpListener } from "std-net";
    *
-   * const poller = Poller.create().unwrapOrElse(fail);
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * poller.add(listener, { readable: true }, "listener").unwrapOrElse(fail); // readable: a connection waits
+   * const poller = Poller.create().unwrap();
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
+   * poller.add(listener, { readable: true }, "listener").unwrap(); // readable: a connection waits
    * const twice = poller.add(listener, { readable: true });
    * if (twice.isErr) console.log(error_code(twice.error)); // EEXIST
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   add(socket: Pollable, interest: Interest, key?: unknown): Result<Unit, string> {
@@ -259,15 +249,13 @@ export class Poller {
    * ```ts
    * import { Poller, UnixStream } from "std-net";
    *
-   * const poller = Poller.create().unwrapOrElse(fail);
-   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * const poller = Poller.create().unwrap();
+   * const [near, far] = UnixStream.pair().unwrap();
    * poller.add(near, { readable: true });
-   * console.log(poller.wait(0).unwrapOrElse(fail).length); // 0
-   * poller.modify(near, { readable: true, writable: true }).unwrapOrElse(fail); // there is something to send
-   * console.log(poller.wait(0).unwrapOrElse(fail)[0]?.writable); // true
+   * console.log(poller.wait(0).unwrap().length); // 0
+   * poller.modify(near, { readable: true, writable: true }).unwrap(); // there is something to send
+   * console.log(poller.wait(0).unwrap()[0]?.writable); // true
    * far.close();
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   modify(socket: Pollable, interest: Interest): Result<Unit, string> {
@@ -294,15 +282,13 @@ export class Poller {
    * ```ts
    * import { Poller, UnixStream } from "std-net";
    *
-   * const poller = Poller.create().unwrapOrElse(fail);
-   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * const poller = Poller.create().unwrap();
+   * const [near, far] = UnixStream.pair().unwrap();
    * poller.add(far, { readable: true });
    * near.write("hello");
-   * console.log(poller.wait(1000).unwrapOrElse(fail).length); // 1
-   * poller.remove(far).unwrapOrElse(fail);
-   * console.log(poller.wait(0).unwrapOrElse(fail).length); // 0
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * console.log(poller.wait(1000).unwrap().length); // 1
+   * poller.remove(far).unwrap();
+   * console.log(poller.wait(0).unwrap().length); // 0
    * ```
    */
   remove(socket: Pollable): Result<Unit, string> {
@@ -328,16 +314,14 @@ export class Poller {
    * ```ts
    * import { Poller, UnixStream } from "std-net";
    *
-   * const poller = Poller.create().unwrapOrElse(fail);
-   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * const poller = Poller.create().unwrap();
+   * const [near, far] = UnixStream.pair().unwrap();
    * poller.add(near, { readable: true }, "near");
    * poller.add(far, { readable: true }, "far");
    * near.write("hello");
-   * for (const { key, socket, readable } of poller.wait(1000).unwrapOrElse(fail)) {
+   * for (const { key, socket, readable } of poller.wait(1000).unwrap()) {
    *   if (readable) console.log(key, socket === far); // far true
    * }
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   wait(ms: number | null): Result<PollEvent[], string> {
@@ -390,12 +374,10 @@ export class Poller {
    * ```ts
    * import { Poller } from "std-net";
    *
-   * const poller = Poller.create().unwrapOrElse(fail);
+   * const poller = Poller.create().unwrap();
    * poller.close();
    * const late = poller.wait(0);
    * if (late.isErr) console.log(late.error); // invalid poller
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   close(): void {
@@ -419,11 +401,9 @@ export class Poller {
    * import { Poller } from "std-net";
    *
    * {
-   *   using poller = Poller.create().unwrapOrElse(fail);
-   *   console.log(poller.wait(0).unwrapOrElse(fail).length); // 0
+   *   using poller = Poller.create().unwrap();
+   *   console.log(poller.wait(0).unwrap().length); // 0
    * } // closed here, even after an exception
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   [Symbol.dispose](): void {
@@ -440,13 +420,11 @@ export class Poller {
    *
    * const created = Poller.create();
    * console.log(String(created)); // Ok(Poller of 0 sockets)
-   * const poller = created.unwrapOrElse(fail);
-   * poller.add(UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail), { readable: true });
+   * const poller = created.unwrap();
+   * poller.add(UdpSocket.bind("127.0.0.1:0").unwrap(), { readable: true });
    * console.log(`${poller}`); // Poller of 1 socket
    * poller.close();
    * console.log(`${poller}`); // Poller (closed)
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   toString(): string {

@@ -22,13 +22,11 @@ export abstract class SocketHandle extends SocketObject {
    * ```ts
    * import { UdpSocket } from "std-net";
    *
-   * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * socket.connect("127.0.0.1:1").unwrapOrElse(fail);
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrap();
+   * socket.connect("127.0.0.1:1").unwrap();
    * socket.send("is anybody there?"); // the system reports at once that nobody is
-   * console.log(socket.take_error().unwrapOrElse(fail)); // Connection refused (os error 111)
+   * console.log(socket.take_error().unwrap()); // Connection refused (os error 111)
    * socket.close();
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   take_error(): Result<string | null, string> {
@@ -45,12 +43,10 @@ export abstract class SocketHandle extends SocketObject {
    * ```ts
    * import { TcpListener } from "std-net";
    *
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * const fd = listener.as_fd().unwrapOrElse(fail);
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
+   * const fd = listener.as_fd().unwrap();
    * console.log(Number.isInteger(fd)); // true
    * listener.close();
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   as_fd(): Result<number, string> {
@@ -67,13 +63,11 @@ export abstract class SocketHandle extends SocketObject {
    * ```ts
    * import { TcpListener } from "std-net";
    *
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * const clone = listener.try_clone().unwrapOrElse(fail);
-   * const fd = clone.into_fd().unwrapOrElse(fail); // for another thread: worker.postMessage(fd)
-   * const other = TcpListener.from_fd(fd).unwrapOrElse(fail); // there; both accept on one port
-   * console.log(other.local_addr().unwrapOrElse(fail) === listener.local_addr().unwrapOrElse(fail)); // true
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
+   * const clone = listener.try_clone().unwrap();
+   * const fd = clone.into_fd().unwrap(); // for another thread: worker.postMessage(fd)
+   * const other = TcpListener.from_fd(fd).unwrap(); // there; both accept on one port
+   * console.log(other.local_addr().unwrap() === listener.local_addr().unwrap()); // true
    * ```
    */
   into_fd(): Result<number, string> {

@@ -43,11 +43,9 @@ export abstract class SocketObject<T extends Transport = Socket> {
    * ```ts
    * import { UdpSocket } from "std-net";
    *
-   * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * console.log(socket.local_addr().unwrapOrElse(fail)); // 127.0.0.1:45678
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrap();
+   * console.log(socket.local_addr().unwrap()); // 127.0.0.1:45678
    * socket.close();
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   local_addr(): Result<string, string> {
@@ -66,14 +64,12 @@ export abstract class SocketObject<T extends Transport = Socket> {
    * ```ts
    * import { error_code, UnixStream } from "std-net";
    *
-   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
-   * far.set_nonblocking(true).unwrapOrElse(fail);
+   * const [near, far] = UnixStream.pair().unwrap();
+   * far.set_nonblocking(true).unwrap();
    * const nothing = far.read(100);
    * if (nothing.isErr) console.log(error_code(nothing.error)); // EAGAIN
    * near.write("hello");
-   * console.log(far.read(100).unwrapOrElse(fail).toString()); // hello
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * console.log(far.read(100).unwrap().toString()); // hello
    * ```
    */
   set_nonblocking(enabled: boolean): Result<Unit, string> {
@@ -93,13 +89,11 @@ export abstract class SocketObject<T extends Transport = Socket> {
    * ```ts
    * import { UnixStream } from "std-net";
    *
-   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * const [near, far] = UnixStream.pair().unwrap();
    * near.close();
-   * console.log(far.read(100).unwrapOrElse(fail).length); // 0, the end of the stream
+   * console.log(far.read(100).unwrap().length); // 0, the end of the stream
    * const late = near.write("too late");
    * if (late.isErr) console.log(late.error); // invalid unix stream
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   close(): void {
@@ -115,11 +109,9 @@ export abstract class SocketObject<T extends Transport = Socket> {
    * import { TcpListener } from "std-net";
    *
    * {
-   *   using listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   *   console.log(listener.local_addr().unwrapOrElse(fail)); // 127.0.0.1:34567
+   *   using listener = TcpListener.bind("127.0.0.1:0").unwrap();
+   *   console.log(listener.local_addr().unwrap()); // 127.0.0.1:34567
    * } // closed here, even after an exception
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   [Symbol.dispose](): void {
@@ -136,11 +128,9 @@ export abstract class SocketObject<T extends Transport = Socket> {
    *
    * const bound = UdpSocket.bind("127.0.0.1:0");
    * console.log(String(bound)); // such as Ok(UdpSocket 127.0.0.1:54321)
-   * const socket = bound.unwrapOrElse(fail);
+   * const socket = bound.unwrap();
    * socket.close();
    * console.log(`${socket}`); // UdpSocket (closed)
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   toString(): string {

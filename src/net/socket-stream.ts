@@ -28,14 +28,12 @@ export abstract class SocketStream extends ByteStream<Socket> {
    * ```ts
    * import { UnixStream } from "std-net";
    *
-   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * const [near, far] = UnixStream.pair().unwrap();
    * near.write_all("a request");
-   * near.shutdown("write").unwrapOrElse(fail); // nothing more to send; the response can still come
-   * console.log(far.read_to_end().unwrapOrElse(fail).toString()); // a request
+   * near.shutdown("write").unwrap(); // nothing more to send; the response can still come
+   * console.log(far.read_to_end().unwrap().toString()); // a request
    * far.write_all("a response");
-   * console.log(near.read(100).unwrapOrElse(fail).toString()); // a response
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * console.log(near.read(100).unwrap().toString()); // a response
    * ```
    */
   shutdown(how: "read" | "write" | "both"): Result<Unit, string> {
@@ -52,15 +50,13 @@ export abstract class SocketStream extends ByteStream<Socket> {
    * ```ts
    * import { TcpListener, TcpStream } from "std-net";
    *
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
-   * const server = listener.accept().unwrapOrElse(fail);
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
+   * const stream = TcpStream.connect(listener.local_addr().unwrap()).unwrap();
+   * const server = listener.accept().unwrap();
    * server.set_linger(0);
    * server.close(); // resets the connection
-   * console.log(stream.take_error().unwrapOrElse(fail)); // Connection reset by peer (os error 104)
-   * console.log(stream.take_error().unwrapOrElse(fail)); // null
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * console.log(stream.take_error().unwrap()); // Connection reset by peer (os error 104)
+   * console.log(stream.take_error().unwrap()); // null
    * ```
    */
   take_error(): Result<string | null, string> {
@@ -77,11 +73,9 @@ export abstract class SocketStream extends ByteStream<Socket> {
    * ```ts
    * import { UnixStream } from "std-net";
    *
-   * const [stream] = UnixStream.pair().unwrapOrElse(fail);
-   * const fd = stream.as_fd().unwrapOrElse(fail);
+   * const [stream] = UnixStream.pair().unwrap();
+   * const fd = stream.as_fd().unwrap();
    * console.log(Number.isInteger(fd)); // true
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   as_fd(): Result<number, string> {
@@ -100,13 +94,11 @@ export abstract class SocketStream extends ByteStream<Socket> {
    * ```ts
    * import { UnixStream } from "std-net";
    *
-   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
-   * const fd = near.into_fd().unwrapOrElse(fail); // this number can go to a worker: postMessage(fd)
-   * const stream = UnixStream.from_fd(fd).unwrapOrElse(fail); // and becomes a stream again there
+   * const [near, far] = UnixStream.pair().unwrap();
+   * const fd = near.into_fd().unwrap(); // this number can go to a worker: postMessage(fd)
+   * const stream = UnixStream.from_fd(fd).unwrap(); // and becomes a stream again there
    * stream.write_all("hello");
-   * console.log(far.read(100).unwrapOrElse(fail).toString()); // hello
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * console.log(far.read(100).unwrap().toString()); // hello
    * ```
    */
   into_fd(): Result<number, string> {

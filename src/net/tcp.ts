@@ -40,12 +40,10 @@ const LONGEST_LINGER = 0x7fffffff;
  * ```ts
  * import { TcpStream } from "std-net";
  *
- * const stream = TcpStream.connect("127.0.0.1:6379").unwrapOrElse(fail); // Redis
- * stream.write_all("PING\r\n").unwrapOrElse(fail);
- * console.log(stream.read(1024).unwrapOrElse(fail).toString().trimEnd()); // +PONG
+ * const stream = TcpStream.connect("127.0.0.1:6379").unwrap(); // Redis
+ * stream.write_all("PING\r\n").unwrap();
+ * console.log(stream.read(1024).unwrap().toString().trimEnd()); // +PONG
  * stream.close();
- *
- * function fail(error: string): never { throw new Error(error); }
  * ```
  */
 export class TcpStream extends SocketStream {
@@ -68,16 +66,14 @@ export class TcpStream extends SocketStream {
    * ```ts
    * import { TcpListener, TcpStream } from "std-net";
    *
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * const address = listener.local_addr().unwrapOrElse(fail);
-   * const stream = TcpStream.connect(address).unwrapOrElse(fail);
-   * console.log("connected to", stream.peer_addr().unwrapOrElse(fail)); // connected to 127.0.0.1:34567
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
+   * const address = listener.local_addr().unwrap();
+   * const stream = TcpStream.connect(address).unwrap();
+   * console.log("connected to", stream.peer_addr().unwrap()); // connected to 127.0.0.1:34567
    * stream.close();
    *
    * const refused = TcpStream.connect("127.0.0.1:1");
    * if (refused.isErr) console.log(refused.error); // failed to connect: Connection refused (os error 111)
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   static connect(addr: string): Result<TcpStream, string> {
@@ -132,14 +128,12 @@ export class TcpStream extends SocketStream {
    * ```ts
    * import { TcpListener, TcpStream } from "std-net";
    *
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * const address = listener.local_addr().unwrapOrElse(fail);
-   * const fd = TcpStream.connect(address).andThen((stream) => stream.into_fd()).unwrapOrElse(fail);
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
+   * const address = listener.local_addr().unwrap();
+   * const fd = TcpStream.connect(address).andThen((stream) => stream.into_fd()).unwrap();
    * // Here, or in another thread that has the number:
-   * const stream = TcpStream.from_fd(fd).unwrapOrElse(fail);
-   * console.log(stream.write("hello").unwrapOrElse(fail)); // 5
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * const stream = TcpStream.from_fd(fd).unwrap();
+   * console.log(stream.write("hello").unwrap()); // 5
    * ```
    */
   static from_fd(fd: number): Result<TcpStream, string> {
@@ -158,16 +152,14 @@ export class TcpStream extends SocketStream {
    * ```ts
    * import { TcpListener, TcpStream } from "std-net";
    *
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
-   * const clone = stream.try_clone().unwrapOrElse(fail);
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
+   * const stream = TcpStream.connect(listener.local_addr().unwrap()).unwrap();
+   * const clone = stream.try_clone().unwrap();
    * stream.write("one, ");
    * stream.close(); // the connection goes on: the clone still has it
    * clone.write("two");
    * clone.close();
-   * console.log(listener.accept().andThen((server) => server.read_to_end()).unwrapOrElse(fail).toString()); // one, two
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * console.log(listener.accept().andThen((server) => server.read_to_end()).unwrap().toString()); // one, two
    * ```
    */
   try_clone(): Result<TcpStream, string> {
@@ -186,13 +178,11 @@ export class TcpStream extends SocketStream {
    * ```ts
    * import { TcpListener, TcpStream } from "std-net";
    *
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
-   * stream.set_nodelay(true).unwrapOrElse(fail);
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
+   * const stream = TcpStream.connect(listener.local_addr().unwrap()).unwrap();
+   * stream.set_nodelay(true).unwrap();
    * for (const key of "ls\n") stream.write(key); // each key at once, as over ssh
-   * console.log(listener.accept().andThen((server) => server.read_exact(3)).unwrapOrElse(fail).length); // 3
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * console.log(listener.accept().andThen((server) => server.read_exact(3)).unwrap().length); // 3
    * ```
    */
   set_nodelay(enabled: boolean): Result<Unit, string> {
@@ -211,11 +201,9 @@ export class TcpStream extends SocketStream {
    * ```ts
    * import { TcpListener, TcpStream } from "std-net";
    *
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
-   * console.log(stream.nodelay().unwrapOrElse(fail)); // false
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
+   * const stream = TcpStream.connect(listener.local_addr().unwrap()).unwrap();
+   * console.log(stream.nodelay().unwrap()); // false
    * ```
    */
   nodelay(): Result<boolean, string> {
@@ -235,13 +223,11 @@ export class TcpStream extends SocketStream {
    * ```ts
    * import { error_code, TcpListener, TcpStream } from "std-net";
    *
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
-   * stream.set_ttl(1).unwrapOrElse(fail); // not beyond the local network
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
+   * const stream = TcpStream.connect(listener.local_addr().unwrap()).unwrap();
+   * stream.set_ttl(1).unwrap(); // not beyond the local network
    * const wrong = stream.set_ttl(256);
    * if (wrong.isErr) console.log(error_code(wrong.error)); // EINVAL
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   set_ttl(ttl: number): Result<Unit, string> {
@@ -258,12 +244,10 @@ export class TcpStream extends SocketStream {
    * ```ts
    * import { TcpListener, TcpStream } from "std-net";
    *
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
+   * const stream = TcpStream.connect(listener.local_addr().unwrap()).unwrap();
    * stream.set_ttl(12);
-   * console.log(stream.ttl().unwrapOrElse(fail)); // 12
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * console.log(stream.ttl().unwrap()); // 12
    * ```
    */
   ttl(): Result<number, string> {
@@ -284,15 +268,13 @@ export class TcpStream extends SocketStream {
    * ```ts
    * import { error_code, TcpListener, TcpStream } from "std-net";
    *
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * const client = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
-   * const server = listener.accept().unwrapOrElse(fail);
-   * server.set_linger(0).unwrapOrElse(fail);
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
+   * const client = TcpStream.connect(listener.local_addr().unwrap()).unwrap();
+   * const server = listener.accept().unwrap();
+   * server.set_linger(0).unwrap();
    * server.close(); // resets the connection instead of ending it
    * const end = client.read(100);
    * if (end.isErr) console.log(error_code(end.error)); // ECONNRESET
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   set_linger(ms: number | null): Result<Unit, string> {
@@ -316,13 +298,11 @@ export class TcpStream extends SocketStream {
    * ```ts
    * import { TcpListener, TcpStream } from "std-net";
    *
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
-   * console.log(stream.linger().unwrapOrElse(fail)); // null
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
+   * const stream = TcpStream.connect(listener.local_addr().unwrap()).unwrap();
+   * console.log(stream.linger().unwrap()); // null
    * stream.set_linger(1500);
-   * console.log(stream.linger().unwrapOrElse(fail)); // 2000
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * console.log(stream.linger().unwrap()); // 2000
    * ```
    */
   linger(): Result<number | null, string> {
@@ -347,12 +327,10 @@ export class TcpStream extends SocketStream {
    * ```ts
    * import { TcpListener, TcpStream } from "std-net";
    *
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
-   * stream.set_keepalive(true).unwrapOrElse(fail); // for a connection that may be silent for days
-   * console.log(stream.keepalive().unwrapOrElse(fail)); // true
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
+   * const stream = TcpStream.connect(listener.local_addr().unwrap()).unwrap();
+   * stream.set_keepalive(true).unwrap(); // for a connection that may be silent for days
+   * console.log(stream.keepalive().unwrap()); // true
    * ```
    */
   set_keepalive(enabled: boolean): Result<Unit, string> {
@@ -371,11 +349,9 @@ export class TcpStream extends SocketStream {
    * ```ts
    * import { TcpListener, TcpStream } from "std-net";
    *
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * const stream = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
-   * console.log(stream.keepalive().unwrapOrElse(fail)); // false
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
+   * const stream = TcpStream.connect(listener.local_addr().unwrap()).unwrap();
+   * console.log(stream.keepalive().unwrap()); // false
    * ```
    */
   keepalive(): Result<boolean, string> {
@@ -392,11 +368,9 @@ export class TcpStream extends SocketStream {
  * ```ts
  * import { TcpListener } from "std-net";
  *
- * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
- * console.log("listening on", listener.local_addr().unwrapOrElse(fail)); // listening on 127.0.0.1:34567
+ * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
+ * console.log("listening on", listener.local_addr().unwrap()); // listening on 127.0.0.1:34567
  * listener.close();
- *
- * function fail(error: string): never { throw new Error(error); }
  * ```
  */
 export class TcpListener extends SocketHandle {
@@ -421,14 +395,12 @@ export class TcpListener extends SocketHandle {
    * ```ts
    * import { TcpListener } from "std-net";
    *
-   * const listener = TcpListener.bind("127.0.0.1:0", { backlog: 16 }).unwrapOrElse(fail);
-   * const address = listener.local_addr().unwrapOrElse(fail);
+   * const listener = TcpListener.bind("127.0.0.1:0", { backlog: 16 }).unwrap();
+   * const address = listener.local_addr().unwrap();
    * console.log("listening on", address); // listening on 127.0.0.1:34567
    * const again = TcpListener.bind(address);
    * if (again.isErr) console.log(again.error); // tcp listener bind failed: Address already in use (os error 98)
    * listener.close();
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   static override bind(addr: string, options?: TcpBindOptions): Result<TcpListener, string> {
@@ -464,14 +436,12 @@ export class TcpListener extends SocketHandle {
    * ```ts
    * import { TcpListener } from "std-net";
    *
-   * const fd = TcpListener.bind("127.0.0.1:0").andThen((listener) => listener.into_fd()).unwrapOrElse(fail);
+   * const fd = TcpListener.bind("127.0.0.1:0").andThen((listener) => listener.into_fd()).unwrap();
    * // Here, or in another thread that has the number:
-   * const listener = TcpListener.from_fd(fd).unwrapOrElse(fail);
-   * console.log(listener.local_addr().unwrapOrElse(fail)); // 127.0.0.1:34567
+   * const listener = TcpListener.from_fd(fd).unwrap();
+   * console.log(listener.local_addr().unwrap()); // 127.0.0.1:34567
    * const wrong = TcpListener.from_fd(1_000_000);
    * if (wrong.isErr) console.log(wrong.error); // tcp listener from_fd failed: Bad file descriptor (os error 9)
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   static from_fd(fd: number): Result<TcpListener, string> {
@@ -490,13 +460,11 @@ export class TcpListener extends SocketHandle {
    * ```ts
    * import { TcpListener, TcpStream } from "std-net";
    *
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * const client = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
-   * const stream = listener.accept().unwrapOrElse(fail);
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
+   * const client = TcpStream.connect(listener.local_addr().unwrap()).unwrap();
+   * const stream = listener.accept().unwrap();
    * stream.write_all("welcome");
-   * console.log(client.read(100).unwrapOrElse(fail).toString()); // welcome
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * console.log(client.read(100).unwrap().toString()); // welcome
    * ```
    */
   accept(): Result<TcpStream, string> {
@@ -517,17 +485,15 @@ export class TcpListener extends SocketHandle {
    * ```ts
    * import { TcpListener, TcpStream } from "std-net";
    *
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * const client = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
+   * const client = TcpStream.connect(listener.local_addr().unwrap()).unwrap();
    * client.write("hello");
    * for (const accepted of listener.incoming()) {
    *   if (accepted.isErr) break;
-   *   console.log(accepted.value.read(100).unwrapOrElse(fail).toString()); // hello
+   *   console.log(accepted.value.read(100).unwrap().toString()); // hello
    *   accepted.value.close();
    *   break; // a server would go on
    * }
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   *incoming(): Generator<Result<TcpStream, string>, void, undefined> {
@@ -546,13 +512,11 @@ export class TcpListener extends SocketHandle {
    * ```ts
    * import { TcpListener } from "std-net";
    *
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * const clone = listener.try_clone().unwrapOrElse(fail);
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
+   * const clone = listener.try_clone().unwrap();
    * listener.close(); // the port stays open: the clone still has it
-   * console.log(clone.local_addr().unwrapOrElse(fail)); // 127.0.0.1:34567
+   * console.log(clone.local_addr().unwrap()); // 127.0.0.1:34567
    * clone.close();
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   try_clone(): Result<TcpListener, string> {
@@ -569,13 +533,11 @@ export class TcpListener extends SocketHandle {
    * ```ts
    * import { error_code, TcpListener } from "std-net";
    *
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * listener.set_accept_timeout(50).unwrapOrElse(fail);
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
+   * listener.set_accept_timeout(50).unwrap();
    * const nobody = listener.accept();
    * if (nobody.isErr) console.log(error_code(nobody.error)); // EAGAIN
    * listener.close();
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   set_accept_timeout(ms: number | null): Result<Unit, string> {
@@ -591,12 +553,10 @@ export class TcpListener extends SocketHandle {
    * ```ts
    * import { TcpListener } from "std-net";
    *
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
    * listener.set_accept_timeout(1500);
-   * console.log(listener.accept_timeout().unwrapOrElse(fail)); // 1500
+   * console.log(listener.accept_timeout().unwrap()); // 1500
    * listener.close();
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   accept_timeout(): Result<number | null, string> {
@@ -614,13 +574,11 @@ export class TcpListener extends SocketHandle {
    * ```ts
    * import { TcpListener, TcpStream } from "std-net";
    *
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * listener.set_ttl(1).unwrapOrElse(fail); // no response reaches beyond the local network
-   * const client = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
-   * console.log(listener.accept().andThen((stream) => stream.ttl()).unwrapOrElse(fail)); // 1
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
+   * listener.set_ttl(1).unwrap(); // no response reaches beyond the local network
+   * const client = TcpStream.connect(listener.local_addr().unwrap()).unwrap();
+   * console.log(listener.accept().andThen((stream) => stream.ttl()).unwrap()); // 1
    * client.close();
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   set_ttl(ttl: number): Result<Unit, string> {
@@ -637,12 +595,10 @@ export class TcpListener extends SocketHandle {
    * ```ts
    * import { TcpListener } from "std-net";
    *
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
    * listener.set_ttl(12);
-   * console.log(listener.ttl().unwrapOrElse(fail)); // 12
+   * console.log(listener.ttl().unwrap()); // 12
    * listener.close();
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   ttl(): Result<number, string> {

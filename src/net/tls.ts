@@ -76,11 +76,10 @@ export class TlsStream extends ByteStream<TlsSession> {
    * import { readFileSync } from "node:fs";
    * import { TlsStream } from "std-net";
    *
-   * const stream = TlsStream.connect("127.0.0.1:8443", { ca: readFileSync("ca.pem"), timeout_ms: 5000 });
-   * if (stream.isErr) throw new Error(stream.error);
-   * stream.value.write_all("GET / HTTP/1.0\r\n\r\n");
-   * console.log(stream.value.read_until("\r\n").unwrapOr("").toString().trimEnd()); // HTTP/1.1 200 OK
-   * stream.value.close();
+   * const stream = TlsStream.connect("127.0.0.1:8443", { ca: readFileSync("ca.pem"), timeout_ms: 5000 }).unwrap();
+   * stream.write_all("GET / HTTP/1.0\r\n\r\n");
+   * console.log(stream.read_until("\r\n").unwrap().toString().trimEnd()); // HTTP/1.1 200 OK
+   * stream.close();
    *
    * const stranger = TlsStream.connect("127.0.0.1:8443", { timeout_ms: 5000 });
    * if (stranger.isErr) console.log(stranger.error.startsWith("tls handshake failed: certificate verify failed")); // true
@@ -166,16 +165,14 @@ export class TlsStream extends ByteStream<TlsSession> {
    * import { Worker } from "node:worker_threads";
    * import { TcpListener, TlsStream } from "std-net";
    *
-   * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
    * const client = `require("std-net").TlsStream.connect(${JSON.stringify(listener.local_addr().unwrapOr(""))},
    *   { insecure: true }).value.write_all("hello\\n")`;
    * const worker = new Worker(client, { eval: true }); // the other side: a handshake takes two
    * const options = { cert: readFileSync("cert.pem"), key: readFileSync("key.pem") };
-   * const stream = listener.accept().andThen((plain) => TlsStream.server(plain, options)).unwrapOrElse(fail);
-   * console.log(stream.read_until("\n").unwrapOrElse(fail).toString().trimEnd()); // hello
+   * const stream = listener.accept().andThen((plain) => TlsStream.server(plain, options)).unwrap();
+   * console.log(stream.read_until("\n").unwrap().toString().trimEnd()); // hello
    * await worker.terminate();
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   static server(stream: TcpStream, options: TlsServerOptions): Result<TlsStream, string> {

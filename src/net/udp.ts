@@ -38,13 +38,11 @@ const nothing = (): number => 0;
  * ```ts
  * import { UdpSocket } from "std-net";
  *
- * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
- * socket.send_to("hello", socket.local_addr().unwrapOrElse(fail));
- * const [payload, sender] = socket.recv_from(1500).unwrapOrElse(fail);
+ * const socket = UdpSocket.bind("127.0.0.1:0").unwrap();
+ * socket.send_to("hello", socket.local_addr().unwrap());
+ * const [payload, sender] = socket.recv_from(1500).unwrap();
  * console.log(payload.toString(), "from", sender); // hello from 127.0.0.1:45678
  * socket.close();
- *
- * function fail(error: string): never { throw new Error(error); }
  * ```
  */
 export class UdpSocket extends DatagramSocket {
@@ -66,13 +64,11 @@ export class UdpSocket extends DatagramSocket {
    * ```ts
    * import { UdpSocket } from "std-net";
    *
-   * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * console.log("bound to", socket.local_addr().unwrapOrElse(fail)); // bound to 127.0.0.1:45678
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrap();
+   * console.log("bound to", socket.local_addr().unwrap()); // bound to 127.0.0.1:45678
    * socket.close();
    * const wrong = UdpSocket.bind("127.0.0.1");
    * if (wrong.isErr) console.log(wrong.error); // udp bind failed: invalid socket address
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   static override bind(addr: string, options?: UdpBindOptions): Result<UdpSocket, string> {
@@ -98,13 +94,11 @@ export class UdpSocket extends DatagramSocket {
    * ```ts
    * import { UdpSocket } from "std-net";
    *
-   * const fd = UdpSocket.bind("127.0.0.1:0").andThen((socket) => socket.into_fd()).unwrapOrElse(fail);
+   * const fd = UdpSocket.bind("127.0.0.1:0").andThen((socket) => socket.into_fd()).unwrap();
    * // Here, or in another thread that has the number:
-   * const socket = UdpSocket.from_fd(fd).unwrapOrElse(fail);
-   * console.log(socket.local_addr().unwrapOrElse(fail)); // 127.0.0.1:45678
+   * const socket = UdpSocket.from_fd(fd).unwrap();
+   * console.log(socket.local_addr().unwrap()); // 127.0.0.1:45678
    * socket.close();
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   static from_fd(fd: number): Result<UdpSocket, string> {
@@ -121,14 +115,12 @@ export class UdpSocket extends DatagramSocket {
    * ```ts
    * import { UdpSocket } from "std-net";
    *
-   * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * const clone = socket.try_clone().unwrapOrElse(fail);
-   * socket.send_to("to the first receiver", socket.local_addr().unwrapOrElse(fail));
-   * console.log(clone.recv(1500).unwrapOrElse(fail).toString()); // to the first receiver
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrap();
+   * const clone = socket.try_clone().unwrap();
+   * socket.send_to("to the first receiver", socket.local_addr().unwrap());
+   * console.log(clone.recv(1500).unwrap().toString()); // to the first receiver
    * socket.close();
    * clone.close();
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   try_clone(): Result<UdpSocket, string> {
@@ -146,12 +138,10 @@ export class UdpSocket extends DatagramSocket {
    * ```ts
    * import { UdpSocket } from "std-net";
    *
-   * const socket = UdpSocket.bind("0.0.0.0:0").unwrapOrElse(fail);
-   * socket.set_ttl(1).unwrapOrElse(fail); // as traceroute begins: the first router reports itself
-   * console.log(socket.ttl().unwrapOrElse(fail)); // 1
+   * const socket = UdpSocket.bind("0.0.0.0:0").unwrap();
+   * socket.set_ttl(1).unwrap(); // as traceroute begins: the first router reports itself
+   * console.log(socket.ttl().unwrap()); // 1
    * socket.close();
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   set_ttl(ttl: number): Result<Unit, string> {
@@ -168,12 +158,10 @@ export class UdpSocket extends DatagramSocket {
    * ```ts
    * import { UdpSocket } from "std-net";
    *
-   * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrap();
    * socket.set_ttl(12);
-   * console.log(socket.ttl().unwrapOrElse(fail)); // 12
+   * console.log(socket.ttl().unwrap()); // 12
    * socket.close();
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   ttl(): Result<number, string> {
@@ -191,14 +179,12 @@ export class UdpSocket extends DatagramSocket {
    * ```ts
    * import { error_code, UdpSocket } from "std-net";
    *
-   * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrap();
    * const everybody = "127.255.255.255:9";
    * const refused = socket.send_to("hello", everybody);
    * if (refused.isErr) console.log(error_code(refused.error)); // EACCES
-   * socket.set_broadcast(true).unwrapOrElse(fail);
-   * console.log(socket.send_to("hello", everybody).unwrapOrElse(fail)); // 5
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * socket.set_broadcast(true).unwrap();
+   * console.log(socket.send_to("hello", everybody).unwrap()); // 5
    * ```
    */
   set_broadcast(enabled: boolean): Result<Unit, string> {
@@ -217,11 +203,9 @@ export class UdpSocket extends DatagramSocket {
    * ```ts
    * import { UdpSocket } from "std-net";
    *
-   * const socket = UdpSocket.bind("127.0.0.1:0").unwrapOrElse(fail);
-   * console.log(socket.broadcast().unwrapOrElse(fail)); // false
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrap();
+   * console.log(socket.broadcast().unwrap()); // false
    * socket.close();
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   broadcast(): Result<boolean, string> {
@@ -265,12 +249,10 @@ export class UdpSocket extends DatagramSocket {
    * ```ts
    * import { error_code, UdpSocket } from "std-net";
    *
-   * const socket = UdpSocket.bind("0.0.0.0:0").unwrapOrElse(fail);
+   * const socket = UdpSocket.bind("0.0.0.0:0").unwrap();
    * const wrong = socket.leave_multicast_v4("224.0.0.251", "127.0.0.1"); // it was never joined
    * if (wrong.isErr) console.log(error_code(wrong.error)); // EADDRNOTAVAIL
    * socket.close();
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   leave_multicast_v4(group: string, interface_address: string): Result<Unit, string> {
@@ -375,12 +357,10 @@ export class UdpSocket extends DatagramSocket {
    * ```ts
    * import { UdpSocket } from "std-net";
    *
-   * const socket = UdpSocket.bind("0.0.0.0:0").unwrapOrElse(fail);
-   * socket.set_multicast_loop_v4(false).unwrapOrElse(fail); // only other hosts receive what this program sends
-   * console.log(socket.multicast_loop_v4().unwrapOrElse(fail)); // false
+   * const socket = UdpSocket.bind("0.0.0.0:0").unwrap();
+   * socket.set_multicast_loop_v4(false).unwrap(); // only other hosts receive what this program sends
+   * console.log(socket.multicast_loop_v4().unwrap()); // false
    * socket.close();
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   set_multicast_loop_v4(enabled: boolean): Result<Unit, string> {
@@ -399,11 +379,9 @@ export class UdpSocket extends DatagramSocket {
    * ```ts
    * import { UdpSocket } from "std-net";
    *
-   * const socket = UdpSocket.bind("0.0.0.0:0").unwrapOrElse(fail);
-   * console.log(socket.multicast_loop_v4().unwrapOrElse(fail)); // true
+   * const socket = UdpSocket.bind("0.0.0.0:0").unwrap();
+   * console.log(socket.multicast_loop_v4().unwrap()); // true
    * socket.close();
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   multicast_loop_v4(): Result<boolean, string> {
@@ -424,12 +402,10 @@ export class UdpSocket extends DatagramSocket {
    * ```ts
    * import { UdpSocket } from "std-net";
    *
-   * const socket = UdpSocket.bind("0.0.0.0:0").unwrapOrElse(fail);
-   * socket.set_multicast_ttl_v4(4).unwrapOrElse(fail); // as far as the fourth router
-   * console.log(socket.multicast_ttl_v4().unwrapOrElse(fail)); // 4
+   * const socket = UdpSocket.bind("0.0.0.0:0").unwrap();
+   * socket.set_multicast_ttl_v4(4).unwrap(); // as far as the fourth router
+   * console.log(socket.multicast_ttl_v4().unwrap()); // 4
    * socket.close();
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   set_multicast_ttl_v4(ttl: number): Result<Unit, string> {
@@ -450,11 +426,9 @@ export class UdpSocket extends DatagramSocket {
    * ```ts
    * import { UdpSocket } from "std-net";
    *
-   * const socket = UdpSocket.bind("0.0.0.0:0").unwrapOrElse(fail);
-   * console.log(socket.multicast_ttl_v4().unwrapOrElse(fail)); // 1
+   * const socket = UdpSocket.bind("0.0.0.0:0").unwrap();
+   * console.log(socket.multicast_ttl_v4().unwrap()); // 1
    * socket.close();
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   multicast_ttl_v4(): Result<number, string> {

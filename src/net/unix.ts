@@ -37,13 +37,11 @@ const DATAGRAM_SHAPE: Shape = { ...STREAM_SHAPE, what: "unix datagram", type: "S
  * ```ts
  * import { UnixStream } from "std-net";
  *
- * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+ * const [near, far] = UnixStream.pair().unwrap();
  * near.write_all("hello\n");
- * console.log(far.read_until("\n").unwrapOrElse(fail).toString().trimEnd()); // hello
+ * console.log(far.read_until("\n").unwrap().toString().trimEnd()); // hello
  * near.close();
  * far.close();
- *
- * function fail(error: string): never { throw new Error(error); }
  * ```
  */
 export class UnixStream extends SocketStream {
@@ -65,14 +63,12 @@ export class UnixStream extends SocketStream {
    * import { rmSync } from "node:fs";
    * import { UnixListener, UnixStream } from "std-net";
    *
-   * const listener = UnixListener.bind("connect.sock").unwrapOrElse(fail);
-   * const stream = UnixStream.connect("connect.sock").unwrapOrElse(fail);
-   * console.log(stream.peer_addr().unwrapOrElse(fail)); // connect.sock
+   * const listener = UnixListener.bind("connect.sock").unwrap();
+   * const stream = UnixStream.connect("connect.sock").unwrap();
+   * console.log(stream.peer_addr().unwrap()); // connect.sock
    * rmSync("connect.sock");
    * const gone = UnixStream.connect("connect.sock");
    * if (gone.isErr) console.log(gone.error); // unix connect failed: No such file or directory (os error 2)
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   static connect(path: string): Result<UnixStream, string> {
@@ -92,13 +88,11 @@ export class UnixStream extends SocketStream {
    * import { rmSync } from "node:fs";
    * import { UnixListener, UnixStream } from "std-net";
    *
-   * const listener = UnixListener.bind("busy.sock", { backlog: 0 }).unwrapOrElse(fail);
-   * const first = UnixStream.connect("busy.sock").unwrapOrElse(fail);
+   * const listener = UnixListener.bind("busy.sock", { backlog: 0 }).unwrap();
+   * const first = UnixStream.connect("busy.sock").unwrap();
    * const second = UnixStream.connect_timeout("busy.sock", 50); // nobody accepts, and the backlog has room for one
    * if (second.isErr) console.log(second.error); // unix connect failed: connection timed out
    * rmSync("busy.sock");
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   static connect_timeout(path: string, ms: number | null): Result<UnixStream, string> {
@@ -119,11 +113,9 @@ export class UnixStream extends SocketStream {
    * ```ts
    * import { UnixStream } from "std-net";
    *
-   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
+   * const [near, far] = UnixStream.pair().unwrap();
    * near.write_all("hello");
-   * console.log(far.read(100).unwrapOrElse(fail).toString()); // hello
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * console.log(far.read(100).unwrap().toString()); // hello
    * ```
    */
   static pair(): Result<readonly [UnixStream, UnixStream], string> {
@@ -144,14 +136,12 @@ export class UnixStream extends SocketStream {
    * ```ts
    * import { UnixStream } from "std-net";
    *
-   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
-   * const fd = near.into_fd().unwrapOrElse(fail);
+   * const [near, far] = UnixStream.pair().unwrap();
+   * const fd = near.into_fd().unwrap();
    * // Here, or in another thread that has the number:
-   * const stream = UnixStream.from_fd(fd).unwrapOrElse(fail);
+   * const stream = UnixStream.from_fd(fd).unwrap();
    * stream.write_all("hello");
-   * console.log(far.read(100).unwrapOrElse(fail).toString()); // hello
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * console.log(far.read(100).unwrap().toString()); // hello
    * ```
    */
   static from_fd(fd: number): Result<UnixStream, string> {
@@ -168,13 +158,11 @@ export class UnixStream extends SocketStream {
    * ```ts
    * import { UnixStream } from "std-net";
    *
-   * const [near, far] = UnixStream.pair().unwrapOrElse(fail);
-   * const clone = near.try_clone().unwrapOrElse(fail);
+   * const [near, far] = UnixStream.pair().unwrap();
+   * const clone = near.try_clone().unwrap();
    * near.close(); // the connection goes on: the clone still has it
    * clone.write_all("hello");
-   * console.log(far.read(100).unwrapOrElse(fail).toString()); // hello
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * console.log(far.read(100).unwrap().toString()); // hello
    * ```
    */
   try_clone(): Result<UnixStream, string> {
@@ -190,14 +178,12 @@ export class UnixStream extends SocketStream {
  * import { rmSync } from "node:fs";
  * import { UnixListener, UnixStream } from "std-net";
  *
- * const listener = UnixListener.bind("example.sock").unwrapOrElse(fail);
- * const client = UnixStream.connect("example.sock").unwrapOrElse(fail);
- * const server = listener.accept().unwrapOrElse(fail);
- * console.log(server.local_addr().unwrapOrElse(fail)); // example.sock
+ * const listener = UnixListener.bind("example.sock").unwrap();
+ * const client = UnixStream.connect("example.sock").unwrap();
+ * const server = listener.accept().unwrap();
+ * console.log(server.local_addr().unwrap()); // example.sock
  * for (const each of [client, server, listener]) each.close();
  * rmSync("example.sock");
- *
- * function fail(error: string): never { throw new Error(error); }
  * ```
  */
 export class UnixListener extends SocketHandle {
@@ -221,12 +207,10 @@ export class UnixListener extends SocketHandle {
    * import { UnixListener } from "std-net";
    *
    * rmSync("bind.sock", { force: true }); // from a former run
-   * const listener = UnixListener.bind("bind.sock").unwrapOrElse(fail);
-   * console.log("listening on", listener.local_addr().unwrapOrElse(fail)); // listening on bind.sock
+   * const listener = UnixListener.bind("bind.sock").unwrap();
+   * console.log("listening on", listener.local_addr().unwrap()); // listening on bind.sock
    * listener.close();
    * rmSync("bind.sock");
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   static override bind(path: string, options?: UnixBindOptions): Result<UnixListener, string> {
@@ -251,14 +235,12 @@ export class UnixListener extends SocketHandle {
    * import { rmSync } from "node:fs";
    * import { UnixListener } from "std-net";
    *
-   * const fd = UnixListener.bind("from.sock").andThen((listener) => listener.into_fd()).unwrapOrElse(fail);
+   * const fd = UnixListener.bind("from.sock").andThen((listener) => listener.into_fd()).unwrap();
    * // Here, or in another thread that has the number:
-   * const listener = UnixListener.from_fd(fd).unwrapOrElse(fail);
-   * console.log(listener.local_addr().unwrapOrElse(fail)); // from.sock
+   * const listener = UnixListener.from_fd(fd).unwrap();
+   * console.log(listener.local_addr().unwrap()); // from.sock
    * listener.close();
    * rmSync("from.sock");
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   static from_fd(fd: number): Result<UnixListener, string> {
@@ -277,13 +259,11 @@ export class UnixListener extends SocketHandle {
    * import { rmSync } from "node:fs";
    * import { UnixListener, UnixStream } from "std-net";
    *
-   * const listener = UnixListener.bind("accept.sock").unwrapOrElse(fail);
-   * const client = UnixStream.connect("accept.sock").unwrapOrElse(fail);
-   * listener.accept().unwrapOrElse(fail).write_all("welcome");
-   * console.log(client.read(100).unwrapOrElse(fail).toString()); // welcome
+   * const listener = UnixListener.bind("accept.sock").unwrap();
+   * const client = UnixStream.connect("accept.sock").unwrap();
+   * listener.accept().unwrap().write_all("welcome");
+   * console.log(client.read(100).unwrap().toString()); // welcome
    * rmSync("accept.sock");
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   accept(): Result<UnixStream, string> {
@@ -305,17 +285,15 @@ export class UnixListener extends SocketHandle {
    * import { rmSync } from "node:fs";
    * import { UnixListener, UnixStream } from "std-net";
    *
-   * const listener = UnixListener.bind("incoming.sock").unwrapOrElse(fail);
-   * UnixStream.connect("incoming.sock").unwrapOrElse(fail).write("hello");
+   * const listener = UnixListener.bind("incoming.sock").unwrap();
+   * UnixStream.connect("incoming.sock").unwrap().write("hello");
    * for (const accepted of listener.incoming()) {
    *   if (accepted.isErr) break;
-   *   console.log(accepted.value.read(100).unwrapOrElse(fail).toString()); // hello
+   *   console.log(accepted.value.read(100).unwrap().toString()); // hello
    *   accepted.value.close();
    *   break; // a server would go on
    * }
    * rmSync("incoming.sock");
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   *incoming(): Generator<Result<UnixStream, string>, void, undefined> {
@@ -335,13 +313,11 @@ export class UnixListener extends SocketHandle {
    * import { rmSync } from "node:fs";
    * import { UnixListener } from "std-net";
    *
-   * const listener = UnixListener.bind("clone.sock").unwrapOrElse(fail);
-   * const clone = listener.try_clone().unwrapOrElse(fail);
+   * const listener = UnixListener.bind("clone.sock").unwrap();
+   * const clone = listener.try_clone().unwrap();
    * listener.close(); // others can still connect: the clone still has it
-   * console.log(clone.local_addr().unwrapOrElse(fail)); // clone.sock
+   * console.log(clone.local_addr().unwrap()); // clone.sock
    * rmSync("clone.sock");
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   try_clone(): Result<UnixListener, string> {
@@ -359,13 +335,11 @@ export class UnixListener extends SocketHandle {
    * import { rmSync } from "node:fs";
    * import { error_code, UnixListener } from "std-net";
    *
-   * const listener = UnixListener.bind("timeout.sock").unwrapOrElse(fail);
-   * listener.set_accept_timeout(50).unwrapOrElse(fail);
+   * const listener = UnixListener.bind("timeout.sock").unwrap();
+   * listener.set_accept_timeout(50).unwrap();
    * const nobody = listener.accept();
    * if (nobody.isErr) console.log(error_code(nobody.error)); // EAGAIN
    * rmSync("timeout.sock");
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   set_accept_timeout(ms: number | null): Result<Unit, string> {
@@ -382,12 +356,10 @@ export class UnixListener extends SocketHandle {
    * import { rmSync } from "node:fs";
    * import { UnixListener } from "std-net";
    *
-   * const listener = UnixListener.bind("timeout.sock").unwrapOrElse(fail);
+   * const listener = UnixListener.bind("timeout.sock").unwrap();
    * listener.set_accept_timeout(1500);
-   * console.log(listener.accept_timeout().unwrapOrElse(fail)); // 1500
+   * console.log(listener.accept_timeout().unwrap()); // 1500
    * rmSync("timeout.sock");
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   accept_timeout(): Result<number | null, string> {
@@ -404,15 +376,13 @@ export class UnixListener extends SocketHandle {
  * ```ts
  * import { UnixDatagram } from "std-net";
  *
- * const [near, far] = UnixDatagram.pair().unwrapOrElse(fail);
+ * const [near, far] = UnixDatagram.pair().unwrap();
  * near.send("one");
  * near.send("");
- * console.log(far.recv(100).unwrapOrElse(fail).toString()); // one
- * console.log(far.recv(100).unwrapOrElse(fail).length); // 0, a datagram of no bytes
+ * console.log(far.recv(100).unwrap().toString()); // one
+ * console.log(far.recv(100).unwrap().length); // 0, a datagram of no bytes
  * near.close();
  * far.close();
- *
- * function fail(error: string): never { throw new Error(error); }
  * ```
  */
 export class UnixDatagram extends DatagramSocket {
@@ -434,14 +404,12 @@ export class UnixDatagram extends DatagramSocket {
    * import { rmSync } from "node:fs";
    * import { UnixDatagram } from "std-net";
    *
-   * const server = UnixDatagram.bind("server.sock").unwrapOrElse(fail);
-   * const client = UnixDatagram.bind("client.sock").unwrapOrElse(fail);
+   * const server = UnixDatagram.bind("server.sock").unwrap();
+   * const client = UnixDatagram.bind("client.sock").unwrap();
    * client.send_to("hello", "server.sock");
-   * const [payload, sender] = server.recv_from(1500).unwrapOrElse(fail);
+   * const [payload, sender] = server.recv_from(1500).unwrap();
    * console.log(payload.toString(), "from", sender); // hello from client.sock
    * for (const path of ["server.sock", "client.sock"]) rmSync(path);
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   static override bind(path: string): Result<UnixDatagram, string> {
@@ -461,13 +429,11 @@ export class UnixDatagram extends DatagramSocket {
    * import { rmSync } from "node:fs";
    * import { UnixDatagram } from "std-net";
    *
-   * const log = UnixDatagram.bind("log.sock").unwrapOrElse(fail);
-   * const program = UnixDatagram.unbound().unwrapOrElse(fail);
-   * program.send_to("<14>something has happened", "log.sock").unwrapOrElse(fail);
-   * console.log(log.recv(1500).unwrapOrElse(fail).toString()); // <14>something has happened
+   * const log = UnixDatagram.bind("log.sock").unwrap();
+   * const program = UnixDatagram.unbound().unwrap();
+   * program.send_to("<14>something has happened", "log.sock").unwrap();
+   * console.log(log.recv(1500).unwrap().toString()); // <14>something has happened
    * rmSync("log.sock");
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   static unbound(): Result<UnixDatagram, string> {
@@ -487,13 +453,11 @@ export class UnixDatagram extends DatagramSocket {
    * ```ts
    * import { UnixDatagram } from "std-net";
    *
-   * const [near, far] = UnixDatagram.pair().unwrapOrElse(fail);
+   * const [near, far] = UnixDatagram.pair().unwrap();
    * near.send("one");
    * near.send("two");
-   * console.log(far.recv(100).unwrapOrElse(fail).toString()); // one
-   * console.log(far.recv(100).unwrapOrElse(fail).toString()); // two
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * console.log(far.recv(100).unwrap().toString()); // one
+   * console.log(far.recv(100).unwrap().toString()); // two
    * ```
    */
   static pair(): Result<readonly [UnixDatagram, UnixDatagram], string> {
@@ -514,14 +478,12 @@ export class UnixDatagram extends DatagramSocket {
    * ```ts
    * import { UnixDatagram } from "std-net";
    *
-   * const [near, far] = UnixDatagram.pair().unwrapOrElse(fail);
-   * const fd = near.into_fd().unwrapOrElse(fail);
+   * const [near, far] = UnixDatagram.pair().unwrap();
+   * const fd = near.into_fd().unwrap();
    * // Here, or in another thread that has the number:
-   * const socket = UnixDatagram.from_fd(fd).unwrapOrElse(fail);
+   * const socket = UnixDatagram.from_fd(fd).unwrap();
    * socket.send("hello");
-   * console.log(far.recv(100).unwrapOrElse(fail).toString()); // hello
-   *
-   * function fail(error: string): never { throw new Error(error); }
+   * console.log(far.recv(100).unwrap().toString()); // hello
    * ```
    */
   static from_fd(fd: number): Result<UnixDatagram, string> {
@@ -538,13 +500,11 @@ export class UnixDatagram extends DatagramSocket {
    * ```ts
    * import { UnixDatagram } from "std-net";
    *
-   * const [near, far] = UnixDatagram.pair().unwrapOrElse(fail);
-   * const clone = far.try_clone().unwrapOrElse(fail);
+   * const [near, far] = UnixDatagram.pair().unwrap();
+   * const clone = far.try_clone().unwrap();
    * near.send("to the first receiver");
-   * console.log(clone.recv(100).unwrapOrElse(fail).toString()); // to the first receiver
+   * console.log(clone.recv(100).unwrap().toString()); // to the first receiver
    * far.close();
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   try_clone(): Result<UnixDatagram, string> {
@@ -562,12 +522,10 @@ export class UnixDatagram extends DatagramSocket {
    * ```ts
    * import { error_code, UnixDatagram } from "std-net";
    *
-   * const [near, far] = UnixDatagram.pair().unwrapOrElse(fail);
-   * far.shutdown("read").unwrapOrElse(fail);
+   * const [near, far] = UnixDatagram.pair().unwrap();
+   * far.shutdown("read").unwrap();
    * const refused = near.send("hello");
    * if (refused.isErr) console.log(error_code(refused.error)); // EPIPE
-   *
-   * function fail(error: string): never { throw new Error(error); }
    * ```
    */
   shutdown(how: "read" | "write" | "both"): Result<Unit, string> {

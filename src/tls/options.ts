@@ -51,7 +51,7 @@ export interface TlsClientOptions {
  * import { TcpListener, type TlsServerOptions, TlsStream } from "std-net";
  *
  * const options: TlsServerOptions = { cert: readFileSync("cert.pem"), key: readFileSync("key.pem"), alpn: ["http/1.1"] };
- * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse((error) => { throw new Error(error); });
+ * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
  * listener.set_accept_timeout(50); // a server would wait for ever
  * const stream = listener.accept().andThen((plain) => TlsStream.server(plain, options));
  * console.log(stream.isOk ? "a client" : "nobody"); // nobody

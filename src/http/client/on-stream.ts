@@ -24,7 +24,7 @@ import { answerOf, type ClientResponse } from "./response.ts";
  * ```ts
  * import { http, UnixStream } from "std-net";
  *
- * const [client, server] = UnixStream.pair().unwrapOrElse((error) => { throw new Error(error); });
+ * const [client, server] = UnixStream.pair().unwrap();
  * const options: http.ReadResponseOptions = { timeout_ms: 5000, decode_body: "base64" };
  * server.write_all("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n\0\x01\x02");
  * console.log(http.read_response(client, options).map((answer) => answer.body).unwrapOr(null)); // AAEC
@@ -55,12 +55,10 @@ export interface ReadResponseOptions extends ReadOptions {
  * ```ts
  * import { http, UnixStream } from "std-net";
  *
- * const [client, server] = UnixStream.pair().unwrapOrElse(fail);
- * http.write_request(client, { method: "PUT", url: "http://example/notes/7", body: "buy milk" }).unwrapOrElse(fail);
- * const request = http.read_request(server).unwrapOrElse(fail);
+ * const [client, server] = UnixStream.pair().unwrap();
+ * http.write_request(client, { method: "PUT", url: "http://example/notes/7", body: "buy milk" }).unwrap();
+ * const request = http.read_request(server).unwrap();
  * console.log(request.method, request.path, request.body, request.headers.host); // PUT /notes/7 buy milk example
- *
- * function fail(error: string): never { throw new Error(error); }
  * ```
  */
 export function write_request(stream: ByteStream, request: ClientRequest): Result<Unit, string> {
@@ -124,15 +122,13 @@ const STRAIGHT = { absoluteForm: false, proxyAuthorization: null, tunnel: null }
  * ```ts
  * import { http, TcpStream } from "std-net";
  *
- * const stream = TcpStream.connect("127.0.0.1:8080").unwrapOrElse(fail);
+ * const stream = TcpStream.connect("127.0.0.1:8080").unwrap();
  * for (const path of ["/one", "/two"]) { // both questions first, then both answers
- *   http.write_request(stream, { method: "GET", url: `http://127.0.0.1:8080${path}` }).unwrapOrElse(fail);
+ *   http.write_request(stream, { method: "GET", url: `http://127.0.0.1:8080${path}` }).unwrap();
  * }
- * console.log(http.read_response(stream).unwrapOrElse(fail).status); // 200
- * console.log(http.read_response(stream).unwrapOrElse(fail).status); // 200
+ * console.log(http.read_response(stream).unwrap().status); // 200
+ * console.log(http.read_response(stream).unwrap().status); // 200
  * stream.close();
- *
- * function fail(error: string): never { throw new Error(error); }
  * ```
  */
 export function read_response<T = Json>(

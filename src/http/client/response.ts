@@ -14,9 +14,8 @@ import type { ResponseHead } from "../wire/head-parser.ts";
  * ```ts
  * import { http } from "std-net";
  *
- * const answer = http.request({ method: "GET", url: "http://127.0.0.1:8080/", raw_headers: true });
- * if (answer.isErr) throw new Error(answer.error);
- * const { status, headers, body, raw_headers } = answer.value;
+ * const answer = http.request({ method: "GET", url: "http://127.0.0.1:8080/", raw_headers: true }).unwrap();
+ * const { status, headers, body, raw_headers } = answer;
  * console.log(status, headers["content-type"], typeof body, Array.isArray(raw_headers)); // 200 application/json object true
  * ```
  *

@@ -33,11 +33,9 @@ import type { RequestHead, Version } from "../wire/head-parser.ts";
  * ```ts
  * import { http, UnixStream } from "std-net";
  *
- * const [client, server] = UnixStream.pair().unwrapOrElse((error) => { throw new Error(error); });
+ * const [client, server] = UnixStream.pair().unwrap();
  * client.write_all("GET /search?q=a%20b HTTP/1.1\r\nHost: example\r\nAccept: text/html\r\nAccept: text/plain\r\n\r\n");
- * const request = http.read_request(server);
- * if (request.isErr) throw new Error(request.error);
- * const { path, query, headers, body } = request.value;
+ * const { path, query, headers, body } = http.read_request(server).unwrap();
  * console.log(path, query, headers.accept, body); // /search q=a%20b text/html, text/plain null
  * ```
  *
@@ -70,7 +68,7 @@ export interface ServerRequest<T = Json> {
  * ```ts
  * import { http, UnixStream } from "std-net";
  *
- * const [client, server] = UnixStream.pair().unwrapOrElse((error) => { throw new Error(error); });
+ * const [client, server] = UnixStream.pair().unwrap();
  * const page: http.ServerResponse = { status: 200, headers: { "content-type": "text/html" }, body_text: "<p>hello" };
  * http.write_response(server, page);
  * console.log(http.read_response(client).map((answer) => answer.body).unwrapOr(null)); // <p>hello
@@ -96,7 +94,7 @@ export interface ServerResponse {
  * ```ts
  * import { http, UnixStream } from "std-net";
  *
- * const [client, server] = UnixStream.pair().unwrapOrElse((error) => { throw new Error(error); });
+ * const [client, server] = UnixStream.pair().unwrap();
  * const options: http.ReadRequestOptions = { timeout_ms: 50, max_body_bytes: 64 * 1024, decode_body: "text" };
  * client.write("GET /slow HTTP/1.1\r\n"); // and not a line more
  * const request = http.read_request(server, options);
@@ -134,15 +132,13 @@ export interface ReadRequestOptions extends ReadOptions {
  * ```ts
  * import { http, TcpListener, TcpStream } from "std-net";
  *
- * const listener = TcpListener.bind("127.0.0.1:0").unwrapOrElse(fail);
- * const client = TcpStream.connect(listener.local_addr().unwrapOrElse(fail)).unwrapOrElse(fail);
+ * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
+ * const client = TcpStream.connect(listener.local_addr().unwrap()).unwrap();
  * client.write_all('POST /notes?draft HTTP/1.1\r\nHost: example\r\nContent-Length: 8\r\n\r\n{"n": 1}');
  *
- * const stream = listener.accept().unwrapOrElse(fail);
- * const request = http.read_request(stream).unwrapOrElse(fail);
+ * const stream = listener.accept().unwrap();
+ * const request = http.read_request(stream).unwrap();
  * console.log(request.method, request.path, request.body); // POST /notes { n: 1 }
- *
- * function fail(error: string): never { throw new Error(error); }
  * ```
  */
 export function read_request<T = Json>(
@@ -209,14 +205,12 @@ function readPlain(
  * ```ts
  * import { http, UnixStream } from "std-net";
  *
- * const [client, server] = UnixStream.pair().unwrapOrElse(fail);
+ * const [client, server] = UnixStream.pair().unwrap();
  * client.write_all("GET /notes HTTP/1.1\r\nHost: example\r\n\r\n");
- * http.read_request(server).unwrapOrElse(fail);
- * http.write_response(server, { status: 200, body: { notes: [] } }).unwrapOrElse(fail);
+ * http.read_request(server).unwrap();
+ * http.write_response(server, { status: 200, body: { notes: [] } }).unwrap();
  * server.close();
- * console.log(client.read_to_end().unwrapOrElse(fail).toString().split("\r\n").at(-1)); // {"notes":[]}
- *
- * function fail(error: string): never { throw new Error(error); }
+ * console.log(client.read_to_end().unwrap().toString().split("\r\n").at(-1)); // {"notes":[]}
  * ```
  */
 export function write_response(stream: ByteStream, response: ServerResponse): Result<Unit, string> {
