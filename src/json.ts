@@ -2,16 +2,16 @@
  * JSON with exact integers, and without silent losses.
  *
  * `JSON.parse` and `JSON.stringify` do the ordinary case at full speed. What they would lose is found by checks
- * that cost a few per cent of them, and only then does a slower, exact way take over (exact-json.ts, and below).
+ * that cost a few per cent of them, and only then does a slower, exact way take over (json/exact.ts, and below).
  */
-import { parseExactly } from "./exact-json.ts";
-import { type Clock, clockOf, Late, toDecimal } from "./integers.ts";
+import { parseExactly } from "./json/exact.ts";
+import { type Clock, clockOf, Late, toDecimal } from "./json/integers.ts";
+import type { Json } from "./json/value.ts";
 import { err, ok, type Result } from "./result.ts";
 
 type Fields = { readonly [key: string]: unknown };
 
-/** What JSON can hold, with a `bigint` for an integer beyond ±(2^53 − 1). */
-export type Json = null | boolean | number | bigint | string | Json[] | { [key: string]: Json };
+export type { Json } from "./json/value.ts";
 
 /**
  * `T`, where a caller wrote it, and the default where it did not. TypeScript would otherwise take it from what the call's

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as net from "std-net";
-import { clockOf, fromDecimal, Late, toDecimal } from "../src/integers.ts";
+import { clockOf, fromDecimal, Late, toDecimal } from "../src/json/integers.ts";
 import { monotonicTime } from "../src/runtime/clock.ts";
 import { err, ok, python } from "./support/peer.ts";
 import fc from "./support/properties.ts";

@@ -3,7 +3,7 @@
  * time (20 seconds for 64 MB of digits), and nothing can interrupt them; so long integers are converted in pieces, with a look
  * at the clock between them. No step takes much more than a tenth of a second. Pure, save for the clock.
  */
-import { monotonicTime } from "./runtime/clock.ts";
+import { monotonicTime } from "../runtime/clock.ts";
 
 /** The deadline is past. Thrown by these functions, and caught by those that call them. */
 export class Late extends Error {}

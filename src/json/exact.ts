@@ -3,7 +3,7 @@
  * long integers (integers.ts), does not recurse, and looks at the clock now and then. Pure, save for the clock.
  */
 import { type Clock, fromDecimal } from "./integers.ts";
-import type { Json } from "./json.ts";
+import type { Json } from "./value.ts";
 
 /** Values between two looks at the clock. */
 const VALUES = 4096;
