@@ -7,6 +7,7 @@
  *
  * @module std-net
  */
+import { BufReader } from "./net/buf-reader.ts";
 import { Poller } from "./net/poller.ts";
 import { TcpListener, TcpStream } from "./net/tcp.ts";
 import { TlsStream } from "./net/tls.ts";
@@ -18,6 +19,7 @@ export type { Bytes, TcpBindOptions, UdpBindOptions, UnixBindOptions } from "./a
 export { error_code, is_timeout } from "./error-code.ts";
 export * as http from "./http/index.ts";
 export type { Json } from "./json.ts";
+export { BufReader, type ReadSource } from "./net/buf-reader.ts";
 export type { ByteStream } from "./net/byte-stream.ts";
 export { lookup_host } from "./net/lookup-host.ts";
 export { type Interest, type Pollable, type PollEvent, Poller } from "./net/poller.ts";
@@ -30,6 +32,7 @@ export { Result, Unit, unwrap } from "./result.ts";
 export type { TlsClientOptions, TlsServerOptions } from "./tls/index.ts";
 
 const classes = {
+  BufReader,
   Poller,
   TcpListener,
   TcpStream,
