@@ -31,13 +31,10 @@ export function readUntil(transport: Transport, delimiter: Uint8Array, limit: nu
   const before = transport.heldLength;
   let stopped: StoppedRead;
   for (;;) {
-    if (buffer.length - taken < Math.min(look, limit - taken)) {
-      const larger = enlarge(buffer, limit);
-      if (larger !== null) buffer = larger;
-      else if (taken === buffer.length) {
-        stopped = new StoppedRead("out of memory");
-        break;
-      }
+    if (buffer.length - taken < Math.min(look, limit - taken)) buffer = enlarge(buffer, limit) ?? buffer;
+    if (taken === buffer.length) {
+      stopped = new StoppedRead("out of memory");
+      break;
     }
     const most = Math.min(look, limit - taken, buffer.length - taken);
     const rest = taken === 0 ? buffer : buffer.subarray(taken);
@@ -77,9 +74,7 @@ export function readUntil(transport: Transport, delimiter: Uint8Array, limit: nu
     // Fewer than were shown: somebody else reads the same socket, and what follows may be different now.
     if (got < take) searched = 0;
   }
-  if (taken > 0) {
-    const tooFew = stopped.wouldBlock && taken === before;
-    transport.hold(HeldBytes.copyOf(buffer.subarray(0, taken), tooFew));
-  }
+  const tooFew = stopped.wouldBlock && taken === before;
+  if (taken > 0) transport.hold(HeldBytes.copyOf(buffer.subarray(0, taken), tooFew));
   return stopped;
 }
