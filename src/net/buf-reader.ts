@@ -1,7 +1,7 @@
 import { isUint8Array } from "node:util/types";
 import { type Bytes, byteLength, isSize, toBytes } from "../arguments.ts";
 import { copyOut, enlarge } from "../engine/buffers.ts";
-import { failed } from "../error.ts";
+import { Failure, failed } from "../error.ts";
 import { Result, type Unit } from "../result.ts";
 import type { ErrorWords } from "./error-words.ts";
 import { WORDS } from "./socket-object.ts";
@@ -212,7 +212,7 @@ export class BufReader<Source extends ReadSource = ReadSource> {
   read_until(delimiter: Bytes, limit: number = DEFAULT_UNTIL_LIMIT): Result<Buffer, string> {
     if (this.#problem !== null) return Result.err(this.#problem);
     const wanted = this.#delimiterBytes(delimiter);
-    if (typeof wanted === "string") return Result.err(wanted);
+    if (wanted instanceof Failure) return Result.err(wanted.reason);
     if (byteLength(wanted) === 0) return Result.err("delimiter must not be empty");
     if (!isSize(limit)) return Result.err(INVALID_SIZE);
     const length = this.#find(wanted, limit);
@@ -429,8 +429,8 @@ export class BufReader<Source extends ReadSource = ReadSource> {
     return words?.prefix("read") ?? "read failed: ";
   }
 
-  /** The bytes of a delimiter, or the text of the error. A program uses the same text again and again. */
-  #delimiterBytes(given: Bytes): Uint8Array | string {
+  /** The bytes of a delimiter. A program uses the same text again and again. */
+  #delimiterBytes(given: Bytes): Uint8Array | Failure {
     if (typeof given !== "string") return toBytes(given);
     if (this.#delimiter?.given !== given) this.#delimiter = { given, bytes: Buffer.from(given) };
     return this.#delimiter.bytes;
