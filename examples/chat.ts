@@ -34,7 +34,7 @@ for (;;) {
 }
 
 function welcome(): void {
-  // Level-triggered: whoever is not accepted now is reported again.
+  // Level-triggered: a connection that is not accepted now is reported again.
   const accepted = listener.accept();
   if (accepted.isErr) return;
   const stream = accepted.value;

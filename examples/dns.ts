@@ -29,7 +29,7 @@ function lookup(host: string, type: keyof typeof TYPES, address: string): string
     if (connected.isErr) return connected.error;
     socket.set_read_timeout(TIMEOUT);
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-      // Whoever wants to slip in a wrong answer has to guess this number (RFC 5452).
+      // An attacker who sends a wrong answer has to guess this number (RFC 5452).
       const id = randomInt(0x10000);
       socket.send(query(id, host, TYPES[type]));
       for (let reply = socket.recv(4096); ; reply = socket.recv(4096)) {
@@ -38,7 +38,7 @@ function lookup(host: string, type: keyof typeof TYPES, address: string): string
         if (reply.value.length >= 12 && reply.value.readUInt16BE(0) === id)
           return addresses(reply.value, TYPES[type]);
       }
-      console.error(`no answer from ${address} in ${TIMEOUT} ms (attempt ${attempt} of ${ATTEMPTS})`);
+      console.error(`no response from ${address} in ${TIMEOUT} ms (attempt ${attempt} of ${ATTEMPTS})`);
     }
     return "timed out";
   } finally {

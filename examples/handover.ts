@@ -36,7 +36,7 @@ async function main(): Promise<void> {
     else text += piece;
   }
 
-  // Back: Node is told to stop reading, and asked for what it has read ahead.
+  // Back: Node is told to stop reading, and gives what it has read ahead.
   const handle = (socket as Socket & { _handle: { fd: number; readStop(): number } })._handle;
   handle.readStop();
   text += socket.read() ?? "";

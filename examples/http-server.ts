@@ -1,5 +1,5 @@
 // An HTTP JSON server on all cores: worker threads that all block in `accept` on one listener. The kernel gives each
-// connection to one of them. Ctrl-C lets every request that is being answered finish.
+// connection to one of them. Ctrl-C lets every request that is under way finish.
 //   npm run example http-server [ADDRESS] [WORKERS]
 //   curl http://127.0.0.1:8080/hello
 import { once } from "node:events";
@@ -44,13 +44,13 @@ function serve({ fd, stopping }: Job): void {
   listener.set_accept_timeout(200);
   while (Atomics.load(stopping, 0) === 0) {
     const accepted = listener.accept();
-    if (accepted.isOk) answer(accepted.value);
+    if (accepted.isOk) respond(accepted.value);
     else if (!is_timeout(accepted.error)) console.error(accepted.error);
   }
   listener.close();
 }
 
-function answer(stream: TcpStream): void {
+function respond(stream: TcpStream): void {
   // A client that is slow must not keep the worker from the others.
   const request = http.read_request(stream, { timeout_ms: 2000 });
   stream.set_write_timeout(2000);

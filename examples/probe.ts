@@ -34,7 +34,7 @@ function probe(address: string): string {
     },
     Err: (error) => {
       if (error_code(error) === "ECONNREFUSED") return "closed";
-      return is_timeout(error) ? "no answer" : error;
+      return is_timeout(error) ? "no response" : error;
     },
   });
 }

@@ -124,14 +124,14 @@ function serve(): void {
     // One connection after the other is enough for a tour; the example of all cores shows more.
     for (let open = true; open; ) {
       const request = net.http.read_request(stream);
-      open = request.isOk && net.http.write_response(stream, answer(request.value)).isOk;
+      open = request.isOk && net.http.write_response(stream, respond(request.value)).isOk;
     }
     stream.close();
   }
 }
 
-function answer(request: { path: string; query: string; body: net.Json }) {
-  // Without this field, write_response ends each connection after its answer.
+function respond(request: { path: string; query: string; body: net.Json }) {
+  // Without this field, write_response ends each connection after its response.
   const headers = { connection: "keep-alive" };
   if (request.path === "/sum" && Array.isArray(request.body)) {
     const sum = request.body.reduce<bigint>((total, number) => total + BigInt(String(number)), 0n);

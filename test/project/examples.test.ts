@@ -151,12 +151,12 @@ while True:
     records += bytes([192, 0, 2, 9]) if kind == 1 else bytes.fromhex("20010db8000000000000000000000009")
     s.sendto(query[:2] + b"\\x81\\x80\\0\\1\\0\\2\\0\\0\\0\\0" + query[12:] + records, client)`;
 
-test("dns asks again when a query is lost, and takes no answer with another's number", async () => {
+test("dns asks again when a query is lost, and takes no response with another's number", async () => {
   await using resolver = python(FAKE_RESOLVER);
   const server = `127.0.0.1:${await resolver.line()}`;
   const { code, stdout, stderr } = await example("dns", "some.example", server).exit();
   assert.equal(stdout, "A 192.0.2.9\nAAAA 2001:db8::9\n");
-  assert.match(stderr, /^(no answer from 127\.0\.0\.1:\d+ in 1000 ms \(attempt 1 of 3\)\n){2}$/);
+  assert.match(stderr, /^(no response from 127\.0\.0\.1:\d+ in 1000 ms \(attempt 1 of 3\)\n){2}$/);
   assert.equal(code, 0);
 });
 
@@ -285,7 +285,7 @@ test("probe tells open, closed and silent ports", async () => {
   assert.deepEqual(verdicts, [
     `127.0.0.1:${open}  open`,
     `127.0.0.1:${closed}  closed`,
-    `127.0.0.1:${quiet}  no answer`,
+    `127.0.0.1:${quiet}  no response`,
   ]);
   assert.equal(probe.code, 0);
   assert.equal((await example("probe", "127.0.0.1", String(closed)).exit()).code, 1);
