@@ -1,6 +1,3 @@
-import type { Constants } from "./sys/constants.ts";
-import { encodeUnixAddress, familyOf, unixPath } from "./sys/structs.ts";
-
 /**
  * "host:port" text to and from addresses. Pure: nothing is looked up here.
  *
@@ -115,29 +112,6 @@ function groupsOf(text: string, mayEndInIpv4: boolean): number[] | null {
     }
   }
   return groups;
-}
-
-/** The socket address of a Unix socket's path, or the text of the error. */
-export function unixAddress(constants: Constants, path: string): Buffer | string {
-  const isAbstract = constants.hasAbstractNames && path.startsWith("\0");
-  if (path === "" || (!isAbstract && path.includes("\0"))) return "invalid socket path";
-  return encodeUnixAddress(constants, Buffer.from(path)) ?? "socket path too long";
-}
-
-/** The text of a socket address of `length` bytes: "host:port", or a Unix socket's path. */
-export function addressText(constants: Constants, address: Buffer, length: number): string {
-  if (length <= 2) return "";
-  if (familyOf(constants, address) === constants.AF_UNIX) return unixPath(constants, address, length);
-  return formatAddress(constants, address);
-}
-
-/** The "host:port" text of a socket address; "" for one that is neither IPv4 nor IPv6. */
-export function formatAddress(constants: Constants, address: Buffer): string {
-  const family = familyOf(constants, address);
-  const port = (address[2]! << 8) | address[3]!;
-  if (family === constants.AF_INET) return formatIpv4(address, 4, port);
-  if (family === constants.AF_INET6) return formatIpv6(address, 8, port, address.readUInt32LE(24));
-  return "";
 }
 
 /** "127.0.0.1:80" of four bytes at `offset`. */

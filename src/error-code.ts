@@ -1,7 +1,4 @@
-import { constants } from "node:os";
-import { getSystemErrorMap } from "node:util";
-
-let names: Map<number, string> | undefined;
+import { errorName } from "./sys/error-name.ts";
 
 /**
  * The symbolic name of the error at the end of an error text. Does not block.
@@ -25,18 +22,7 @@ export function error_code(message: string): string | null {
   if (typeof message !== "string") return null;
   const found = SYSTEM_ERROR.exec(message);
   if (found === null) return TIMED_OUT.test(message) ? "ETIMEDOUT" : null;
-  if (names === undefined) {
-    names = new Map();
-    // Where two names share a number (EAGAIN and EWOULDBLOCK), the first in this table is the one that is meant.
-    for (const [name, number] of Object.entries(constants.errno)) {
-      if (!names.has(number)) names.set(number, name);
-    }
-    // That table leaves some out (ESHUTDOWN, EHOSTDOWN); this one has those too, but few that are not of the network.
-    for (const [number, [name]] of getSystemErrorMap()) {
-      if (!names.has(-number)) names.set(-number, name);
-    }
-  }
-  return names.get(Number(found[1])) ?? null;
+  return errorName(Number(found[1]));
 }
 
 const SYSTEM_ERROR = /\(os error (\d{1,5})\)$/;

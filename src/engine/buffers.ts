@@ -1,7 +1,8 @@
 import { constants } from "node:buffer";
 import { markAsUntransferable } from "node:worker_threads";
+import { Failure } from "../error.ts";
 import { platform } from "../sys/index.ts";
-import { lastingBuffer, onSetAside } from "../sys/pinned-memory.ts";
+import { alsoLent, ScratchBuffer } from "./scratch.ts";
 
 /** Typed arrays of up to so many bytes are kept inside the JavaScript heap (V8's typed_array_max_size_in_heap). */
 const SMALL = 64;
@@ -9,17 +10,11 @@ const SMALL = 64;
 // One receive buffer for the whole thread. A call is over before the next begins (nothing calls back in between),
 // so nobody sees another's bytes. It grows with the sizes that are asked for, up to more than a socket's receive
 // buffer can hold (tcp(7): tcp_rmem's maximum is 6 MiB); pages that no byte has reached cost no memory.
-const LARGEST_SCRATCH = 8 * 1024 * 1024;
-let receiveScratch = lastingBuffer(64 * 1024);
+const received = new ScratchBuffer(64 * 1024, 8 * 1024 * 1024);
 
 /** The thread's receive buffer, with room for `size` bytes or for as much as one call can give. */
 export function scratch(size: number): Buffer {
-  if (size > receiveScratch.length && receiveScratch.length < LARGEST_SCRATCH) {
-    let length = receiveScratch.length;
-    while (length < size && length < LARGEST_SCRATCH) length *= 2;
-    receiveScratch = lastingBuffer(length);
-  }
-  return receiveScratch;
+  return received.borrow(size);
 }
 
 /**
@@ -32,9 +27,9 @@ const CopyOf = Buffer[Symbol.species as never] as new (bytes: Uint8Array) => Buf
 // The first bytes of the receive buffer, as views that are made once: a view costs more than a copy of 64 bytes.
 let scratchStarts: Buffer[] = [];
 
-function scratchStart(count: number): Buffer {
-  if (scratchStarts[0]?.buffer !== receiveScratch.buffer) {
-    scratchStarts = Array.from({ length: SMALL + 1 }, (_, length) => receiveScratch.subarray(0, length));
+function scratchStart(memory: Buffer, count: number): Buffer {
+  if (scratchStarts[0]?.buffer !== memory.buffer) {
+    scratchStarts = Array.from({ length: SMALL + 1 }, (_, length) => memory.subarray(0, length));
   }
   return scratchStarts[count]!;
 }
@@ -44,7 +39,7 @@ function scratchStart(count: number): Buffer {
  * keep 8 KiB alive. (Up to 64 bytes V8 keeps the contents inside the object, which takes a tenth of the time.)
  */
 export function copyOut(source: Buffer, count: number): Buffer {
-  if (count <= SMALL && source === receiveScratch) return new CopyOf(scratchStart(count));
+  if (count <= SMALL && received.isOf(source)) return new CopyOf(scratchStart(source, count));
   return new CopyOf(source.subarray(0, count));
 }
 
@@ -72,7 +67,7 @@ export function receiveRoom(size: number): Buffer {
 
 function keepFreedMemory(): void {
   const sys = platform();
-  if (typeof sys !== "string") sys.keepFreedMemory();
+  if (!(sys instanceof Failure)) sys.keepFreedMemory();
 }
 
 /** A Buffer of its own with the first `count` bytes of what `receiveRoom` gave. */
@@ -97,25 +92,21 @@ export function enlarge(buffer: Buffer, most: number): Buffer | null {
 
 // No pointer can be had into the JavaScript heap without moving the bytes out of it first (0.7 microseconds). A copy
 // into memory that stays put is quicker.
-let sendScratch = lastingBuffer(SMALL);
+const small = new ScratchBuffer(SMALL);
 
 /** The same bytes where a pointer to them is cheap: for a call that is over before the next one begins. */
 export function inPlace(bytes: Uint8Array, length: number): Uint8Array {
   if (length > SMALL) return bytes;
   // (No bytes at all can be a detached buffer, which cannot even be read from.)
-  if (length > 0) sendScratch.set(bytes);
-  return sendScratch;
+  const memory = small.borrow(length);
+  if (length > 0) memory.set(bytes);
+  return memory;
 }
 
-onSetAside(() => {
-  const received = receiveScratch;
-  const sent = sendScratch;
-  receiveScratch = lastingBuffer(64 * 1024);
-  sendScratch = lastingBuffer(SMALL);
-  // The slab's next bytes are promised to the call that waits: another slab is begun.
-  slab = NO_SLAB;
-  return () => {
-    receiveScratch = received;
-    sendScratch = sent;
-  };
+alsoLent({
+  // Its next bytes are promised to the call that waits. Others begin another slab, which stays: that call copies its bytes then.
+  lend() {
+    slab = NO_SLAB;
+    return () => {};
+  },
 });

@@ -1,29 +1,26 @@
-import { addressText, unixAddress } from "../address.ts";
 import type { BindOptions } from "../arguments.ts";
+import { Failure } from "../error.ts";
 import { monotonicTime } from "../runtime/clock.ts";
 import { type Platform, systemReason } from "../sys/index.ts";
-import { familyOf, SOCKADDR_ROOM } from "../sys/structs.ts";
+import { familyOf } from "../sys/structs.ts";
+import { networkPlatform } from "./permission.ts";
 import { resolve } from "./resolve.ts";
-import { networkPlatform, Socket } from "./socket.ts";
+import { Socket } from "./socket.ts";
+import { unixAddress } from "./socket-address.ts";
+import { setFlag } from "./socket-options.ts";
+import { FOREVER } from "./wait/slices.ts";
 
-/** From "host:port" text to sockets that are connected or bound, and back from a socket to the text. */
-
-/** What to do with a new socket of this family before it is bound, and after: 0, or minus an errno. */
-export type Step = (socket: Socket, sys: Platform, family: number) => number;
+/** From text to sockets that are connected or bound. */
 
 /**
- * A socket connected to the first address of `text` that accepts, or the text of the last address's error.
+ * A socket connected to the first address of `text` that accepts, or why the last address did not.
  *
  * It ends at the deadline, or `timeout` milliseconds after the name was resolved. An
  * address that does not answer takes no more than its share of that time, so that the next one gets a chance.
  */
-export function connectTo(
-  text: string,
-  deadline: number,
-  timeout: number = Number.POSITIVE_INFINITY,
-): Socket | string {
+export function connectTo(text: string, deadline: number, timeout: number = FOREVER): Socket | Failure {
   const sys = networkPlatform();
-  if (typeof sys === "string") return sys;
+  if (sys instanceof Failure) return sys;
   let end: number | undefined;
   return firstOf(sys, text, sys.constants.SOCK_STREAM, deadline, (socket, address, addressesLeft) => {
     const now = monotonicTime();
@@ -32,54 +29,92 @@ export function connectTo(
   });
 }
 
-/** A socket of `type` bound to the first address of `text` that can be, with `prepare` done before and `finish` after. */
-export function bindTo(
-  text: string,
-  type: "SOCK_STREAM" | "SOCK_DGRAM",
-  prepare: Step,
-  finish: Step,
-): Socket | string {
+/** A listener on the first address of `text` that can be bound. */
+export function listenOn(text: string, options: BindOptions): Socket | Failure {
   const sys = networkPlatform();
-  if (typeof sys === "string") return sys;
-  return firstOf(sys, text, sys.constants[type], Number.POSITIVE_INFINITY, (socket, address) => {
-    const family = familyOf(sys.constants, address);
-    const failure = prepare(socket, sys, family);
+  if (sys instanceof Failure) return sys;
+  return firstOf(sys, text, sys.constants.SOCK_STREAM, FOREVER, (socket, address) => {
+    // Another listener's connections in TIME_WAIT keep the port from no one.
+    const failure = sys.behaviour.reuseAddressIsSafe ? setFlag(socket, "reuse_address", true) : 0;
+    return failure < 0 ? failure : bindAs(socket, address, options) || socket.listen(options.backlog);
+  });
+}
+
+/** A datagram socket on the first address of `text` that can be bound. */
+export function bindDatagrams(text: string, options: BindOptions): Socket | Failure {
+  const sys = networkPlatform();
+  if (sys instanceof Failure) return sys;
+  return firstOf(sys, text, sys.constants.SOCK_DGRAM, FOREVER, (socket, address) =>
+    bindAs(socket, address, options),
+  );
+}
+
+/** Sets the options, and binds: 0, or minus an errno. */
+function bindAs(socket: Socket, address: Buffer, { reusePort, ipv6Only }: BindOptions): number {
+  const { sys } = socket;
+  if (reusePort) {
+    const failure = setFlag(socket, "reuse_port", true);
     if (failure < 0) return failure;
-    if (sys.bind(socket.descriptor, address, address.length) < 0) return -sys.errno();
-    return finish(socket, sys, family);
-  });
+  }
+  // Of [::] users expect that it takes IPv4 too, as on Linux.
+  const only = ipv6Only ?? (sys.behaviour.ipv6OnlyByDefault ? false : undefined);
+  if (only !== undefined && familyOf(sys, address) === sys.constants.AF_INET6) {
+    const failure = setFlag(socket, "ipv6_only", only);
+    if (failure < 0) return failure;
+  }
+  return bind(socket, address);
 }
 
-/** A stream socket connected to the Unix socket at `path`, or the text of the error. */
-export function connectUnix(path: string, deadline: number): Socket | string {
-  return unixSocket("SOCK_STREAM", path, (socket, address) => socket.connectUnix(address, deadline));
+function bind({ sys, descriptor }: Socket, address: Buffer): number {
+  return sys.bind(descriptor, address, address.length) < 0 ? -sys.errno() : 0;
 }
 
-/** A Unix socket of `type` bound to `path`, with `finish` done after, or the text of the error. */
-export function bindUnix(path: string, type: "SOCK_STREAM" | "SOCK_DGRAM", finish: Step): Socket | string {
-  return unixSocket(type, path, (socket, address) => {
-    const { sys } = socket;
-    if (sys.bind(socket.descriptor, address, address.length) < 0) return -sys.errno();
-    return finish(socket, sys, sys.constants.AF_UNIX);
-  });
+/** A stream socket connected to the Unix socket at `path`. */
+export function connectUnix(path: string, deadline: number): Socket | Failure {
+  return unixSocket("stream", path, (socket, address) => socket.connectUnix(address, deadline));
+}
+
+export function listenOnUnix(path: string, backlog: number): Socket | Failure {
+  return unixSocket("stream", path, (socket, address) => bind(socket, address) || socket.listen(backlog));
+}
+
+export function bindUnixDatagrams(path: string): Socket | Failure {
+  return unixSocket("datagram", path, bind);
+}
+
+/** A Unix datagram socket without an address. */
+export function unboundUnixDatagrams(): Socket | Failure {
+  return unixSocket("datagram", null, () => 0);
+}
+
+/** Two connected Unix sockets. */
+export function unixPair(type: "stream" | "datagram"): [Socket, Socket] | Failure {
+  const sys = networkPlatform();
+  if (sys instanceof Failure) return sys;
+  const pair = Socket.pair(sys, typeNumber(sys, type));
+  return typeof pair === "number" ? new Failure(systemReason(sys, -pair)) : pair;
+}
+
+function typeNumber({ constants }: Platform, type: "stream" | "datagram"): number {
+  return type === "stream" ? constants.SOCK_STREAM : constants.SOCK_DGRAM;
 }
 
 function unixSocket(
-  type: "SOCK_STREAM" | "SOCK_DGRAM",
-  path: string,
+  type: "stream" | "datagram",
+  path: string | null,
   attempt: (socket: Socket, address: Buffer) => number,
-): Socket | string {
+): Socket | Failure {
   const sys = networkPlatform();
-  if (typeof sys === "string") return sys;
-  const address = unixAddress(sys.constants, path);
-  if (typeof address === "string") return address;
-  const socket = Socket.create(sys, sys.constants.AF_UNIX, sys.constants[type]);
-  if (typeof socket === "number") return systemReason(sys, -socket);
+  if (sys instanceof Failure) return sys;
+  const address = path === null ? Buffer.alloc(0) : unixAddress(sys, path);
+  if (address instanceof Failure) return address;
+  const socket = Socket.create(sys, sys.constants.AF_UNIX, typeNumber(sys, type));
+  if (typeof socket === "number") return new Failure(systemReason(sys, -socket));
   const failure = attempt(socket, address);
   if (failure >= 0) return socket;
   const reason = socket.reason(failure);
   socket.close();
-  return reason;
+  return new Failure(reason);
 }
 
 function firstOf(
@@ -88,13 +123,13 @@ function firstOf(
   type: number,
   deadline: number,
   attempt: (socket: Socket, address: Buffer, addressesLeft: number) => number,
-): Socket | string {
+): Socket | Failure {
   const addresses = resolve(sys, text, type, deadline);
-  if (typeof addresses === "string") return addresses;
+  if (addresses instanceof Failure) return addresses;
   let reason = "";
   let addressesLeft = addresses.length;
   for (const address of addresses) {
-    const socket = Socket.create(sys, familyOf(sys.constants, address), type);
+    const socket = Socket.create(sys, familyOf(sys, address), type);
     if (typeof socket === "number") {
       reason = systemReason(sys, -socket);
       addressesLeft--;
@@ -107,42 +142,5 @@ function firstOf(
     // The user wants to get back to the event loop, not on to the next address.
     if (failure === -sys.constants.EINTR) break;
   }
-  return reason;
-}
-
-// For the answers of getsockname and getpeername; nobody looks at it after the call.
-const room = Buffer.alloc(SOCKADDR_ROOM);
-const roomLength = new Uint32Array(1);
-
-/** The socket's own address as text, or minus an errno. */
-export function localAddress(socket: Socket): string | number {
-  roomLength[0] = SOCKADDR_ROOM;
-  if (socket.sys.getsockname(socket.descriptor, room, roomLength) < 0) return -socket.sys.errno();
-  return addressText(socket.sys.constants, room, roomLength[0]!);
-}
-
-/** The peer's address as text, or minus an errno. */
-export function peerAddress(socket: Socket): string | number {
-  roomLength[0] = SOCKADDR_ROOM;
-  if (socket.sys.getpeername(socket.descriptor, room, roomLength) < 0) return -socket.sys.errno();
-  return addressText(socket.sys.constants, room, roomLength[0]!);
-}
-
-/** The address family of a socket, bound or not; -1 when the system does not tell. */
-export function socketFamily(socket: Socket): number {
-  roomLength[0] = SOCKADDR_ROOM;
-  if (socket.sys.getsockname(socket.descriptor, room, roomLength) < 0) return -1;
-  return familyOf(socket.sys.constants, room);
-}
-
-/** Sets the options on a socket that is not bound yet. */
-export function beforeBind({ reusePort, ipv6Only }: BindOptions): Step {
-  return (socket, { constants }, family) => {
-    if (reusePort) {
-      const failure = socket.setOption(constants.SOL_SOCKET, constants.SO_REUSEPORT, 1);
-      if (failure < 0) return failure;
-    }
-    if (ipv6Only === undefined || family !== constants.AF_INET6) return 0;
-    return socket.setOption(constants.IPPROTO_IPV6, constants.IPV6_V6ONLY, ipv6Only ? 1 : 0);
-  };
+  return new Failure(reason);
 }

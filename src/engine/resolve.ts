@@ -1,16 +1,14 @@
 import { isMainThread } from "node:worker_threads";
 import { parseAddress } from "../address.ts";
+import { Failure } from "../error.ts";
 import { monotonicTime } from "../runtime/clock.ts";
 import { type Platform, systemReason } from "../sys/index.ts";
 import { lasting } from "../sys/pinned-memory.ts";
 import { encodeAddress } from "../sys/structs.ts";
-import {
-  hurryAtTheEnd,
-  longestSlice,
-  signalListenersExist,
-  signalListenerWaits,
-  unseenListenerWaits,
-} from "./wait/signals.ts";
+import { networkPlatform } from "./permission.ts";
+import { addressText } from "./socket-address.ts";
+import { signalListenersExist, takeSignal, takeUnseenSignal } from "./wait/signals.ts";
+import { comeBackToJavaScript, FOREVER, longestSlice } from "./wait/slices.ts";
 
 /** The longest name that getnameinfo(3) can give (NI_MAXHOST); nothing longer can resolve, nor is the resolver asked. */
 const LONGEST_NAME = 1025;
@@ -29,15 +27,15 @@ export function resolve(
   sys: Platform,
   text: string,
   type: number,
-  deadline: number = Number.POSITIVE_INFINITY,
-): Buffer[] | string {
+  deadline: number = FOREVER,
+): Buffer[] | Failure {
   if (text === known?.text) return known.addresses;
   const parsed = parseAddress(text);
-  if (typeof parsed === "string") return parsed;
+  if (typeof parsed === "string") return new Failure(parsed);
   if (parsed.ip !== null) {
     const scope = scopeId(sys, parsed.scope);
-    if (typeof scope === "string") return scope;
-    const addresses = [encodeAddress(sys.constants, parsed.ip, parsed.port, scope)];
+    if (scope instanceof Failure) return scope;
+    const addresses = [encodeAddress(sys, parsed.ip, parsed.port, scope)];
     // The number behind an interface's name can change.
     if (parsed.scope === "" || isScopeNumber(parsed.scope))
       known = { text, addresses: addresses.map(lasting) };
@@ -47,20 +45,28 @@ export function resolve(
     parsed.host.length > LONGEST_NAME
       ? sys.constants.EAI_NONAME
       : lookUp(sys, parsed.host, parsed.port, type, deadline);
-  if (typeof found === "string") return found;
-  if (typeof found === "number") return LOOKUP_FAILED + sys.gaiStrerror(found);
-  return found.length > 0 ? found : `${LOOKUP_FAILED}no address of a known family`;
+  if (found instanceof Failure) return found;
+  if (typeof found === "number") return new Failure(LOOKUP_FAILED + sys.gaiStrerror(found));
+  return found.length > 0 ? found : new Failure(`${LOOKUP_FAILED}no address of a known family`);
+}
+
+/** The same as text, for streams. */
+export function resolveToText(text: string): string[] | Failure {
+  const sys = networkPlatform();
+  if (sys instanceof Failure) return sys;
+  const addresses = resolve(sys, text, sys.constants.SOCK_STREAM);
+  return addresses instanceof Failure ? addresses : addresses.map((address) => addressText(sys, address));
 }
 
 /** The number of an IPv6 scope that was given as an interface's name or number; or the text of the error. */
-function scopeId(sys: Platform, scope: string): number | string {
+function scopeId(sys: Platform, scope: string): number | Failure {
   if (scope === "") return 0;
   if (isScopeNumber(scope)) {
     const number = Number(scope);
-    return number <= 0xffffffff ? number : "invalid socket address";
+    return number <= 0xffffffff ? number : new Failure("invalid socket address");
   }
   const index = sys.interfaceIndex(scope);
-  return index > 0 ? index : systemReason(sys, sys.errno());
+  return index > 0 ? index : new Failure(systemReason(sys, sys.errno()));
 }
 
 function isScopeNumber(scope: string): boolean {
@@ -74,16 +80,18 @@ function lookUp(
   port: number,
   type: number,
   deadline: number,
-): Buffer[] | number | string {
+): Buffer[] | number | Failure {
   // A thread for the lookup is only worth its while where something could end the wait.
-  const mayEnd = !isMainThread || deadline !== Number.POSITIVE_INFINITY || signalListenersExist();
+  const mayEnd = !isMainThread || deadline !== FOREVER || signalListenersExist();
   const handle = mayEnd && sys.lookup !== null ? sys.lookup.start(host, type) : null;
   if (sys.lookup === null || handle === null) {
     // Where no thread can be had (RLIMIT_NPROC of getrlimit(2), a container's limit) a lookup that nothing ends is better
     // than none.
     const found = sys.getaddrinfo(host, port, type);
     // (The other way's errno is that of the thread that has asked, and gone with it.)
-    return found === sys.constants.EAI_SYSTEM ? LOOKUP_FAILED + sys.strerror(sys.errno()) : found;
+    return found === sys.constants.EAI_SYSTEM
+      ? new Failure(LOOKUP_FAILED + sys.strerror(sys.errno()))
+      : found;
   }
   for (;;) {
     const remaining = deadline - monotonicTime();
@@ -92,14 +100,14 @@ function lookUp(
     if (sys.lookup.wait(handle, slice)) return sys.lookup.finish(handle, port);
     if (monotonicTime() >= deadline) {
       sys.lookup.abandon(handle);
-      return "connection timed out";
+      return new Failure("connection timed out");
     }
-    hurryAtTheEnd();
+    comeBackToJavaScript();
     // Back before its time without an answer: a signal.
     const isInterrupted = monotonicTime() - begun < slice - 1;
-    if (isInterrupted ? signalListenerWaits() : unseenListenerWaits()) {
+    if (isInterrupted ? takeSignal() : takeUnseenSignal()) {
       sys.lookup.abandon(handle);
-      return systemReason(sys, sys.constants.EINTR);
+      return new Failure(systemReason(sys, sys.constants.EINTR));
     }
   }
 }

@@ -1,93 +1,51 @@
 import { setImmediate } from "node:timers";
-import { isMainThread } from "node:worker_threads";
 import { monotonicTime } from "../runtime/clock.ts";
 import { thisWorker, workerOf } from "../runtime/ownership.ts";
-import { type Constants, linux } from "../sys/constants.ts";
-import { type Platform, platform, systemReason } from "../sys/index.ts";
-import { lastingBuffer } from "../sys/pinned-memory.ts";
-import { disown, isOwned, own } from "./owned-descriptors.ts";
-import { GivenBack } from "./pushback.ts";
+import { systemCalled } from "../sys/constants.ts";
+import { type Platform, systemReason } from "../sys/index.ts";
+import { isOwned } from "./descriptor-table.ts";
+import { OwnedDescriptor } from "./owned-descriptor.ts";
+import { isPeer, shutDown, wasConnected } from "./peer.ts";
+import { lastingBuffer } from "./scratch.ts";
+import { acceptShared, sendShared } from "./shared-calls.ts";
+import { LastAddress, sender } from "./socket-address.ts";
 import { CONNECT_TIMED_OUT, type Transport } from "./transport.ts";
-import { listensHere, mayBeOwn, SUSPICION, warnIfDeadlocked } from "./wait/blocked-event-loop.ts";
-import {
-  longestSlice,
-  signalListenerWaits,
-  unseenListenerWaits,
-  WORKER_SLICE,
-  watchSignals,
-} from "./wait/signals.ts";
-import { comeBackToJavaScript, Direction, pollTimeout, waitInSlices } from "./wait/slices.ts";
-
-/** The timeval made last: nearly all are of the same length. */
-let lastTimeval: { milliseconds: number; value: Uint8Array } = { milliseconds: -1, value: new Uint8Array() };
-
-/** How long after a signal a thread that watches for it may take to say that the program is to stop. */
-const INTERRUPT_PAUSE = 5;
+import { Suspicion } from "./wait/blocked-event-loop.ts";
+import { kernelTimeout, wasCutShort } from "./wait/kernel-timeout.ts";
+import { pollLoop, waitInSlices } from "./wait/poll-loop.ts";
+import { takeSignal, takeUnseenSignal } from "./wait/signals.ts";
+import { comeBackToJavaScript, FOREVER, LISTENER_SLICE, longestSlice, pollTimeout } from "./wait/slices.ts";
+import { Direction, TRY, type WaitingSocket, type WaitStrategy } from "./wait/strategy.ts";
 
 /** What a new connection's send buffer has room for in any case (tcp(7): tcp_wmem). */
 const SMALL_SEND = 4096;
 
-/** The longest tick of a kernel's clock, in milliseconds: its timeouts can be over so much early. */
-const TICK = 10;
-
-const descriptors = new FinalizationRegistry<{ sys: Platform; descriptor: number }>(({ sys, descriptor }) => {
-  disown(descriptor);
-  sys.close(descriptor);
-});
-
-/** Whoever wants to know of what happens to a socket: a Poller. */
-export interface Watcher {
-  /** The socket is about to be closed, or its descriptor to be given away. */
-  beforeEnd(socket: Socket): void;
-  /** Bytes may be `pending` from now on that the kernel does not know of. */
-  maybePending(socket: Socket): void;
-}
+/** The longest pause before another try of what poll(2) cannot wait for, in milliseconds. */
+const LONGEST_PAUSE = 50;
 
 /**
- * One descriptor: the one place that waits, closes and gives descriptors back when their owner was dropped.
- *
- * Calls give 0 or a count, or minus an errno. How they wait: the descriptor is left in blocking mode and the call is
- * simply made, so that a ready socket costs one system call and a wait costs no more. Where a wait must end (a
- * timeout, a deadline, a worker thread's slice), SO_RCVTIMEO and SO_SNDTIMEO end it with EAGAIN (socket(7)); they are
- * set when they do not fit, which in a long run of calls is hardly ever.
+ * A socket: makes the call and, when it would have to wait, asks the wait strategy. Calls give 0 or a count, or minus an errno.
  */
-export class Socket extends GivenBack implements Transport {
-  readonly sys: Platform;
-  readonly #constants: Constants;
-  #descriptor: number;
+export class Socket extends OwnedDescriptor implements Transport, WaitingSocket {
+  readonly #receiving = new Direction(true);
+  readonly #sending = new Direction(false);
+  #strategy: WaitStrategy;
+  /** What the user set. Not asked once the socket is shared. */
   #nonblocking = false;
-  readonly #receiving: Direction;
-  readonly #sending: Direction;
   /**
-   * Whether others may wait on the same socket. The timeouts belong to the socket, not to the descriptor: a long one
-   * that is set here would keep a worker thread there from coming back in time, so waits go in short slices.
+   * Whether others hold the same socket: clones, descriptors in other threads and processes. Timeouts and mode belong to
+   * the socket, so then nothing of it is changed, and the mode is what the others see: the kernel's.
    */
   #shared = false;
-  #watchers: Set<Watcher> | null = null;
-  #isWatchedOver = false;
-  /** Whether this thread's own event loop may be the one that has to answer. */
-  #mayDeadlock = false;
-  /** How long the present wait has lasted, counted in whole slices while there is that suspicion. */
-  #waited = 0;
+  #suspicion: Suspicion | null = null;
   /** Whether a signal cut a send short, and the event loop has not turned since. */
   #sendCutShort = false;
+  #lastSender: LastAddress | null = null;
 
-  /** Takes over a descriptor that is open and blocking. */
+  /** Takes over a descriptor that is as `Platform.socket` makes it. */
   constructor(sys: Platform, descriptor: number) {
-    super();
-    this.sys = sys;
-    this.#constants = sys.constants;
-    this.#descriptor = descriptor;
-    this.#receiving = new Direction(sys.constants.SO_RCVTIMEO);
-    this.#sending = new Direction(sys.constants.SO_SNDTIMEO);
-    if (descriptor >= 0) own(descriptor);
-  }
-
-  /** From now on the descriptor is given back should the socket be dropped without `close`: for those in users' hands. */
-  closeWhenDropped(): void {
-    if (this.#descriptor < 0 || this.#isWatchedOver) return;
-    this.#isWatchedOver = true;
-    descriptors.register(this, { sys: this.sys, descriptor: this.#descriptor }, this);
+    super(sys, descriptor);
+    this.#strategy = sys.behaviour.kernelEndsWaits ? kernelTimeout : pollLoop;
   }
 
   /** socket(2): the socket, or minus an errno. */
@@ -111,45 +69,73 @@ export class Socket extends GivenBack implements Transport {
    * no open socket, or null when another object of this thread owns it.
    */
   static adopt(sys: Platform, descriptor: number): Socket | number | null {
-    const { F_GETFD, F_SETFD, FD_CLOEXEC, SOL_SOCKET, SO_TYPE, SO_NOSIGPIPE } = sys.constants;
     if (isOwned(descriptor)) return null;
-    const flags = sys.fcntl(descriptor, F_GETFD, 0);
-    if (
-      flags < 0 ||
-      sys.getsockopt(descriptor, SOL_SOCKET, SO_TYPE, Buffer.alloc(4), Uint32Array.of(4)) < 0
-    ) {
-      return -sys.errno();
-    }
-    if ((flags & FD_CLOEXEC) === 0) sys.fcntl(descriptor, F_SETFD, flags | FD_CLOEXEC);
+    if (sys.adopt(descriptor) < 0) return -sys.errno();
     const socket = new Socket(sys, descriptor);
-    if (SO_NOSIGPIPE !== 0) socket.setOption(SOL_SOCKET, SO_NOSIGPIPE, 1);
-    socket.#nonblocking = socket.#isNonblockingInKernel();
     socket.#shared = true;
+    socket.#strategy = pollLoop;
     return socket;
   }
 
   /** A second descriptor of the same socket, with the same timeouts; or minus an errno. */
   clone(): Socket | number {
-    const descriptor = this.sys.fcntl(this.#descriptor, this.#constants.F_DUPFD_CLOEXEC, 0);
+    this.share();
+    const descriptor = this.sys.duplicate(this.descriptor);
     if (descriptor < 0) return -this.sys.errno();
     workerOf[descriptor] = thisWorker;
     const socket = new Socket(this.sys, descriptor);
     socket.readTimeout = this.readTimeout;
     socket.writeTimeout = this.writeTimeout;
-    socket.#nonblocking = this.#isNonblockingInKernel();
-    socket.#mayDeadlock = this.#mayDeadlock;
+    socket.#suspicion = this.#suspicion;
     socket.#shared = true;
-    this.#shared = true;
+    socket.#strategy = pollLoop;
     return socket;
   }
 
-  /** From now on others may wait on the same socket through a descriptor of their own, in other threads too. */
+  /** From now on others may hold the same socket through a descriptor of their own, in other threads and processes too. */
   share(): void {
+    if (this.#shared) return;
+    this.#asOthersExpectIt();
     this.#shared = true;
+    this.#strategy = pollLoop;
   }
 
-  get open(): boolean {
-    return this.#descriptor >= 0;
+  /** As `release`, for others to use. */
+  giveAway(): number {
+    if (!this.#shared) this.#asOthersExpectIt();
+    return this.release();
+  }
+
+  /**
+   * Takes back what this library has set on the socket: whoever else has it expects a socket without timeouts, in blocking mode
+   * unless the user wanted another.
+   */
+  #asOthersExpectIt(): void {
+    const { sys, descriptor } = this;
+    if (!sys.behaviour.kernelEndsWaits) {
+      sys.setNonblocking(descriptor, this.#nonblocking);
+      return;
+    }
+    // (In any case: an accepted connection can have its listener's.)
+    sys.limitReceive(descriptor, 0);
+    sys.limitSend(descriptor, 0);
+    this.#receiving.slice = FOREVER;
+    this.#sending.slice = FOREVER;
+  }
+
+  /** The same socket under a new owner, timeouts and mode included; for the former one it is closed. */
+  moved(): Socket {
+    const socket = new Socket(this.sys, this.release());
+    socket.readTimeout = this.readTimeout;
+    socket.writeTimeout = this.writeTimeout;
+    socket.#nonblocking = this.#nonblocking;
+    socket.held = this.held;
+    socket.#shared = this.#shared;
+    socket.#strategy = this.#strategy;
+    socket.#receiving.slice = this.#receiving.slice;
+    socket.#sending.slice = this.#sending.slice;
+    socket.#suspicion = this.#suspicion;
+    return socket;
   }
 
   /** In milliseconds; Infinity is none. */
@@ -170,14 +156,24 @@ export class Socket extends GivenBack implements Transport {
   }
 
   get nonblocking(): boolean {
-    // The mode belongs to the socket: whoever shares it may have changed it.
-    if (this.#shared) this.#nonblocking = this.#isNonblockingInKernel();
-    return this.#nonblocking;
+    return this.#shared ? this.sys.isNonblocking(this.descriptor) : this.#nonblocking;
   }
 
-  /** The descriptor, for as long as the socket is open; -1 afterwards. */
-  get descriptor(): number {
-    return this.#descriptor;
+  /** 0, or minus an errno. */
+  setNonblocking(enabled: boolean): number {
+    // Where the socket is non-blocking underneath, the mode is a matter of this object, until others hold the socket too.
+    const isOwn = !this.#shared && this.#strategy.neverBlocks;
+    if (!isOwn && this.sys.setNonblocking(this.descriptor, enabled) < 0) return -this.sys.errno();
+    this.#nonblocking = enabled;
+    return 0;
+  }
+
+  get suspicion(): Suspicion | null {
+    return this.#suspicion;
+  }
+
+  dropSuspicion(): void {
+    this.#suspicion = null;
   }
 
   reason(failure: number): string {
@@ -186,69 +182,7 @@ export class Socket extends GivenBack implements Transport {
   }
 
   wouldBlock(failure: number): boolean {
-    return failure === -this.#constants.EAGAIN;
-  }
-
-  close(): void {
-    const descriptor = this.release();
-    // close(2): on Linux the descriptor is gone whatever close returns; trying again could hit somebody else's.
-    if (descriptor >= 0) this.sys.close(descriptor);
-  }
-
-  /** From now on this watcher is told, until the socket's end or `unwatch`. */
-  watch(watcher: Watcher): void {
-    this.#watchers ??= new Set();
-    this.#watchers.add(watcher);
-  }
-
-  unwatch(watcher: Watcher): void {
-    this.#watchers?.delete(watcher);
-  }
-
-  /** Tells the watchers that bytes may be `pending`: for what stands on this socket, too. */
-  notePending(): void {
-    if (this.#watchers !== null) for (const watcher of this.#watchers) watcher.maybePending(this);
-  }
-
-  /** Gives the descriptor away: the socket is closed for this program, the descriptor is not. */
-  release(): number {
-    const descriptor = this.#descriptor;
-    if (descriptor >= 0) {
-      if (this.#watchers !== null) for (const watcher of this.#watchers) watcher.beforeEnd(this);
-      this.#descriptor = -1;
-      disown(descriptor);
-      if (this.#isWatchedOver) descriptors.unregister(this);
-    }
-    return descriptor;
-  }
-
-  /** As `release`, for others to use: a timeout that this object set, or its listener, would surprise them. */
-  giveAway(): number {
-    // But where clones wait on the same socket, they rely on it.
-    if (!this.#shared) {
-      this.#setTimeval(this.#constants.SO_RCVTIMEO, 0);
-      this.#setTimeval(this.#constants.SO_SNDTIMEO, 0);
-    }
-    return this.release();
-  }
-
-  /** shutdown(2): 0, or minus an errno. */
-  shutdown(how: number): number {
-    return this.sys.shutdown(this.#descriptor, how) < 0 ? -this.sys.errno() : 0;
-  }
-
-  /** The same socket under a new owner, timeouts and mode included; for the former one it is closed. */
-  moved(): Socket {
-    const socket = new Socket(this.sys, this.release());
-    socket.readTimeout = this.readTimeout;
-    socket.writeTimeout = this.writeTimeout;
-    socket.#nonblocking = this.#nonblocking;
-    socket.held = this.held;
-    socket.#shared = this.#shared;
-    socket.#receiving.slice = this.#receiving.slice;
-    socket.#sending.slice = this.#sending.slice;
-    socket.#mayDeadlock = this.#mayDeadlock;
-    return socket;
+    return failure === -this.sys.constants.EAGAIN;
   }
 
   receive(target: Uint8Array, length: number, deadline: number): number {
@@ -258,86 +192,94 @@ export class Socket extends GivenBack implements Transport {
 
   peek(target: Uint8Array, length: number, deadline: number): number {
     if (this.held !== null) return this.held.copyTo(target, length);
-    return this.#receive(target, length, this.#constants.MSG_PEEK, deadline);
+    return this.#receive(target, length, this.sys.constants.MSG_PEEK, deadline);
+  }
+
+  #receive(target: Uint8Array, length: number, flags: number, deadline: number): number {
+    const { sys, descriptor } = this;
+    this.#suspicion?.begin();
+    let limit = this.#strategy.begin(this, this.#receiving, deadline, true);
+    for (;;) {
+      const count = sys.recv(descriptor, target, length, flags | this.#dontWait(limit));
+      if (count >= 0) return count;
+      limit = this.#strategy.goOn(this, this.#receiving, sys.errno(), limit, deadline);
+      if (limit < 0) return limit;
+    }
+  }
+
+  /** The flag for a call that must not wait, or 0. */
+  #dontWait(limit: number): number {
+    return limit === TRY || this.#strategy.neverBlocks ? this.sys.constants.MSG_DONTWAIT : 0;
   }
 
   pending(): number {
     return this.held === null ? 0 : this.held.length;
   }
 
-  waitBeyond(seen: number, deadline: number): number {
+  /** Left out where the system cannot wait for more than there is. */
+  get waitBeyond(): Socket["waitForMore"] | undefined {
+    return this.sys.behaviour.canWaitForMore ? this.waitForMore : undefined;
+  }
+
+  waitForMore(seen: number, deadline: number): number {
     if (this.held !== null) return 0;
-    const { SOL_SOCKET, SO_RCVLOWAT, EAGAIN, POLLIN } = this.#constants;
+    const { sys, descriptor } = this;
+    const { EAGAIN, EINVAL, POLLIN } = sys.constants;
     if (this.nonblocking) return -EAGAIN;
     // SO_RCVLOWAT makes poll(2) wait for so many bytes, and a TCP socket's receive buffer grow to hold them (tcp(7)
     // and the kernel's tcp_set_rcvlowat). poll also returns when the buffer is full, or the stream at its end; and at
     // once on a Unix socket, which knows no such mark.
-    const marked = this.setOption(SOL_SOCKET, SO_RCVLOWAT, Math.min(seen + 1, 0x7fffffff));
-    if (marked < 0) return marked;
+    if (sys.readableFrom(descriptor, seen + 1) < 0) {
+      const errno = sys.errno();
+      // Both directions are at their end: nothing more comes.
+      return errno === EINVAL && !sys.behaviour.takesOptionsAtTheEnd ? 0 : -errno;
+    }
     const limit = Math.min(deadline, monotonicTime() + this.readTimeout);
-    const result = waitInSlices(this.sys, limit, (milliseconds) => this.#poll(POLLIN, milliseconds));
-    this.setOption(SOL_SOCKET, SO_RCVLOWAT, 1);
+    const result = waitInSlices(sys, limit, (milliseconds) => this.#waitFor(POLLIN, milliseconds));
+    sys.readableFrom(descriptor, 1);
     return Math.min(0, result);
   }
 
   /**
-   * Whether nothing lies there to be received, neither bytes nor the end of the stream: so it is with a connection
-   * that rests and is in order. Never waits. (Why the call fails is not asked, which would cost a call more: it is
+   * Whether nothing lies there to be received, neither bytes nor the end of the stream: so it is with an idle connection
+   * that is in order. Never waits. (Why the call fails is not asked, which would cost a call more: it is
    * EAGAIN, or an error of the connection, and with that the next send fails before a byte has gone.)
    */
   isQuiet(): boolean {
-    const { MSG_PEEK, MSG_DONTWAIT } = this.#constants;
-    return this.sys.recv(this.#descriptor, lookScratch, 1, MSG_PEEK | MSG_DONTWAIT) < 0;
-  }
-
-  #receive(target: Uint8Array, length: number, flags: number, deadline: number): number {
-    this.#waited = 0;
-    if (this.#triesFirst(this.#receiving, deadline)) {
-      const { MSG_DONTWAIT, EAGAIN } = this.#constants;
-      const count = this.sys.recv(this.#descriptor, target, length, flags | MSG_DONTWAIT);
-      if (count >= 0) return count;
-      const errno = this.sys.errno();
-      if (errno !== EAGAIN) return -errno;
-    }
-    const limit = this.#arm(this.#receiving, deadline);
-    for (;;) {
-      const count = this.sys.recv(this.#descriptor, target, length, flags);
-      if (count >= 0) return count;
-      const failure = this.#goOn(this.#receiving, this.sys.errno(), limit);
-      if (failure < 0) return failure;
-    }
+    const { MSG_PEEK, MSG_DONTWAIT } = this.sys.constants;
+    return this.sys.recv(this.descriptor, lookScratch, 1, MSG_PEEK | MSG_DONTWAIT) < 0;
   }
 
   send(source: Uint8Array, length: number, deadline: number): number {
     if (this.#sendCutShort) return this.#sendWithoutWaiting(source, length);
-    const { MSG_NOSIGNAL, MSG_DONTWAIT, EAGAIN } = this.#constants;
-    if (length <= SMALL_SEND && this.#triesFirst(this.#sending, deadline)) {
-      const count = this.sys.send(this.#descriptor, source, length, MSG_NOSIGNAL | MSG_DONTWAIT);
-      if (count >= 0) return count;
-      const errno = this.sys.errno();
-      if (errno !== EAGAIN) return -errno;
-    }
-    const limit = this.#arm(this.#sending, deadline);
+    const { sys, descriptor } = this;
+    const { MSG_NOSIGNAL } = sys.constants;
+    let limit = this.#strategy.begin(this, this.#sending, deadline, length <= SMALL_SEND);
     for (;;) {
-      const count = this.sys.send(this.#descriptor, source, length, MSG_NOSIGNAL);
+      let count: number;
+      let errno = 0;
+      if (this.#shared && !sys.behaviour.sendHasDontwait) {
+        count = sendShared(sys, descriptor, source, length);
+        errno = -count;
+      } else {
+        count = sys.send(descriptor, source, length, MSG_NOSIGNAL | this.#dontWait(limit));
+        if (count < 0) errno = sys.errno();
+      }
       if (count >= 0) {
-        if (count < length) this.#noticeSignal();
+        if (count < length && !this.#strategy.neverBlocks) this.#noticeSignal();
         return count;
       }
-      const failure = this.#goOn(this.#sending, this.sys.errno(), limit);
-      if (failure < 0) return failure;
+      limit = this.#strategy.goOn(this, this.#sending, errno, limit, deadline);
+      if (limit < 0) return limit;
     }
   }
 
   /**
-   * After a send that took less than it was given. In blocking mode it waited then, until SO_SNDTIMEO was over or a
-   * signal came (signal(7)): the count hides the EINTR, and whoever sends the rest would wait on. So the next call
-   * reports it, unless the event loop has turned by then.
+   * After a send that took less than it was given: it can have been a signal, and whoever sends the rest would wait on. So the next
+   * call reports it, unless the event loop has turned by then.
    */
   #noticeSignal(): void {
-    if (this.nonblocking) return;
-    const isOver = monotonicTime() - this.#sending.armedAt >= this.#sending.slice - TICK;
-    if (!(isOver ? unseenListenerWaits() : signalListenerWaits())) return;
+    if (this.nonblocking || !wasCutShort(this.#sending)) return;
     this.#sendCutShort = true;
     setImmediate(() => {
       this.#sendCutShort = false;
@@ -345,8 +287,8 @@ export class Socket extends GivenBack implements Transport {
   }
 
   #sendWithoutWaiting(source: Uint8Array, length: number): number {
-    const { MSG_NOSIGNAL, MSG_DONTWAIT, EAGAIN, EINTR } = this.#constants;
-    const count = this.sys.send(this.#descriptor, source, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const { MSG_NOSIGNAL, MSG_DONTWAIT, EAGAIN, EINTR } = this.sys.constants;
+    const count = this.sys.send(this.descriptor, source, length, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (count >= 0) return count;
     const errno = this.sys.errno();
     if (errno !== EAGAIN || this.nonblocking) return -errno;
@@ -355,276 +297,156 @@ export class Socket extends GivenBack implements Transport {
     return -EINTR;
   }
 
-  /** recvfrom(2): the sender goes into `address`, its length into `addressLength` (which has the room going in). */
-  receiveFrom(
-    target: Uint8Array,
-    length: number,
-    flags: number,
-    address: Uint8Array,
-    addressLength: Uint32Array,
-  ): number {
-    const limit = this.#arm(this.#receiving, Number.POSITIVE_INFINITY);
-    const room = addressLength[0]!;
+  /** recvfrom(2): a datagram; `senderText` says who sent it. With `stays` it is left to be received again. */
+  receiveFrom(target: Uint8Array, length: number, stays: boolean): number {
+    const { sys, descriptor } = this;
+    const flags = stays ? sys.constants.MSG_PEEK : 0;
+    let limit = this.#strategy.begin(this, this.#receiving, FOREVER, true);
     for (;;) {
-      const count = this.sys.recvfrom(this.#descriptor, target, length, flags, address, addressLength);
+      sender.length[0] = sender.address.length;
+      const count = sys.recvfrom(
+        descriptor,
+        target,
+        length,
+        flags | this.#dontWait(limit),
+        sender.address,
+        sender.length,
+      );
       if (count >= 0) return count;
-      const failure = this.#goOn(this.#receiving, this.sys.errno(), limit);
-      if (failure < 0) return failure;
-      addressLength[0] = room;
+      limit = this.#strategy.goOn(this, this.#receiving, sys.errno(), limit, FOREVER);
+      if (limit < 0) return limit;
     }
+  }
+
+  /** The address of the datagram that the last `receiveFrom` of the thread has received. */
+  senderText(): string {
+    this.#lastSender ??= new LastAddress();
+    return this.#lastSender.textOf(this.sys, sender.address, sender.length[0]!);
   }
 
   sendTo(source: Uint8Array, length: number, address: Uint8Array): number {
-    const limit = this.#arm(this.#sending, Number.POSITIVE_INFINITY);
+    const { sys, descriptor } = this;
+    const { MSG_NOSIGNAL, EISCONN } = sys.constants;
+    let limit = this.#strategy.begin(this, this.#sending, FOREVER, true);
     for (;;) {
-      const count = this.sys.sendto(
-        this.#descriptor,
-        source,
-        length,
-        this.#constants.MSG_NOSIGNAL,
-        address,
-        address.length,
-      );
+      const flags = MSG_NOSIGNAL | this.#dontWait(limit);
+      const count = sys.sendto(descriptor, source, length, flags, address, address.length);
       if (count >= 0) return count;
-      const failure = this.#goOn(this.#sending, this.sys.errno(), limit);
-      if (failure < 0) return failure;
+      const errno = sys.errno();
+      if (
+        errno === EISCONN &&
+        !sys.behaviour.sendsElsewhereWhenConnected &&
+        isPeer(sys, descriptor, address)
+      ) {
+        return this.send(source, length, FOREVER);
+      }
+      limit = this.#strategy.goOn(this, this.#sending, errno, limit, FOREVER);
+      if (limit < 0) return limit;
     }
   }
 
-  /** listen(2): 0, or minus an errno. */
-  listen(backlog: number): number {
-    return this.sys.listen(this.#descriptor, backlog) < 0 ? -this.sys.errno() : 0;
+  /** shutdown(2): 0, or minus an errno. */
+  shutdown(how: "read" | "write" | "both"): number {
+    return shutDown(this.sys, this.descriptor, how);
+  }
+
+  /** Whether this stream socket is a listener. Where the system does not tell, one that never had a peer is taken for one. */
+  listens(): boolean {
+    const { SOL_SOCKET, SO_ACCEPTCONN } = this.sys.constants;
+    if (this.sys.behaviour.tellsListening) return this.getOption(SOL_SOCKET, SO_ACCEPTCONN) > 0;
+    return !wasConnected(this.sys, this.descriptor);
   }
 
   /** accept(2): the connection, or minus an errno. Waits at most until the deadline and the read timeout. */
   accept(deadline: number): Socket | number {
     // Under load no wait ever begins that a signal could interrupt.
-    if (!this.#nonblocking && unseenListenerWaits()) return -this.#constants.EINTR;
-    const limit = this.#arm(this.#receiving, deadline);
-    for (;;) {
-      const descriptor = this.sys.accept(this.#descriptor);
-      if (descriptor >= 0) {
-        workerOf[descriptor] = thisWorker;
-        // Linux copies the listener's timeouts to a connection, but those it had when the connection was made, which
-        // may be before they were set: nothing is assumed about the new socket's.
-        return new Socket(this.sys, descriptor);
-      }
-      const failure = this.#goOn(this.#receiving, this.sys.errno(), limit);
-      if (failure < 0) return failure;
+    if (longestSlice === LISTENER_SLICE && !this.nonblocking && takeUnseenSignal()) {
+      return -this.sys.constants.EINTR;
     }
+    let limit = this.#strategy.begin(this, this.#receiving, deadline, false);
+    for (;;) {
+      const made = this.#accept();
+      // Linux copies the listener's timeouts to a connection, but those it had when the connection was made, which
+      // may be before they were set: nothing is assumed about the new socket's.
+      if (made >= 0) return new Socket(this.sys, made);
+      limit = this.#strategy.goOn(this, this.#receiving, -made, limit, deadline);
+      if (limit < 0) return limit;
+    }
+  }
+
+  #accept(): number {
+    if (this.#shared) return acceptShared(this.sys, this.descriptor);
+    const made = this.sys.accept(this.descriptor);
+    if (made < 0) return -this.sys.errno();
+    workerOf[made] = thisWorker;
+    return made;
   }
 
   /** connect(2) of a Unix stream, waiting at most until the deadline: 0, minus an errno, or CONNECT_TIMED_OUT. */
   connectUnix(address: Uint8Array, deadline: number): number {
-    const { EAGAIN, EINTR } = this.#constants;
-    for (;;) {
-      this.#arm(this.#sending, deadline);
-      if (this.sys.connect(this.#descriptor, address, address.length) === 0) return 0;
-      const errno = this.sys.errno();
+    const { sys } = this;
+    const { EAGAIN, EINTR } = sys.constants;
+    for (let tries = 0; ; tries++) {
+      this.#strategy.begin(this, this.#sending, deadline, false);
+      if (sys.connect(this.descriptor, address, address.length) === 0) return 0;
+      const errno = sys.errno();
       // It waits for nothing but room among those not yet accepted, SO_SNDTIMEO long; nothing is begun until then.
       if (errno !== EAGAIN && errno !== EINTR) return -errno;
-      if (errno === EINTR ? signalListenerWaits() : unseenListenerWaits()) return -EINTR;
-      if (monotonicTime() >= deadline) return CONNECT_TIMED_OUT;
+      if (errno === EINTR ? takeSignal() : takeUnseenSignal()) return -EINTR;
+      const remaining = deadline - monotonicTime();
+      if (remaining <= 0) return CONNECT_TIMED_OUT;
       comeBackToJavaScript();
+      // poll(2) cannot wait for a listener's queue.
+      if (this.#strategy.neverBlocks) {
+        sys.pause(pollTimeout(Math.min(2 ** Math.min(tries, 10), LONGEST_PAUSE, remaining)));
+      }
     }
-  }
-
-  /** connect(2) of a datagram socket, which has nothing to wait for: 0, or minus an errno. */
-  connectDatagrams(address: Uint8Array): number {
-    return this.sys.connect(this.#descriptor, address, address.length) < 0 ? -this.sys.errno() : 0;
   }
 
   /** connect(2), waiting at most until the deadline: 0, minus an errno, or CONNECT_TIMED_OUT. */
   connect(address: Uint8Array, deadline: number): number {
-    const { EINPROGRESS, EINTR, EAGAIN, EISCONN } = this.#constants;
+    const { sys } = this;
     // On Linux SO_SNDTIMEO limits connect as well: it gives EINPROGRESS then (socket(7)).
-    this.#arm(this.#sending, deadline);
-    if (this.sys.connect(this.#descriptor, address, address.length) === 0) {
-      this.#mayDeadlock = mayBeOwn(this.#constants, address);
-      return 0;
+    this.#strategy.begin(this, this.#sending, deadline, false);
+    const isMade = sys.connect(this.descriptor, address, address.length) === 0;
+    const failure = isMade ? 0 : this.#awaitConnection(sys.errno(), deadline);
+    if (failure === 0) this.#suspicion = Suspicion.of(sys, address);
+    return failure;
+  }
+
+  /** After connect(2) has failed with `errno`. */
+  #awaitConnection(errno: number, deadline: number): number {
+    const { sys } = this;
+    const { EINPROGRESS, EINTR, EAGAIN, POLLOUT } = sys.constants;
+    if (errno === EINTR) {
+      if (takeSignal()) return -EINTR;
+    } else if (errno !== EINPROGRESS && errno !== EAGAIN) {
+      return -errno;
+    } else if (!this.#strategy.neverBlocks && takeUnseenSignal()) {
+      // (Where the call does not wait, none of the time for a signal has gone by.)
+      return -EINTR;
     }
-    let errno = this.sys.errno();
-    for (;;) {
-      if (errno === EISCONN) return 0;
-      if (errno === EINTR) {
-        if (signalListenerWaits()) return -EINTR;
-      } else if (errno !== EINPROGRESS && errno !== EAGAIN) {
-        return -errno;
-      } else if (this.#nonblocking) {
-        return -errno;
-      } else if (unseenListenerWaits()) {
-        return -EINTR;
-      }
-      const remaining = deadline - monotonicTime();
-      if (remaining <= 0) return CONNECT_TIMED_OUT;
-      comeBackToJavaScript();
-      // A connection that is being made goes on being made; poll(2) says when connect(2) has an answer.
-      const events = this.#poll(this.#constants.POLLOUT, pollTimeout(Math.min(remaining, longestSlice)));
-      if (events > 0) {
-        const error = this.getOption(this.#constants.SOL_SOCKET, this.#constants.SO_ERROR);
-        return error === 0 ? 0 : -Math.abs(error);
-      }
-      errno = events < 0 ? -events : EINPROGRESS;
-    }
+    // A connection that is being made goes on being made; poll(2) says when connect(2) has a result.
+    const result = waitInSlices(sys, deadline, (milliseconds) => this.#waitFor(POLLOUT, milliseconds));
+    if (result < 0) return this.wouldBlock(result) ? CONNECT_TIMED_OUT : result;
+    const error = this.takeError();
+    return error === 0 ? 0 : -Math.abs(error);
   }
 
   /** poll(2) on this one descriptor: the events that came, 0 when none came in `milliseconds` (or a signal did). */
   waitFor(events: number, milliseconds: number): number {
-    return Math.max(0, this.#poll(events, pollTimeout(milliseconds)));
+    return Math.max(0, this.#waitFor(events, pollTimeout(milliseconds)));
   }
 
   /** As `waitFor`, with poll(2)'s own milliseconds, and minus an errno for a failure. */
-  #poll(events: number, milliseconds: number): number {
-    const entry = Buffer.alloc(8);
-    entry.writeInt32LE(this.#descriptor, 0);
-    entry.writeInt16LE(events, 4);
-    const count = this.sys.poll(entry, 1, milliseconds);
-    if (count < 0) return -this.sys.errno();
-    return count > 0 ? entry.readInt16LE(6) : 0;
-  }
-
-  /** fcntl(2): 0, or minus an errno. */
-  setNonblocking(enabled: boolean): number {
-    const { F_GETFL, F_SETFL, O_NONBLOCK } = this.#constants;
-    const flags = this.sys.fcntl(this.#descriptor, F_GETFL, 0);
-    if (flags < 0) return -this.sys.errno();
-    const wanted = enabled ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
-    if (wanted !== flags && this.sys.fcntl(this.#descriptor, F_SETFL, wanted) < 0) return -this.sys.errno();
-    this.#nonblocking = enabled;
-    return 0;
-  }
-
-  #isNonblockingInKernel(): boolean {
-    const flags = this.sys.fcntl(this.#descriptor, this.#constants.F_GETFL, 0);
-    return flags >= 0 && (flags & this.#constants.O_NONBLOCK) !== 0;
-  }
-
-  sendAtOnce(): void {
-    // It fails on a Unix socket, where nothing is ever held back.
-    this.setOption(this.#constants.IPPROTO_TCP, this.#constants.TCP_NODELAY, 1);
-  }
-
-  /** setsockopt(2) of an int: 0, or minus an errno. */
-  setOption(level: number, option: number, value: number): number {
-    return this.setRawOption(level, option, Int32Array.of(value));
-  }
-
-  setRawOption(level: number, option: number, value: Uint8Array | Int32Array): number {
-    const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-    return this.sys.setsockopt(this.#descriptor, level, option, bytes, bytes.length) < 0
-      ? -this.sys.errno()
-      : 0;
-  }
-
-  /** getsockopt(2) of an int: its value, or minus an errno. (No option that is asked for is ever negative.) */
-  getOption(level: number, option: number): number {
-    const value = Buffer.alloc(4);
-    const failure = this.getRawOption(level, option, value);
-    return failure < 0 ? failure : value.readInt32LE(0);
-  }
-
-  /** getsockopt(2) into `value`: the length of what was stored, or minus an errno. */
-  getRawOption(level: number, option: number, value: Uint8Array): number {
-    const length = Uint32Array.of(value.length);
-    const result = this.sys.getsockopt(this.#descriptor, level, option, value, length);
-    return result < 0 ? -this.sys.errno() : length[0]!;
-  }
-
-  /**
-   * Before a call that may wait: sees to it that it comes back in time. Gives the moment at which the caller's deadline or
-   * the socket's timeout ends (Infinity: never), for `#goOn`.
-   */
-  #arm(direction: Direction, deadline: number): number {
-    if (direction.timeout === Number.POSITIVE_INFINITY && deadline === Number.POSITIVE_INFINITY) {
-      // (With a slice, the main thread needs the time for `#noticeSignal`.)
-      const isTimed =
-        isMainThread && direction === this.#sending && direction.slice !== Number.POSITIVE_INFINITY;
-      if (!isTimed && this.#fitsForEver(direction)) return deadline;
-    }
-    // (A shared socket's mode can have been changed elsewhere.)
-    if (this.#nonblocking && !this.#shared) return deadline;
-    const now = monotonicTime();
-    direction.armedAt = now;
-    const limit = Math.min(deadline, now + direction.timeout);
-    const slice = direction.sliceFor(limit - now, this.#longestSlice());
-    if (slice !== direction.slice) {
-      direction.slice = slice;
-      this.#setTimeval(direction.option, slice);
-    }
-    return limit;
-  }
-
-  /**
-   * Whether a call should be made without waiting first: where a wait would need a slice that was never set. On a new
-   * connection what is asked for is often there already, and then that system call is saved.
-   */
-  #triesFirst(direction: Direction, deadline: number): boolean {
-    const forEver = Number.POSITIVE_INFINITY;
-    if (direction.slice !== forEver || this.#nonblocking) return false;
-    return deadline !== forEver || direction.timeout !== forEver || longestSlice !== forEver;
-  }
-
-  /** Whether a wait without limit is right as it is: in the main thread mostly without a slice, which nothing ever set. */
-  #fitsForEver(direction: Direction): boolean {
-    if (this.#mayDeadlock && direction.slice === Number.POSITIVE_INFINITY) this.#mayDeadlock = listensHere();
-    return direction.sliceFor(Number.POSITIVE_INFINITY, this.#longestSlice()) === direction.slice;
-  }
-
-  #longestSlice(): number {
-    if (this.#shared) return Math.min(longestSlice, WORKER_SLICE);
-    return this.#mayDeadlock ? Math.min(longestSlice, SUSPICION) : longestSlice;
-  }
-
-  #setTimeval(option: number, milliseconds: number): void {
-    if (milliseconds !== lastTimeval.milliseconds) {
-      lastTimeval = { milliseconds, value: this.sys.timeval(milliseconds) };
-    }
-    const { value } = lastTimeval;
-    this.sys.setsockopt(this.#descriptor, this.#constants.SOL_SOCKET, option, value, value.length);
-  }
-
-  /**
-   * After a call failed with `errno`: 0 to make it again, or the failure to report. EAGAIN is the end of a slice
-   * or of the whole wait; EINTR concerns the caller only when a JavaScript listener waits for the event loop.
-   */
-  #goOn(direction: Direction, errno: number, limit: number): number {
-    if (errno === this.#constants.EAGAIN) {
-      const isOver = limit !== Number.POSITIVE_INFINITY && monotonicTime() >= limit;
-      // Somebody else can have changed it: a clone, another process.
-      if (!isOver && ((this.#nonblocking && !this.#shared) || this.#isNonblockingInKernel())) return -errno;
-      if (unseenListenerWaits()) return -this.#constants.EINTR;
-      if (isOver) return -errno;
-    } else if (errno === this.#constants.EINTR) {
-      if (signalListenerWaits()) return -errno;
-      if (limit !== Number.POSITIVE_INFINITY && monotonicTime() >= limit) return -this.#constants.EAGAIN;
-      // Node's prompt (vm's breakOnSigint) has another thread stop the program, a moment after the signal.
-      if (isMainThread) this.sys.poll(Buffer.alloc(8), 0, INTERRUPT_PAUSE);
-    } else {
-      return -errno;
-    }
-    comeBackToJavaScript();
-    if (errno === this.#constants.EAGAIN) this.#sliceEnded(direction);
-    // A listener for the warning of a deadlock can have closed it.
-    if (!this.open) return -this.#constants.EBADF;
-    this.#arm(direction, limit);
-    return 0;
-  }
-
-  #sliceEnded(direction: Direction): void {
-    if (this.#mayDeadlock) {
-      this.#waited += direction.slice;
-      if (this.#waited >= SUSPICION) {
-        this.#mayDeadlock = false;
-        warnIfDeadlocked();
-      }
-    }
-    // A wait "for ever" ended: the kernel has a timeout that this object did not set (an accepted connection's).
-    if (direction.slice === Number.POSITIVE_INFINITY) direction.slice = 0;
+  #waitFor(events: number, milliseconds: number): number {
+    const found = this.sys.waitFor(this.descriptor, events, milliseconds);
+    return found < 0 ? -this.sys.errno() : found;
   }
 }
 
 /** Given in place of a socket: one that was never open, for objects that were made without their factory. */
-const neverOpen = new Socket({ constants: linux } as Platform, -1);
+const neverOpen = new Socket(systemCalled("linux") as Platform, -1);
 
 /** The socket that a public class was constructed with; a closed one for whatever else a caller passed. */
 export function openedSocket(value: unknown): Socket {
@@ -634,15 +456,3 @@ export function openedSocket(value: unknown): Socket {
 }
 
 const lookScratch = lastingBuffer(1);
-
-/** The platform, once it is certain that this process may use the network; else the text of the error. */
-export function networkPlatform(): Platform | string {
-  // Node's permission model knows the network since Node 25; an FFI call would walk round it.
-  const permission = (process as { permission?: { has(scope: string): boolean } }).permission;
-  if (permission !== undefined && process.allowedNodeEnvironmentFlags.has("--allow-net")) {
-    if (!permission.has("net")) return "network access is denied by Node's permission model (--allow-net)";
-  }
-  const sys = platform();
-  if (typeof sys !== "string") watchSignals(sys);
-  return sys;
-}

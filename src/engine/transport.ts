@@ -41,7 +41,7 @@ export interface Transport {
    * more, where it cannot wait for that: at the end of the stream, when the kernel has no room for more, or when there
    * are `pending` bytes. Left out where nothing can ever wait for that.
    */
-  waitBeyond?(seen: number, deadline: number): number;
+  readonly waitBeyond?: ((seen: number, deadline: number) => number) | undefined;
   /** Sends at most `length` bytes from the start of `source`; gives how many were taken. */
   send(source: Uint8Array, length: number, deadline: number): number;
   /** From now on every send goes out at once, also while the peer has not acknowledged the last (TCP's Nagle). */

@@ -1,22 +1,15 @@
-import { addressText } from "../address.ts";
 import { type Bytes, byteLength, isSize, toBytes } from "../arguments.ts";
 import { copyOut, inPlace, scratch } from "../engine/buffers.ts";
 import type { Socket } from "../engine/socket.ts";
 import { Failure, failed } from "../error.ts";
 import { Result, type Unit } from "../result.ts";
-import { lasting } from "../sys/pinned-memory.ts";
-import { SOCKADDR_ROOM } from "../sys/structs.ts";
 import type { ErrorWords } from "./error-words.ts";
 import { SocketHandle } from "./socket-handle.ts";
 import { getTimeout, memberFailed, peerAddr, setTimeout } from "./socket-members.ts";
 import { TRANSPORT, WORDS } from "./socket-object.ts";
 
-/** The socket address that a caller's text stands for, or the text of the error. */
-type Destination = (socket: Socket, text: string) => Buffer | string;
-
-// One for the thread: the sender of a datagram, and the length of that address. Nothing reads them after the call.
-const sender = lasting(Buffer.alloc(SOCKADDR_ROOM));
-const senderLength = lasting(new Uint32Array(1));
+/** The socket address that a caller's text stands for. */
+type Destination = (socket: Socket, text: string) => Buffer | Failure;
 
 /**
  * What UDP sockets and Unix datagram sockets have in common: each datagram has an address. Error texts are quoted as a
@@ -24,10 +17,6 @@ const senderLength = lasting(new Uint32Array(1));
  */
 export abstract class DatagramSocket extends SocketHandle {
   readonly #destination: Destination;
-  // The address of the last sender, as the system stored it and as text, because most datagrams come from one peer.
-  readonly #lastSender = Buffer.alloc(SOCKADDR_ROOM);
-  #lastSenderLength = -1;
-  #lastSenderText = "";
 
   /** @internal */
   constructor(socket: Socket, words: ErrorWords, destination: Destination) {
@@ -59,7 +48,7 @@ export abstract class DatagramSocket extends SocketHandle {
     if (!socket.open) return Result.err(this[WORDS].invalid);
     if (typeof addr !== "string") return Result.err("expected string");
     const address = this.#destination(socket, addr);
-    if (typeof address === "string") return failed(this[WORDS].prefix("connect"), address);
+    if (address instanceof Failure) return failed(this[WORDS].prefix("connect"), address.reason);
     const failure = socket.connectDatagrams(address);
     return failure < 0 ? memberFailed(socket, this[WORDS], "connect", failure) : Result.ok();
   }
@@ -94,7 +83,7 @@ export abstract class DatagramSocket extends SocketHandle {
     if (bytes instanceof Failure) return Result.err(bytes.reason);
     if (typeof addr !== "string") return Result.err("expected string");
     const destination = this.#destination(socket, addr);
-    if (typeof destination === "string") return failed(this[WORDS].prefix("send"), destination);
+    if (destination instanceof Failure) return failed(this[WORDS].prefix("send"), destination.reason);
     const length = byteLength(bytes);
     const count = socket.sendTo(inPlace(bytes, length), length, destination);
     if (count < 0) return failed(this[WORDS].prefix("send"), socket.reason(count));
@@ -122,7 +111,7 @@ export abstract class DatagramSocket extends SocketHandle {
    * ```
    */
   recv_from(size: number): Result<readonly [Buffer, string], string> {
-    return this.#receiveFrom(size, 0);
+    return this.#receiveFrom(size, false);
   }
 
   /**
@@ -143,30 +132,17 @@ export abstract class DatagramSocket extends SocketHandle {
    * ```
    */
   peek_from(size: number): Result<readonly [Buffer, string], string> {
-    const socket = this[TRANSPORT];
-    return this.#receiveFrom(size, socket.open ? socket.sys.constants.MSG_PEEK : 0);
+    return this.#receiveFrom(size, true);
   }
 
-  #receiveFrom(size: number, flags: number): Result<readonly [Buffer, string], string> {
+  #receiveFrom(size: number, stays: boolean): Result<readonly [Buffer, string], string> {
     const socket = this[TRANSPORT];
     if (!socket.open) return Result.err(this[WORDS].invalid);
     if (!isSize(size)) return Result.err("invalid buffer size");
     const target = scratch(size);
-    senderLength[0] = SOCKADDR_ROOM;
-    const most = Math.min(size, target.length);
-    const count = socket.receiveFrom(target, most, flags, sender, senderLength);
+    const count = socket.receiveFrom(target, Math.min(size, target.length), stays);
     if (count < 0) return failed(this[WORDS].prefix("recv"), socket.reason(count));
-    return Result.ok([copyOut(target, count), this.#senderText(socket)] as const);
-  }
-
-  #senderText(socket: Socket): string {
-    const length = senderLength[0]!;
-    if (length !== this.#lastSenderLength || !sameBytes(sender, this.#lastSender, length)) {
-      sender.copy(this.#lastSender);
-      this.#lastSenderLength = length;
-      this.#lastSenderText = addressText(socket.sys.constants, sender, length);
-    }
-    return this.#lastSenderText;
+    return Result.ok([copyOut(target, count), socket.senderText()] as const);
   }
 
   /**
@@ -351,9 +327,4 @@ export abstract class DatagramSocket extends SocketHandle {
   write_timeout(): Result<number | null, string> {
     return getTimeout(this[TRANSPORT], this[WORDS], "writeTimeout");
   }
-}
-
-function sameBytes(a: Buffer, b: Buffer, length: number): boolean {
-  for (let index = 0; index < length; index++) if (a[index] !== b[index]) return false;
-  return true;
 }

@@ -1,7 +1,5 @@
-import { formatAddress } from "../address.ts";
-import { resolve } from "../engine/resolve.ts";
-import { networkPlatform } from "../engine/socket.ts";
-import { failed } from "../error.ts";
+import { resolveToText } from "../engine/resolve.ts";
+import { Failure, failed } from "../error.ts";
 import { Result } from "../result.ts";
 import { traced } from "../trace.ts";
 import { LOOKUP_HOST_FAILED } from "./error-words.ts";
@@ -31,9 +29,6 @@ const lookupTraced = traced("lookup_host", lookup);
 
 function lookup(addr: string): Result<string[], string> {
   if (typeof addr !== "string") return Result.err("expected string");
-  const sys = networkPlatform();
-  if (typeof sys === "string") return failed(LOOKUP_HOST_FAILED, sys);
-  const addresses = resolve(sys, addr, sys.constants.SOCK_STREAM);
-  if (typeof addresses === "string") return failed(LOOKUP_HOST_FAILED, addresses);
-  return Result.ok(addresses.map((address) => formatAddress(sys.constants, address)));
+  const addresses = resolveToText(addr);
+  return addresses instanceof Failure ? failed(LOOKUP_HOST_FAILED, addresses.reason) : Result.ok(addresses);
 }

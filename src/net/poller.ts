@@ -1,15 +1,11 @@
 import { inspect } from "node:util";
 import { INVALID_TIMEOUT, isWaitTime, wantedEvents } from "../arguments.ts";
-import { disown, own } from "../engine/owned-descriptors.ts";
-import { networkPlatform, Socket, type Watcher } from "../engine/socket.ts";
+import type { OwnedDescriptor, Watcher } from "../engine/owned-descriptor.ts";
+import { CLOSED, PollSet, READABLE, WRITABLE } from "../engine/poll-set.ts";
+import { Socket } from "../engine/socket.ts";
 import type { Transport } from "../engine/transport.ts";
-import { unseenListenerWaits } from "../engine/wait/signals.ts";
-import { waitInSlices } from "../engine/wait/slices.ts";
 import { Failure, failed } from "../error.ts";
 import { Result, type Unit } from "../result.ts";
-import { monotonicTime } from "../runtime/clock.ts";
-import { type Platform, systemReason } from "../sys/index.ts";
-import { CLOSED, READABLE, type Selector, WRITABLE } from "../sys/selector.ts";
 import { ByteStream } from "./byte-stream.ts";
 import { POLLER } from "./error-words.ts";
 import { SOCKET, SocketObject, TRANSPORT } from "./socket-object.ts";
@@ -89,24 +85,6 @@ interface Registration {
   place: number;
 }
 
-/** A selector with the system that it belongs to. */
-class OpenSelector {
-  readonly sys: Platform;
-  readonly selector: Selector;
-
-  constructor(sys: Platform, selector: Selector) {
-    this.sys = sys;
-    this.selector = selector;
-  }
-}
-
-function closeSelector(selector: Selector): void {
-  if (selector.descriptor >= 0) disown(selector.descriptor);
-  selector.close();
-}
-
-const selectors = new FinalizationRegistry<Selector>(closeSelector);
-
 /**
  * Waits for many sockets at once: with `set_nonblocking(true)` on each, one thread serves thousands of connections. It uses
  * epoll(7) on Linux and kqueue(2) on macOS. On other systems, and with the environment variable STD_NET_POLLER=poll, it uses
@@ -135,8 +113,8 @@ const selectors = new FinalizationRegistry<Selector>(closeSelector);
  */
 export class Poller {
   /** Null once it is closed. */
-  #opened: OpenSelector | null;
-  readonly #registrations = new Map<Socket, Registration>();
+  #opened: PollSet | null;
+  readonly #registrations = new Map<OwnedDescriptor, Registration>();
   readonly #byToken = new Map<number, Registration>();
   /** Those that may have bytes which the kernel does not know of: decrypted, or given back. */
   readonly #maybePending = new Set<Registration>();
@@ -145,12 +123,9 @@ export class Poller {
   readonly #watcher: Watcher;
 
   /** @internal */
-  constructor(opened: OpenSelector) {
-    this.#opened = opened instanceof OpenSelector ? opened : null;
-    if (this.#opened !== null) {
-      selectors.register(this, this.#opened.selector, this);
-      if (this.#opened.selector.descriptor >= 0) own(this.#opened.selector.descriptor);
-    }
+  constructor(opened: PollSet) {
+    this.#opened = opened instanceof PollSet ? opened : null;
+    this.#opened?.belongsTo(this);
     // The sockets know the watcher, but must not keep the poller alive.
     const weak = new WeakRef(this);
     this.#watcher = {
@@ -180,11 +155,9 @@ export class Poller {
    * ```
    */
   static create(): Result<Poller, string> {
-    const sys = networkPlatform();
-    if (typeof sys === "string") return failed(POLLER.prefix("create"), sys);
-    const selector = sys.selector(process.env.STD_NET_POLLER === "poll");
-    if (typeof selector === "number") return failed(POLLER.prefix("create"), systemReason(sys, -selector));
-    return Result.ok(new Poller(new OpenSelector(sys, selector)));
+    const opened = PollSet.open();
+    if (opened instanceof Failure) return failed(POLLER.prefix("create"), opened.reason);
+    return Result.ok(new Poller(opened));
   }
 
   /**
@@ -214,12 +187,11 @@ export class Poller {
     const found = this.#find(socket, "add");
     if (found instanceof Failure) return Result.err(found.reason);
     if (wanted instanceof Failure) return Result.err(wanted.reason);
-    const { selector, socket: below, transport, registration } = found;
-    const { EEXIST } = below.sys.constants;
-    if (registration !== undefined) return this.#failed("add", below.sys, -EEXIST);
+    const { opened, socket: below, transport, registration } = found;
+    if (registration !== undefined) return this.#failed("add", below, -below.sys.constants.EEXIST);
     const token = this.#nextToken++;
-    const failure = selector.add(below.descriptor, token, wanted);
-    if (failure < 0) return this.#failed("add", below.sys, failure);
+    const failure = opened.add(below, token, wanted);
+    if (failure < 0) return this.#failed("add", below, failure);
     const made: Registration = {
       object: socket,
       transport,
@@ -263,10 +235,10 @@ export class Poller {
     const found = this.#find(socket, "modify");
     if (found instanceof Failure) return Result.err(found.reason);
     if (wanted instanceof Failure) return Result.err(wanted.reason);
-    const { selector, socket: below, registration } = found;
-    if (registration === undefined) return this.#failed("modify", below.sys, -below.sys.constants.ENOENT);
-    const failure = selector.modify(below.descriptor, registration.token, wanted, registration.interest);
-    if (failure < 0) return this.#failed("modify", below.sys, failure);
+    const { opened, socket: below, registration } = found;
+    if (registration === undefined) return this.#failed("modify", below, -below.sys.constants.ENOENT);
+    const failure = opened.modify(below, registration.token, wanted, registration.interest);
+    if (failure < 0) return this.#failed("modify", below, failure);
     registration.interest = wanted;
     return Result.ok();
   }
@@ -295,7 +267,7 @@ export class Poller {
     const found = this.#find(socket, "remove");
     if (found instanceof Failure) return Result.err(found.reason);
     const { socket: below, registration } = found;
-    if (registration === undefined) return this.#failed("remove", below.sys, -below.sys.constants.ENOENT);
+    if (registration === undefined) return this.#failed("remove", below, -below.sys.constants.ENOENT);
     below.unwatch(this.#watcher);
     this.#forget(below);
     return Result.ok();
@@ -326,21 +298,18 @@ export class Poller {
    */
   wait(ms: number | null): Result<PollEvent[], string> {
     if (this.#opened === null) return Result.err(POLLER.invalid);
-    const { sys, selector } = this.#opened;
+    const opened = this.#opened;
     if (!isWaitTime(ms)) return Result.err(INVALID_TIMEOUT);
     // Looked for here, because under load a socket is always ready, and a signal then finds no wait to interrupt.
-    if (ms !== 0 && unseenListenerWaits()) return this.#failed("wait", sys, -sys.constants.EINTR);
+    if (ms !== 0 && opened.takeUnseenSignal())
+      return this.#failed("wait", opened, -opened.sys.constants.EINTR);
     this.#waits++;
     const events: PollEvent[] = [];
     for (const registration of this.#maybePending) this.#reportPending(registration, events);
     // A socket with bytes that the kernel does not know of is ready now. Then the wait for the others only looks.
-    const limit = events.length > 0 ? 0 : ms === null ? Number.POSITIVE_INFINITY : monotonicTime() + ms;
-    const count = waitInSlices(sys, limit, (milliseconds) =>
-      selector.wait(milliseconds, (token, flags) => this.#report(token, flags, events)),
-    );
-    if (count < 0 && count !== -sys.constants.EAGAIN && events.length === 0) {
-      return this.#failed("wait", sys, count);
-    }
+    const longest = events.length > 0 ? 0 : (ms ?? Number.POSITIVE_INFINITY);
+    const count = opened.wait(longest, (token, flags) => this.#report(token, flags, events));
+    if (count < 0 && events.length === 0) return this.#failed("wait", opened, count);
     return Result.ok(events);
   }
 
@@ -382,14 +351,13 @@ export class Poller {
    */
   close(): void {
     if (this.#opened === null) return;
-    const { selector } = this.#opened;
+    const opened = this.#opened;
     this.#opened = null;
     for (const socket of this.#registrations.keys()) socket.unwatch(this.#watcher);
     this.#registrations.clear();
     this.#byToken.clear();
     this.#maybePending.clear();
-    selectors.unregister(this);
-    closeSelector(selector);
+    opened.close();
   }
 
   /**
@@ -447,21 +415,21 @@ export class Poller {
   /** The parts of a call's socket. The failure's reason is the whole text of the error. */
   #find(object: unknown, member: string) {
     if (this.#opened === null) return new Failure(POLLER.invalid);
-    const { selector } = this.#opened;
+    const opened = this.#opened;
     const parts = partsOf(object);
     if (parts === null) return new Failure("expected socket");
     const { transport, socket } = parts;
     if (!transport.open || !socket.open) {
-      return new Failure(POLLER.prefix(member) + systemReason(socket.sys, socket.sys.constants.EBADF));
+      return new Failure(POLLER.prefix(member) + opened.reason(-socket.sys.constants.EBADF));
     }
-    return { selector, transport, socket, registration: this.#registrations.get(socket) };
+    return { opened, transport, socket, registration: this.#registrations.get(socket) };
   }
 
-  #failed<T>(member: string, sys: Platform, failure: number): Result<T, string> {
-    return failed(POLLER.prefix(member), systemReason(sys, -failure));
+  #failed<T>(member: string, at: PollSet | Socket, failure: number): Result<T, string> {
+    return failed(POLLER.prefix(member), at.reason(failure));
   }
 
-  #notePending(socket: Socket): void {
+  #notePending(socket: OwnedDescriptor): void {
     const registration = this.#registrations.get(socket);
     if (registration !== undefined) this.#maybePending.add(registration);
   }
@@ -470,10 +438,10 @@ export class Poller {
    * Must be called while the descriptor is still open. epoll(7) removes a descriptor by itself only when all its duplicates are
    * closed, and poll(2) would go on with the next descriptor of that number.
    */
-  #forget(socket: Socket): void {
+  #forget(socket: OwnedDescriptor): void {
     const registration = this.#registrations.get(socket);
     if (registration === undefined) return;
-    this.#opened?.selector.remove(socket.descriptor, registration.interest);
+    this.#opened?.remove(socket, registration.interest);
     this.#registrations.delete(socket);
     this.#byToken.delete(registration.token);
     this.#maybePending.delete(registration);

@@ -1,11 +1,15 @@
 import { INVALID_TIMEOUT, timeoutFrom, timeoutTo } from "../arguments.ts";
-import { localAddress, peerAddress, socketFamily } from "../engine/connect.ts";
-import { networkPlatform, Socket } from "../engine/socket.ts";
+import { adopted, type Shape } from "../engine/adopt.ts";
+import type { Socket } from "../engine/socket.ts";
+import { localAddress, peerAddress } from "../engine/socket-address.ts";
+import type { FlagName, NumberName } from "../engine/socket-options.ts";
+import * as options from "../engine/socket-options.ts";
 import type { Transport } from "../engine/transport.ts";
-import { failed } from "../error.ts";
+import { Failure, failed } from "../error.ts";
 import { Result, type Unit } from "../result.ts";
-import { systemReason } from "../sys/index.ts";
 import type { ErrorWords } from "./error-words.ts";
+
+export type { Shape } from "../engine/adopt.ts";
 
 /**
  * Members that several classes have, as functions: check, delegate, prefix the error. A base class cannot hold them, because a
@@ -71,92 +75,56 @@ export function shutdown(
   how: "read" | "write" | "both",
 ): Result<Unit, string> {
   if (!socket.open) return Result.err(words.invalid);
-  const { SHUT_RD, SHUT_WR, SHUT_RDWR } = socket.sys.constants;
-  const number = how === "read" ? SHUT_RD : how === "write" ? SHUT_WR : how === "both" ? SHUT_RDWR : -1;
-  if (number < 0) return Result.err("expected 'read', 'write' or 'both'");
-  const failure = socket.shutdown(number);
+  if (how !== "read" && how !== "write" && how !== "both") {
+    return Result.err("expected 'read', 'write' or 'both'");
+  }
+  const failure = socket.shutdown(how);
   return failure < 0 ? memberFailed(socket, words, "shutdown", failure) : Result.ok();
 }
 
 export function takeError(socket: Socket, words: ErrorWords): Result<string | null, string> {
   if (!socket.open) return Result.err(words.invalid);
-  const { SOL_SOCKET, SO_ERROR } = socket.sys.constants;
-  const error = socket.getOption(SOL_SOCKET, SO_ERROR);
+  const error = socket.takeError();
   if (error < 0) return memberFailed(socket, words, "take_error", error);
-  return Result.ok(error === 0 ? null : systemReason(socket.sys, error));
+  return Result.ok(error === 0 ? null : socket.reason(-error));
 }
 
-/** An option that is on or off. */
+/** An option that is on or off: `set_nodelay` of the option `nodelay`. */
 export function setFlag(
   socket: Socket,
   words: ErrorWords,
-  member: string,
-  level: number,
-  option: number,
+  name: FlagName,
   enabled: boolean,
 ): Result<Unit, string> {
   if (!socket.open) return Result.err(words.invalid);
   if (typeof enabled !== "boolean") return Result.err("expected bool");
-  const failure = socket.setOption(level, option, enabled ? 1 : 0);
-  return failure < 0 ? memberFailed(socket, words, member, failure) : Result.ok();
+  const failure = options.setFlag(socket, name, enabled);
+  return failure < 0 ? memberFailed(socket, words, `set_${name}`, failure) : Result.ok();
 }
 
-export function getFlag(
-  socket: Socket,
-  words: ErrorWords,
-  member: string,
-  level: number,
-  option: number,
-): Result<boolean, string> {
+export function getFlag(socket: Socket, words: ErrorWords, name: FlagName): Result<boolean, string> {
   if (!socket.open) return Result.err(words.invalid);
-  const value = socket.getOption(level, option);
-  return value < 0 ? memberFailed(socket, words, member, value) : Result.ok(value !== 0);
+  const value = options.getFlag(socket, name);
+  return value < 0 ? memberFailed(socket, words, name, value) : Result.ok(value > 0);
 }
 
-/** An option that is a number. A number outside the range is EINVAL, as the system itself reports for most options. */
+/** An option that is a number. */
 export function setNumber(
   socket: Socket,
   words: ErrorWords,
-  member: string,
+  name: NumberName,
   value: number,
-  [least, most]: readonly [number, number],
-  set: (value: number) => number,
 ): Result<Unit, string> {
   if (!socket.open) return Result.err(words.invalid);
   if (!Number.isInteger(value)) return Result.err("expected int");
-  const failure = value < least || value > most ? -socket.sys.constants.EINVAL : set(value);
-  return failure < 0 ? memberFailed(socket, words, member, failure) : Result.ok();
+  const failure = options.setNumber(socket, name, value);
+  return failure < 0 ? memberFailed(socket, words, `set_${name}`, failure) : Result.ok();
 }
 
-export function getNumber(
-  socket: Socket,
-  words: ErrorWords,
-  member: string,
-  get: () => number,
-): Result<number, string> {
+export function getNumber(socket: Socket, words: ErrorWords, name: NumberName): Result<number, string> {
   if (!socket.open) return Result.err(words.invalid);
-  const value = get();
-  return value < 0 ? memberFailed(socket, words, member, value) : Result.ok(value);
-}
-
-/** How many routers a packet may pass. IPv6 calls them hops (ip(7), ipv6(7)). */
-export function setTtl(socket: Socket, words: ErrorWords, ttl: number): Result<Unit, string> {
-  const { IPPROTO_IP, IP_TTL, IPPROTO_IPV6, IPV6_UNICAST_HOPS, AF_INET6 } = socket.sys.constants;
-  return setNumber(socket, words, "set_ttl", ttl, [1, 255], (value) => {
-    if (socketFamily(socket) !== AF_INET6) return socket.setOption(IPPROTO_IP, IP_TTL, value);
-    // A dual-stack socket may use IPv4. A failure does not matter: then the system has no dual-stack sockets.
-    socket.setOption(IPPROTO_IP, IP_TTL, value);
-    return socket.setOption(IPPROTO_IPV6, IPV6_UNICAST_HOPS, value);
-  });
-}
-
-export function getTtl(socket: Socket, words: ErrorWords): Result<number, string> {
-  const { IPPROTO_IP, IP_TTL, IPPROTO_IPV6, IPV6_UNICAST_HOPS, AF_INET6 } = socket.sys.constants;
-  return getNumber(socket, words, "ttl", () =>
-    socketFamily(socket) === AF_INET6
-      ? socket.getOption(IPPROTO_IPV6, IPV6_UNICAST_HOPS)
-      : socket.getOption(IPPROTO_IP, IP_TTL),
-  );
+  const value = options.getNumber(socket, name);
+  return value < 0 ? memberFailed(socket, words, name, value) : Result.ok(value);
 }
 
 export function asFd(socket: Socket, words: ErrorWords): Result<number, string> {
@@ -183,32 +151,9 @@ export function cloneOf(socket: Socket, words: ErrorWords): Result<Socket, strin
   return typeof clone === "number" ? memberFailed(socket, words, "try_clone", clone) : Result.ok(clone);
 }
 
-/** The kind of socket that a descriptor must be. */
-export interface Shape {
-  readonly what: string;
-  readonly families: readonly ("AF_INET" | "AF_INET6" | "AF_UNIX")[];
-  readonly type: "SOCK_STREAM" | "SOCK_DGRAM";
-  readonly listening: boolean;
-}
-
 /** Takes over a descriptor that is an open socket of this shape. */
 export function fromFd(fd: number, words: ErrorWords, shape: Shape): Result<Socket, string> {
   if (!Number.isInteger(fd)) return Result.err("expected int");
-  const prefix = words.prefix("from_fd");
-  const sys = networkPlatform();
-  if (typeof sys === "string") return failed(prefix, sys);
-  const { constants } = sys;
-  if (fd < 0 || fd > 0x7fffffff) return failed(prefix, systemReason(sys, constants.EBADF));
-  const socket = Socket.adopt(sys, fd);
-  if (typeof socket === "number") return failed(prefix, systemReason(sys, -socket));
-  if (socket === null) return failed(prefix, "the descriptor belongs to another open object of std-net");
-  const families = shape.families.map((name) => constants[name]);
-  const fits =
-    families.includes(socketFamily(socket)) &&
-    socket.getOption(constants.SOL_SOCKET, constants.SO_TYPE) === constants[shape.type] &&
-    socket.getOption(constants.SOL_SOCKET, constants.SO_ACCEPTCONN) === (shape.listening ? 1 : 0);
-  if (fits) return Result.ok(socket);
-  // The caller keeps the descriptor, unchanged.
-  socket.release();
-  return failed(prefix, `not a ${shape.what}`);
+  const socket = adopted(fd, shape);
+  return socket instanceof Failure ? failed(words.prefix("from_fd"), socket.reason) : Result.ok(socket);
 }

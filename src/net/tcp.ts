@@ -1,6 +1,7 @@
 import { bindOptions, INVALID_TIMEOUT, isWaitTime, type TcpBindOptions, timeoutFrom } from "../arguments.ts";
-import { beforeBind, bindTo, connectTo } from "../engine/connect.ts";
+import { connectTo, listenOn } from "../engine/connect.ts";
 import type { Socket } from "../engine/socket.ts";
+import { getLinger, setLinger } from "../engine/socket-options.ts";
 import { Failure, failed } from "../error.ts";
 import { Result, type Unit } from "../result.ts";
 import { monotonicTime } from "../runtime/clock.ts";
@@ -10,13 +11,13 @@ import {
   cloneOf,
   fromFd,
   getFlag,
+  getNumber,
   getTimeout,
-  getTtl,
   memberFailed,
   type Shape,
   setFlag,
+  setNumber,
   setTimeout,
-  setTtl,
 } from "./socket-members.ts";
 import { TRANSPORT } from "./socket-object.ts";
 import { SocketStream } from "./socket-stream.ts";
@@ -24,14 +25,11 @@ import { SocketStream } from "./socket-stream.ts";
 const STREAM_SHAPE: Shape = {
   what: "tcp stream",
   families: ["AF_INET", "AF_INET6"],
-  type: "SOCK_STREAM",
+  type: "stream",
   listening: false,
 };
 
 const LISTENER_SHAPE: Shape = { ...STREAM_SHAPE, what: "tcp listener", listening: true };
-
-/** The most seconds that SO_LINGER can hold, an int. */
-const LONGEST_LINGER = 0x7fffffff;
 
 /**
  * A TCP connection: bytes in order, in both directions.
@@ -79,7 +77,7 @@ export class TcpStream extends SocketStream {
   static connect(addr: string): Result<TcpStream, string> {
     if (typeof addr !== "string") return Result.err("expected string");
     const socket = connectTo(addr, Number.POSITIVE_INFINITY);
-    if (typeof socket === "string") return failed(STREAM.prefix("connect"), socket);
+    if (socket instanceof Failure) return failed(STREAM.prefix("connect"), socket.reason);
     return Result.ok(new TcpStream(socket));
   }
 
@@ -107,7 +105,7 @@ export class TcpStream extends SocketStream {
     const timeout = timeoutFrom(ms);
     if (timeout === undefined) return Result.err(INVALID_TIMEOUT);
     const socket = connectTo(addr, monotonicTime() + timeout);
-    if (typeof socket === "string") return failed(STREAM.prefix("connect"), socket);
+    if (socket instanceof Failure) return failed(STREAM.prefix("connect"), socket.reason);
     return Result.ok(new TcpStream(socket));
   }
 
@@ -186,9 +184,7 @@ export class TcpStream extends SocketStream {
    * ```
    */
   set_nodelay(enabled: boolean): Result<Unit, string> {
-    const socket = this[TRANSPORT];
-    const { IPPROTO_TCP, TCP_NODELAY } = socket.sys.constants;
-    return setFlag(socket, STREAM, "set_nodelay", IPPROTO_TCP, TCP_NODELAY, enabled);
+    return setFlag(this[TRANSPORT], STREAM, "nodelay", enabled);
   }
 
   /**
@@ -207,9 +203,7 @@ export class TcpStream extends SocketStream {
    * ```
    */
   nodelay(): Result<boolean, string> {
-    const socket = this[TRANSPORT];
-    const { IPPROTO_TCP, TCP_NODELAY } = socket.sys.constants;
-    return getFlag(socket, STREAM, "nodelay", IPPROTO_TCP, TCP_NODELAY);
+    return getFlag(this[TRANSPORT], STREAM, "nodelay");
   }
 
   /**
@@ -231,7 +225,7 @@ export class TcpStream extends SocketStream {
    * ```
    */
   set_ttl(ttl: number): Result<Unit, string> {
-    return setTtl(this[TRANSPORT], STREAM, ttl);
+    return setNumber(this[TRANSPORT], STREAM, "ttl", ttl);
   }
 
   /**
@@ -251,7 +245,7 @@ export class TcpStream extends SocketStream {
    * ```
    */
   ttl(): Result<number, string> {
-    return getTtl(this[TRANSPORT], STREAM);
+    return getNumber(this[TRANSPORT], STREAM, "ttl");
   }
 
   /**
@@ -281,10 +275,7 @@ export class TcpStream extends SocketStream {
     const socket = this[TRANSPORT];
     if (!socket.open) return Result.err(STREAM.invalid);
     if (!isWaitTime(ms)) return Result.err(INVALID_TIMEOUT);
-    const { SOL_SOCKET, SO_LINGER } = socket.sys.constants;
-    // (The least number there is, divided, would be 0.)
-    const seconds = !ms ? 0 : Math.min(Math.max(1, Math.ceil(ms / 1000)), LONGEST_LINGER);
-    const failure = socket.setRawOption(SOL_SOCKET, SO_LINGER, Int32Array.of(ms === null ? 0 : 1, seconds));
+    const failure = setLinger(socket, ms);
     return failure < 0 ? memberFailed(socket, STREAM, "set_linger", failure) : Result.ok();
   }
 
@@ -308,11 +299,8 @@ export class TcpStream extends SocketStream {
   linger(): Result<number | null, string> {
     const socket = this[TRANSPORT];
     if (!socket.open) return Result.err(STREAM.invalid);
-    const { SOL_SOCKET, SO_LINGER } = socket.sys.constants;
-    const value = Buffer.alloc(8);
-    const failure = socket.getRawOption(SOL_SOCKET, SO_LINGER, value);
-    if (failure < 0) return memberFailed(socket, STREAM, "linger", failure);
-    return Result.ok(value.readInt32LE(0) === 0 ? null : value.readInt32LE(4) * 1000);
+    const value = getLinger(socket);
+    return value !== null && value < 0 ? memberFailed(socket, STREAM, "linger", value) : Result.ok(value);
   }
 
   /**
@@ -334,9 +322,7 @@ export class TcpStream extends SocketStream {
    * ```
    */
   set_keepalive(enabled: boolean): Result<Unit, string> {
-    const socket = this[TRANSPORT];
-    const { SOL_SOCKET, SO_KEEPALIVE } = socket.sys.constants;
-    return setFlag(socket, STREAM, "set_keepalive", SOL_SOCKET, SO_KEEPALIVE, enabled);
+    return setFlag(this[TRANSPORT], STREAM, "keepalive", enabled);
   }
 
   /**
@@ -355,9 +341,7 @@ export class TcpStream extends SocketStream {
    * ```
    */
   keepalive(): Result<boolean, string> {
-    const socket = this[TRANSPORT];
-    const { SOL_SOCKET, SO_KEEPALIVE } = socket.sys.constants;
-    return getFlag(socket, STREAM, "keepalive", SOL_SOCKET, SO_KEEPALIVE);
+    return getFlag(this[TRANSPORT], STREAM, "keepalive");
   }
 }
 
@@ -407,18 +391,8 @@ export class TcpListener extends SocketHandle {
     if (typeof addr !== "string") return Result.err("expected string");
     const checked = bindOptions(options);
     if (checked instanceof Failure) return Result.err(checked.reason);
-    const prepare = beforeBind(checked);
-    const socket = bindTo(
-      addr,
-      "SOCK_STREAM",
-      (made, sys, family) => {
-        const { SOL_SOCKET, SO_REUSEADDR } = sys.constants;
-        const failure = made.setOption(SOL_SOCKET, SO_REUSEADDR, 1);
-        return failure < 0 ? failure : prepare(made, sys, family);
-      },
-      (made) => made.listen(checked.backlog),
-    );
-    if (typeof socket === "string") return failed(LISTENER.prefix("bind"), socket);
+    const socket = listenOn(addr, checked);
+    if (socket instanceof Failure) return failed(LISTENER.prefix("bind"), socket.reason);
     return Result.ok(new TcpListener(socket));
   }
 
@@ -582,7 +556,7 @@ export class TcpListener extends SocketHandle {
    * ```
    */
   set_ttl(ttl: number): Result<Unit, string> {
-    return setTtl(this[TRANSPORT], LISTENER, ttl);
+    return setNumber(this[TRANSPORT], LISTENER, "ttl", ttl);
   }
 
   /**
@@ -602,6 +576,6 @@ export class TcpListener extends SocketHandle {
    * ```
    */
   ttl(): Result<number, string> {
-    return getTtl(this[TRANSPORT], LISTENER);
+    return getNumber(this[TRANSPORT], LISTENER, "ttl");
   }
 }

@@ -2,7 +2,8 @@ import type { X509Certificate } from "node:crypto";
 import { parseAddress } from "../address.ts";
 import { timeoutOption } from "../arguments.ts";
 import { connectTo } from "../engine/connect.ts";
-import { networkPlatform, openedSocket, type Socket } from "../engine/socket.ts";
+import { networkPlatform } from "../engine/permission.ts";
+import { openedSocket, type Socket } from "../engine/socket.ts";
 import { Failure, failed } from "../error.ts";
 import { Result } from "../result.ts";
 import { monotonicTime } from "../runtime/clock.ts";
@@ -93,12 +94,12 @@ export class TlsStream extends ByteStream<TlsSession> {
     const parsed = parseAddress(addr);
     if (typeof parsed === "string") return failed(TLS_STREAM.prefix("connect"), parsed);
     const sys = networkPlatform();
-    if (typeof sys === "string") return failed(TLS_STREAM.prefix("connect"), sys);
+    if (sys instanceof Failure) return failed(TLS_STREAM.prefix("connect"), sys.reason);
     // What is wrong with the options is found before anything is sent.
     const tls = clientTls(options);
     if (tls instanceof Failure) return failed(TLS_STREAM.prefix("handshake"), tls.reason);
     const socket = connectTo(addr, deadline);
-    if (typeof socket === "string") return failed(TLS_STREAM.prefix("connect"), socket);
+    if (socket instanceof Failure) return failed(TLS_STREAM.prefix("connect"), socket.reason);
     const session = startClient(tls, socket, parsed.host, `${parsed.host}:${parsed.port}`, deadline);
     return session instanceof Failure
       ? failed(TLS_STREAM.prefix("handshake"), session.reason)

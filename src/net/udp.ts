@@ -1,11 +1,11 @@
 import { parseIpv4, parseIpv6 } from "../address.ts";
 import { bindOptions, type UdpBindOptions } from "../arguments.ts";
-import { beforeBind, bindTo, localAddress, socketFamily } from "../engine/connect.ts";
-import { resolve } from "../engine/resolve.ts";
+import { bindDatagrams } from "../engine/connect.ts";
+import { datagramDestination } from "../engine/datagram-destination.ts";
 import type { Socket } from "../engine/socket.ts";
+import { type GroupV4Name, type GroupV6Name, setGroupV4, setGroupV6 } from "../engine/socket-options.ts";
 import { Failure, failed } from "../error.ts";
 import { Result, type Unit } from "../result.ts";
-import { familyOf } from "../sys/structs.ts";
 import { DatagramSocket } from "./datagram-socket.ts";
 import { UDP_SOCKET as UDP } from "./error-words.ts";
 import {
@@ -13,23 +13,19 @@ import {
   fromFd,
   getFlag,
   getNumber,
-  getTtl,
   memberFailed,
   type Shape,
   setFlag,
   setNumber,
-  setTtl,
 } from "./socket-members.ts";
 import { TRANSPORT } from "./socket-object.ts";
 
 const UDP_SHAPE: Shape = {
   what: "udp socket",
   families: ["AF_INET", "AF_INET6"],
-  type: "SOCK_DGRAM",
+  type: "datagram",
   listening: false,
 };
-
-const nothing = (): number => 0;
 
 /**
  * A UDP socket: it sends datagrams to any address and receives them from any.
@@ -48,7 +44,7 @@ const nothing = (): number => 0;
 export class UdpSocket extends DatagramSocket {
   /** @internal */
   constructor(socket: Socket) {
-    super(socket, UDP, destination);
+    super(socket, UDP, datagramDestination);
   }
 
   /**
@@ -75,8 +71,8 @@ export class UdpSocket extends DatagramSocket {
     if (typeof addr !== "string") return Result.err("expected string");
     const checked = bindOptions(options);
     if (checked instanceof Failure) return Result.err(checked.reason);
-    const socket = bindTo(addr, "SOCK_DGRAM", beforeBind(checked), nothing);
-    if (typeof socket === "string") return failed(UDP.prefix("bind"), socket);
+    const socket = bindDatagrams(addr, checked);
+    if (socket instanceof Failure) return failed(UDP.prefix("bind"), socket.reason);
     return Result.ok(new UdpSocket(socket));
   }
 
@@ -145,7 +141,7 @@ export class UdpSocket extends DatagramSocket {
    * ```
    */
   set_ttl(ttl: number): Result<Unit, string> {
-    return setTtl(this[TRANSPORT], UDP, ttl);
+    return setNumber(this[TRANSPORT], UDP, "ttl", ttl);
   }
 
   /**
@@ -165,7 +161,7 @@ export class UdpSocket extends DatagramSocket {
    * ```
    */
   ttl(): Result<number, string> {
-    return getTtl(this[TRANSPORT], UDP);
+    return getNumber(this[TRANSPORT], UDP, "ttl");
   }
 
   /**
@@ -188,9 +184,7 @@ export class UdpSocket extends DatagramSocket {
    * ```
    */
   set_broadcast(enabled: boolean): Result<Unit, string> {
-    const socket = this[TRANSPORT];
-    const { SOL_SOCKET, SO_BROADCAST } = socket.sys.constants;
-    return setFlag(socket, UDP, "set_broadcast", SOL_SOCKET, SO_BROADCAST, enabled);
+    return setFlag(this[TRANSPORT], UDP, "broadcast", enabled);
   }
 
   /**
@@ -209,9 +203,7 @@ export class UdpSocket extends DatagramSocket {
    * ```
    */
   broadcast(): Result<boolean, string> {
-    const socket = this[TRANSPORT];
-    const { SOL_SOCKET, SO_BROADCAST } = socket.sys.constants;
-    return getFlag(socket, UDP, "broadcast", SOL_SOCKET, SO_BROADCAST);
+    return getFlag(this[TRANSPORT], UDP, "broadcast");
   }
 
   /**
@@ -234,7 +226,7 @@ export class UdpSocket extends DatagramSocket {
    * ```
    */
   join_multicast_v4(group: string, interface_address: string): Result<Unit, string> {
-    return this.#membershipV4("join_multicast_v4", "IP_ADD_MEMBERSHIP", group, interface_address);
+    return this.#membershipV4("join_multicast_v4", group, interface_address);
   }
 
   /**
@@ -256,15 +248,10 @@ export class UdpSocket extends DatagramSocket {
    * ```
    */
   leave_multicast_v4(group: string, interface_address: string): Result<Unit, string> {
-    return this.#membershipV4("leave_multicast_v4", "IP_DROP_MEMBERSHIP", group, interface_address);
+    return this.#membershipV4("leave_multicast_v4", group, interface_address);
   }
 
-  #membershipV4(
-    member: string,
-    option: "IP_ADD_MEMBERSHIP" | "IP_DROP_MEMBERSHIP",
-    group: string,
-    local: string,
-  ): Result<Unit, string> {
+  #membershipV4(member: GroupV4Name, group: string, local: string): Result<Unit, string> {
     const socket = this[TRANSPORT];
     if (!socket.open) return Result.err(UDP.invalid);
     if (typeof group !== "string" || typeof local !== "string") return Result.err("expected string");
@@ -272,10 +259,7 @@ export class UdpSocket extends DatagramSocket {
     if (groupBytes === null || localBytes === null) {
       return failed(UDP.prefix(member), "invalid IPv4 address");
     }
-    // struct ip_mreq: the group, then the interface.
-    const { constants } = socket.sys;
-    const request = Buffer.concat([groupBytes, localBytes]);
-    const failure = socket.setRawOption(constants.IPPROTO_IP, constants[option], request);
+    const failure = setGroupV4(socket, member, groupBytes, localBytes);
     return failure < 0 ? memberFailed(socket, UDP, member, failure) : Result.ok();
   }
 
@@ -297,7 +281,7 @@ export class UdpSocket extends DatagramSocket {
    * ```
    */
   join_multicast_v6(group: string, interface_index: number): Result<Unit, string> {
-    return this.#membershipV6("join_multicast_v6", "IPV6_JOIN_GROUP", group, interface_index);
+    return this.#membershipV6("join_multicast_v6", group, interface_index);
   }
 
   /**
@@ -320,28 +304,17 @@ export class UdpSocket extends DatagramSocket {
    * ```
    */
   leave_multicast_v6(group: string, interface_index: number): Result<Unit, string> {
-    return this.#membershipV6("leave_multicast_v6", "IPV6_LEAVE_GROUP", group, interface_index);
+    return this.#membershipV6("leave_multicast_v6", group, interface_index);
   }
 
-  #membershipV6(
-    member: string,
-    option: "IPV6_JOIN_GROUP" | "IPV6_LEAVE_GROUP",
-    group: string,
-    index: number,
-  ): Result<Unit, string> {
+  #membershipV6(member: GroupV6Name, group: string, index: number): Result<Unit, string> {
     const socket = this[TRANSPORT];
     if (!socket.open) return Result.err(UDP.invalid);
     if (typeof group !== "string") return Result.err("expected string");
     if (!Number.isInteger(index)) return Result.err("expected int");
     const groupBytes = parseIpv6(group);
     if (groupBytes === null) return failed(UDP.prefix(member), "invalid IPv6 address");
-    const { constants } = socket.sys;
-    if (index < 0 || index > 0xffffffff) return memberFailed(socket, UDP, member, -constants.EINVAL);
-    // struct ipv6_mreq: the group, then the interface's number.
-    const request = Buffer.alloc(20);
-    request.set(groupBytes);
-    request.writeUInt32LE(index, 16);
-    const failure = socket.setRawOption(constants.IPPROTO_IPV6, constants[option], request);
+    const failure = setGroupV6(socket, member, groupBytes, index);
     return failure < 0 ? memberFailed(socket, UDP, member, failure) : Result.ok();
   }
 
@@ -364,9 +337,7 @@ export class UdpSocket extends DatagramSocket {
    * ```
    */
   set_multicast_loop_v4(enabled: boolean): Result<Unit, string> {
-    const socket = this[TRANSPORT];
-    const { IPPROTO_IP, IP_MULTICAST_LOOP } = socket.sys.constants;
-    return setFlag(socket, UDP, "set_multicast_loop_v4", IPPROTO_IP, IP_MULTICAST_LOOP, enabled);
+    return setFlag(this[TRANSPORT], UDP, "multicast_loop_v4", enabled);
   }
 
   /**
@@ -385,9 +356,7 @@ export class UdpSocket extends DatagramSocket {
    * ```
    */
   multicast_loop_v4(): Result<boolean, string> {
-    const socket = this[TRANSPORT];
-    const { IPPROTO_IP, IP_MULTICAST_LOOP } = socket.sys.constants;
-    return getFlag(socket, UDP, "multicast_loop_v4", IPPROTO_IP, IP_MULTICAST_LOOP);
+    return getFlag(this[TRANSPORT], UDP, "multicast_loop_v4");
   }
 
   /**
@@ -409,11 +378,7 @@ export class UdpSocket extends DatagramSocket {
    * ```
    */
   set_multicast_ttl_v4(ttl: number): Result<Unit, string> {
-    const socket = this[TRANSPORT];
-    const { IPPROTO_IP, IP_MULTICAST_TTL } = socket.sys.constants;
-    return setNumber(socket, UDP, "set_multicast_ttl_v4", ttl, [0, 255], (value) =>
-      socket.setOption(IPPROTO_IP, IP_MULTICAST_TTL, value),
-    );
+    return setNumber(this[TRANSPORT], UDP, "multicast_ttl_v4", ttl);
   }
 
   /**
@@ -432,30 +397,6 @@ export class UdpSocket extends DatagramSocket {
    * ```
    */
   multicast_ttl_v4(): Result<number, string> {
-    const socket = this[TRANSPORT];
-    const { IPPROTO_IP, IP_MULTICAST_TTL } = socket.sys.constants;
-    return getNumber(socket, UDP, "multicast_ttl_v4", () => socket.getOption(IPPROTO_IP, IP_MULTICAST_TTL));
+    return getNumber(this[TRANSPORT], UDP, "multicast_ttl_v4");
   }
-}
-
-function destination(socket: Socket, text: string): Buffer | string {
-  const addresses = resolve(socket.sys, text, socket.sys.constants.SOCK_DGRAM);
-  if (typeof addresses === "string") return addresses;
-  if (addresses.length === 1) return addresses[0]!;
-  return addresses.find((address) => isWithinReach(socket, address)) ?? addresses[0]!;
-}
-
-/**
- * Whether a socket can send to this address at all: "localhost" can be both ::1 and 127.0.0.1. The caller takes the first
- * address that fits, because the resolver puts addresses without a route last (RFC 6724, 6, rule 1).
- */
-function isWithinReach(socket: Socket, address: Buffer): boolean {
-  const { AF_INET, IPPROTO_IPV6, IPV6_V6ONLY } = socket.sys.constants;
-  const isIpv4 = familyOf(socket.sys.constants, address) === AF_INET;
-  if (socketFamily(socket) === AF_INET) return isIpv4;
-  const local = localAddress(socket);
-  if (typeof local !== "string") return !isIpv4;
-  // An IPv6 socket can be bound to an IPv4 address (ipv6(7)), or to no address and accept IPv4 too.
-  if (/^\[::ffff:[0-9]+\./.test(local)) return isIpv4;
-  return !isIpv4 || (local.startsWith("[::]:") && socket.getOption(IPPROTO_IPV6, IPV6_V6ONLY) === 0);
 }

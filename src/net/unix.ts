@@ -1,11 +1,16 @@
-import { unixAddress } from "../address.ts";
 import { bindOptions, INVALID_TIMEOUT, timeoutFrom, type UnixBindOptions } from "../arguments.ts";
-import { bindUnix, connectUnix } from "../engine/connect.ts";
-import { networkPlatform, Socket } from "../engine/socket.ts";
+import {
+  bindUnixDatagrams,
+  connectUnix,
+  listenOnUnix,
+  unboundUnixDatagrams,
+  unixPair,
+} from "../engine/connect.ts";
+import type { Socket } from "../engine/socket.ts";
+import { unixAddress } from "../engine/socket-address.ts";
 import { Failure, failed } from "../error.ts";
 import { Result, type Unit } from "../result.ts";
 import { monotonicTime } from "../runtime/clock.ts";
-import { systemReason } from "../sys/index.ts";
 import { DatagramSocket } from "./datagram-socket.ts";
 import {
   UNIX_DATAGRAM as DATAGRAM,
@@ -20,13 +25,13 @@ import { SocketStream } from "./socket-stream.ts";
 const STREAM_SHAPE: Shape = {
   what: "unix stream",
   families: ["AF_UNIX"],
-  type: "SOCK_STREAM",
+  type: "stream",
   listening: false,
 };
 
 const LISTENER_SHAPE: Shape = { ...STREAM_SHAPE, what: "unix listener", listening: true };
 
-const DATAGRAM_SHAPE: Shape = { ...STREAM_SHAPE, what: "unix datagram", type: "SOCK_DGRAM" };
+const DATAGRAM_SHAPE: Shape = { ...STREAM_SHAPE, what: "unix datagram", type: "datagram" };
 
 /**
  * A connection to another process on this machine, by a path in the file system: bytes in order, in both directions, without
@@ -100,7 +105,7 @@ export class UnixStream extends SocketStream {
     const timeout = timeoutFrom(ms);
     if (timeout === undefined) return Result.err(INVALID_TIMEOUT);
     const socket = connectUnix(path, monotonicTime() + timeout);
-    if (typeof socket === "string") return failed(STREAM.prefix("connect"), socket);
+    if (socket instanceof Failure) return failed(STREAM.prefix("connect"), socket.reason);
     return Result.ok(new UnixStream(socket));
   }
 
@@ -119,7 +124,7 @@ export class UnixStream extends SocketStream {
    * ```
    */
   static pair(): Result<readonly [UnixStream, UnixStream], string> {
-    return pairOf("SOCK_STREAM").map(([one, other]) => [new UnixStream(one), new UnixStream(other)] as const);
+    return pairOf("stream").map(([one, other]) => [new UnixStream(one), new UnixStream(other)] as const);
   }
 
   /**
@@ -217,8 +222,8 @@ export class UnixListener extends SocketHandle {
     if (typeof path !== "string") return Result.err("expected string");
     const checked = bindOptions(options);
     if (checked instanceof Failure) return Result.err(checked.reason);
-    const socket = bindUnix(path, "SOCK_STREAM", (made) => made.listen(checked.backlog));
-    if (typeof socket === "string") return failed(LISTENER.prefix("bind"), socket);
+    const socket = listenOnUnix(path, checked.backlog);
+    if (socket instanceof Failure) return failed(LISTENER.prefix("bind"), socket.reason);
     return Result.ok(new UnixListener(socket));
   }
 
@@ -414,8 +419,8 @@ export class UnixDatagram extends DatagramSocket {
    */
   static override bind(path: string): Result<UnixDatagram, string> {
     if (typeof path !== "string") return Result.err("expected string");
-    const socket = bindUnix(path, "SOCK_DGRAM", () => 0);
-    if (typeof socket === "string") return failed(DATAGRAM.prefix("bind"), socket);
+    const socket = bindUnixDatagrams(path);
+    if (socket instanceof Failure) return failed(DATAGRAM.prefix("bind"), socket.reason);
     return Result.ok(new UnixDatagram(socket));
   }
 
@@ -437,10 +442,8 @@ export class UnixDatagram extends DatagramSocket {
    * ```
    */
   static unbound(): Result<UnixDatagram, string> {
-    const sys = networkPlatform();
-    if (typeof sys === "string") return failed(DATAGRAM.prefix("unbound"), sys);
-    const socket = Socket.create(sys, sys.constants.AF_UNIX, sys.constants.SOCK_DGRAM);
-    if (typeof socket === "number") return failed(DATAGRAM.prefix("unbound"), systemReason(sys, -socket));
+    const socket = unboundUnixDatagrams();
+    if (socket instanceof Failure) return failed(DATAGRAM.prefix("unbound"), socket.reason);
     return Result.ok(new UnixDatagram(socket));
   }
 
@@ -461,7 +464,7 @@ export class UnixDatagram extends DatagramSocket {
    * ```
    */
   static pair(): Result<readonly [UnixDatagram, UnixDatagram], string> {
-    return pairOf("SOCK_DGRAM").map(
+    return pairOf("datagram").map(
       ([one, other]) => [new UnixDatagram(one), new UnixDatagram(other)] as const,
     );
   }
@@ -533,13 +536,11 @@ export class UnixDatagram extends DatagramSocket {
   }
 }
 
-function destination(socket: Socket, path: string): Buffer | string {
-  return unixAddress(socket.sys.constants, path);
+function destination(socket: Socket, path: string): Buffer | Failure {
+  return unixAddress(socket.sys, path);
 }
 
-function pairOf(type: "SOCK_STREAM" | "SOCK_DGRAM"): Result<[Socket, Socket], string> {
-  const sys = networkPlatform();
-  if (typeof sys === "string") return failed(STREAM.prefix("pair"), sys);
-  const pair = Socket.pair(sys, sys.constants[type]);
-  return typeof pair === "number" ? failed(STREAM.prefix("pair"), systemReason(sys, -pair)) : Result.ok(pair);
+function pairOf(type: "stream" | "datagram"): Result<[Socket, Socket], string> {
+  const pair = unixPair(type);
+  return pair instanceof Failure ? failed(STREAM.prefix("pair"), pair.reason) : Result.ok(pair);
 }

@@ -1,243 +1,198 @@
 /**
- * The numbers that differ between systems, one column a platform. Sources: the kernel's and libc's headers
- * (`asm-generic/socket.h`, `netinet/in.h`, `poll.h`, `fcntl.h` on Linux; `sys/socket.h`, `netinet6/in6.h`,
- * `fcntl.h` of the XNU sources on macOS).
+ * What differs between systems: one row for each constant or property, one column for each system. Sources: the kernel's
+ * and libc's headers (`asm-generic/socket.h`, `netinet/in.h`, `poll.h`, `fcntl.h` on Linux; `sys/socket.h`,
+ * `netinet6/in6.h`, `fcntl.h` of the XNU sources on macOS; `winsock2.h`, `ws2ipdef.h` and `winerror.h` on Windows).
+ *
+ * 0 means that the system has no such constant. What 0 does then is said in the row's comment.
  */
-export interface Constants {
-  readonly AF_UNIX: number;
-  readonly AF_INET: number;
-  readonly AF_INET6: number;
-  readonly SOCK_STREAM: number;
-  readonly SOCK_DGRAM: number;
-  /** Given to socket(2) with the type: close-on-exec from birth. 0 where the system has no such flag. */
-  readonly SOCK_CLOEXEC: number;
-  readonly SOL_SOCKET: number;
-  readonly SO_REUSEADDR: number;
-  readonly SO_REUSEPORT: number;
-  readonly SO_TYPE: number;
-  readonly SO_ERROR: number;
-  readonly SO_BROADCAST: number;
-  readonly SO_KEEPALIVE: number;
-  /** In whole seconds: on macOS this is SO_LINGER_SEC, for SO_LINGER itself counts in clock ticks there. */
-  readonly SO_LINGER: number;
-  /** How many bytes make a stream readable: for poll(2) too (socket(7)). */
-  readonly SO_RCVLOWAT: number;
-  readonly SO_RCVTIMEO: number;
-  readonly SO_SNDTIMEO: number;
-  readonly SO_ACCEPTCONN: number;
-  /** Where it exists (macOS), the option that keeps a socket from raising SIGPIPE; else 0. */
-  readonly SO_NOSIGPIPE: number;
-  readonly IPPROTO_IP: number;
-  readonly IPPROTO_TCP: number;
-  readonly IPPROTO_IPV6: number;
-  readonly TCP_NODELAY: number;
-  readonly IP_TTL: number;
-  readonly IP_MULTICAST_IF: number;
-  readonly IP_MULTICAST_TTL: number;
-  readonly IP_MULTICAST_LOOP: number;
-  readonly IP_ADD_MEMBERSHIP: number;
-  readonly IP_DROP_MEMBERSHIP: number;
-  readonly IPV6_UNICAST_HOPS: number;
-  readonly IPV6_V6ONLY: number;
-  readonly IPV6_MULTICAST_LOOP: number;
-  readonly IPV6_JOIN_GROUP: number;
-  readonly IPV6_LEAVE_GROUP: number;
-  readonly MSG_PEEK: number;
-  readonly MSG_DONTWAIT: number;
-  /** Given to send(2): an EPIPE and no SIGPIPE. 0 where the system has no such flag. */
-  readonly MSG_NOSIGNAL: number;
-  readonly SHUT_RD: number;
-  readonly SHUT_WR: number;
-  readonly SHUT_RDWR: number;
-  readonly POLLIN: number;
-  readonly POLLOUT: number;
-  readonly POLLERR: number;
-  readonly POLLHUP: number;
-  readonly POLLNVAL: number;
-  /** Tells that the peer has ended its side; 0 where poll(2) knows no such event. */
-  readonly POLLRDHUP: number;
-  readonly F_GETFD: number;
-  readonly F_SETFD: number;
-  readonly FD_CLOEXEC: number;
-  readonly F_GETFL: number;
-  readonly F_SETFL: number;
-  readonly F_DUPFD_CLOEXEC: number;
-  readonly O_NONBLOCK: number;
-  readonly ENOENT: number;
-  readonly SIG_BLOCK: number;
-  readonly SIG_UNBLOCK: number;
-  readonly EINTR: number;
-  readonly EBADF: number;
-  readonly EAGAIN: number;
-  readonly EEXIST: number;
-  readonly EINVAL: number;
-  readonly EPIPE: number;
-  readonly ENOTSOCK: number;
-  readonly ENOTCONN: number;
-  readonly ECONNRESET: number;
-  readonly EISCONN: number;
-  readonly EINPROGRESS: number;
-  readonly EALREADY: number;
-  readonly ETIMEDOUT: number;
-  readonly EAFNOSUPPORT: number;
-  readonly EAI_NONAME: number;
-  readonly EAI_SYSTEM: number;
-  /** True where a Unix socket's name may begin with a NUL and be no file (unix(7)). */
-  readonly hasAbstractNames: boolean;
-  /** True where a sockaddr begins with a length byte and the family is one byte (the BSDs, macOS). */
-  readonly sockaddrHasLength: boolean;
+
+/** A column of the tables below. */
+export type SystemName = "linux" | "darwin" | "windows";
+
+const COLUMN: Record<SystemName, 0 | 1 | 2> = { linux: 0, darwin: 1, windows: 2 };
+
+type Row<Value> = readonly [linux: Value, darwin: Value, windows: Value];
+/** A number for each row of numbers, and a boolean for each of booleans. */
+type Column<Table extends Record<string, Row<unknown>>> = {
+  readonly [Name in keyof Table]: Table[Name] extends Row<number> ? number : boolean;
+};
+
+/** The numbers that the engine gives to a platform's functions, and those that it gets back. */
+const NUMBERS = {
+  // Name: [Linux, macOS, Windows].
+  AF_UNIX: [1, 1, 1],
+  AF_INET: [2, 2, 2],
+  AF_INET6: [10, 30, 23],
+  SOCK_STREAM: [1, 1, 1],
+  SOCK_DGRAM: [2, 2, 2],
+  SOL_SOCKET: [1, 0xffff, 0xffff],
+  SO_REUSEADDR: [2, 0x4, 0x4],
+  // 0: a second listener on a port is refused.
+  SO_REUSEPORT: [15, 0x200, 0],
+  SO_TYPE: [3, 0x1008, 0x1008],
+  SO_ERROR: [4, 0x1007, 0x1007],
+  SO_BROADCAST: [6, 0x20, 0x20],
+  SO_KEEPALIVE: [9, 0x8, 0x8],
+  SO_SNDBUF: [7, 0x1001, 0x1001],
+  SO_RCVBUF: [8, 0x1002, 0x1002],
+  SO_ACCEPTCONN: [30, 0x2, 0x2],
+  IPPROTO_IP: [0, 0, 0],
+  IPPROTO_TCP: [6, 6, 6],
+  IPPROTO_IPV6: [41, 41, 41],
+  TCP_NODELAY: [1, 1, 1],
+  IP_TTL: [2, 4, 4],
+  IP_MULTICAST_TTL: [33, 10, 10],
+  IP_MULTICAST_LOOP: [34, 11, 11],
+  IP_ADD_MEMBERSHIP: [35, 12, 12],
+  IP_DROP_MEMBERSHIP: [36, 13, 13],
+  IPV6_UNICAST_HOPS: [16, 4, 4],
+  IPV6_V6ONLY: [26, 27, 27],
+  IPV6_JOIN_GROUP: [20, 12, 12],
+  IPV6_LEAVE_GROUP: [21, 13, 13],
+  MSG_PEEK: [0x2, 0x2, 0x2],
+  // The call does not wait. 0 on Windows: no call waits there, see `kernelEndsWaits`. macOS knows it for recv only.
+  MSG_DONTWAIT: [0x40, 0x80, 0],
+  // Given to send(2): an EPIPE and no SIGPIPE. macOS has it since its SDK 11.
+  MSG_NOSIGNAL: [0x4000, 0x80000, 0],
+  SHUT_RD: [0, 0, 0],
+  SHUT_WR: [1, 1, 1],
+  SHUT_RDWR: [2, 2, 2],
+  // Windows: POLLRDNORM. (POLLIN has POLLRDBAND in it there.)
+  POLLIN: [0x1, 0x1, 0x100],
+  POLLOUT: [0x4, 0x4, 0x10],
+  POLLERR: [0x8, 0x8, 0x1],
+  POLLHUP: [0x10, 0x10, 0x2],
+  POLLNVAL: [0x20, 0x20, 0x4],
+  // The peer has ended its side. 0: POLLHUP says so as well.
+  POLLRDHUP: [0x2000, 0, 0],
+  ENOENT: [2, 2, 2],
+  EINTR: [4, 4, 10004],
+  EBADF: [9, 9, 10009],
+  EAGAIN: [11, 35, 10035],
+  EEXIST: [17, 17, 183],
+  EINVAL: [22, 22, 10022],
+  EPIPE: [32, 32, 109],
+  ENOTSOCK: [88, 38, 10038],
+  EOPNOTSUPP: [95, 102, 10045],
+  EAFNOSUPPORT: [97, 47, 10047],
+  ECONNRESET: [104, 54, 10054],
+  ENOBUFS: [105, 55, 10055],
+  EISCONN: [106, 56, 10056],
+  ENOTCONN: [107, 57, 10057],
+  ETIMEDOUT: [110, 60, 10060],
+  EALREADY: [114, 37, 10037],
+  EINPROGRESS: [115, 36, 10036],
+  EAI_NONAME: [-2, 8, 11001],
+  // errno says more. On Windows a number that never comes.
+  EAI_SYSTEM: [-11, 11, 0x7fffffff],
+} as const satisfies Record<string, Row<number>>;
+
+/** Numbers that only sys/posix/ knows. Windows has none of them. */
+const POSIX_NUMBERS = {
+  // Given to socket(2) with the type. 0: fcntl(2) does it afterwards.
+  SOCK_CLOEXEC: [0o2000000, 0, 0],
+  SOCK_NONBLOCK: [0o4000, 0, 0],
+  // In whole seconds: on macOS this is SO_LINGER_SEC. SO_LINGER itself counts in clock ticks there.
+  SO_LINGER: [13, 0x1080, 0x80],
+  // How many bytes make a stream readable, for poll(2) too (socket(7)).
+  SO_RCVLOWAT: [18, 0x1004, 0],
+  SO_RCVTIMEO: [20, 0x1006, 0],
+  SO_SNDTIMEO: [21, 0x1005, 0],
+  // The option that keeps a socket from raising SIGPIPE. 0: MSG_NOSIGNAL is enough.
+  SO_NOSIGPIPE: [0, 0x1022, 0],
+  F_GETFD: [1, 1, 0],
+  F_SETFD: [2, 2, 0],
+  FD_CLOEXEC: [1, 1, 0],
+  F_GETFL: [3, 3, 0],
+  F_SETFL: [4, 4, 0],
+  F_DUPFD_CLOEXEC: [1030, 67, 0],
+  O_NONBLOCK: [0o4000, 0x4, 0],
+  SIG_BLOCK: [0, 1, 0],
+  SIG_UNBLOCK: [1, 2, 0],
+} as const satisfies Record<string, Row<number>>;
+
+/** How structures lie in memory, and what fits into them. */
+const LAYOUT = {
+  // A sockaddr begins with a length byte, and the family is one byte (the BSDs).
+  sockaddrHasLength: [false, true, false],
+  // The bytes of sockaddr_un's path.
+  unixPathRoom: [108, 104, 108],
+  // struct addrinfo: ai_canonname stands before ai_addr.
+  canonnameComesFirst: [false, true, true],
+  // The most seconds that SO_LINGER holds. macOS: a short of hundredths of a second. Windows: a u_short.
+  longestLinger: [0x7fffffff, 327, 0xffff],
+} as const satisfies Record<string, Row<boolean | number>>;
+
+/**
+ * How a system behaves where another one does not. `STD_NET_WAIT=bsd` gives Linux the second column of this table, so that the
+ * ordinary tests run macOS's code paths.
+ */
+const BEHAVIOUR = {
+  // Each call ends when the socket's timeout is over (SO_RCVTIMEO, SO_SNDTIMEO), accept and connect included. XNU's accept
+  // and connect ignore the timeouts; Windows calls the socket's state "indeterminate" after one (SOL_SOCKET options). Where
+  // this is false, sockets are non-blocking underneath and the engine waits with `waitFor`.
+  kernelEndsWaits: [true, false, false],
+  // send(2) knows MSG_DONTWAIT, or never waits (Windows). XNU's sosend looks at the socket's mode alone.
+  sendHasDontwait: [true, false, true],
+  // SO_ACCEPTCONN can be asked. XNU: ENOPROTOOPT.
+  tellsListening: [true, false, true],
+  // Options can be set when both directions are at their end. XNU: EINVAL.
+  takesOptionsAtTheEnd: [true, false, true],
+  // shutdown(SHUT_RDWR) ends the sending side whatever the receiving side's state is. XNU looks at that one first.
+  shutsDownBoth: [true, false, true],
+  // A datagram socket that is connected sends to another address too. XNU: EISCONN.
+  sendsElsewhereWhenConnected: [true, false, true],
+  // A new datagram socket has buffers for the largest datagram. XNU: 9,216 bytes of UDP, 2,048 of a Unix datagram.
+  hasRoomForDatagrams: [true, false, true],
+  // poll(2) can wait for more than the bytes that are there already (SO_RCVLOWAT). Windows also hides what lies behind the
+  // first of its buffers from MSG_PEEK (Microsoft's KB 192599).
+  canWaitForMore: [true, true, false],
+  // A new IPv6 socket is IPv6 only, unless IPV6_V6ONLY is turned off.
+  ipv6OnlyByDefault: [false, false, true],
+  // SO_REUSEADDR lets a listener bind a port with connections in TIME_WAIT. On Windows it would steal another's port, and is
+  // not needed.
+  reuseAddressIsSafe: [true, true, false],
+  // A Unix socket's name may begin with a NUL and be no file (unix(7)).
+  hasAbstractNames: [true, false, false],
+} as const satisfies Record<string, Row<boolean>>;
+
+export type Constants = Column<typeof NUMBERS>;
+export type PosixConstants = Column<typeof POSIX_NUMBERS>;
+export type Layout = Column<typeof LAYOUT>;
+export type Behaviour = Column<typeof BEHAVIOUR>;
+
+/** What is known of a system before a call is made. */
+export interface System {
+  readonly constants: Constants;
+  readonly layout: Layout;
+  readonly behaviour: Behaviour;
 }
 
-export const linux: Constants = {
-  AF_UNIX: 1,
-  AF_INET: 2,
-  AF_INET6: 10,
-  SOCK_STREAM: 1,
-  SOCK_DGRAM: 2,
-  SOCK_CLOEXEC: 0o2000000,
-  SOL_SOCKET: 1,
-  SO_REUSEADDR: 2,
-  SO_REUSEPORT: 15,
-  SO_TYPE: 3,
-  SO_ERROR: 4,
-  SO_BROADCAST: 6,
-  SO_KEEPALIVE: 9,
-  SO_LINGER: 13,
-  SO_RCVLOWAT: 18,
-  SO_RCVTIMEO: 20,
-  SO_SNDTIMEO: 21,
-  SO_ACCEPTCONN: 30,
-  SO_NOSIGPIPE: 0,
-  IPPROTO_IP: 0,
-  IPPROTO_TCP: 6,
-  IPPROTO_IPV6: 41,
-  TCP_NODELAY: 1,
-  IP_TTL: 2,
-  IP_MULTICAST_IF: 32,
-  IP_MULTICAST_TTL: 33,
-  IP_MULTICAST_LOOP: 34,
-  IP_ADD_MEMBERSHIP: 35,
-  IP_DROP_MEMBERSHIP: 36,
-  IPV6_UNICAST_HOPS: 16,
-  IPV6_V6ONLY: 26,
-  IPV6_MULTICAST_LOOP: 19,
-  IPV6_JOIN_GROUP: 20,
-  IPV6_LEAVE_GROUP: 21,
-  MSG_PEEK: 0x2,
-  MSG_DONTWAIT: 0x40,
-  MSG_NOSIGNAL: 0x4000,
-  SHUT_RD: 0,
-  SHUT_WR: 1,
-  SHUT_RDWR: 2,
-  POLLIN: 0x1,
-  POLLOUT: 0x4,
-  POLLERR: 0x8,
-  POLLHUP: 0x10,
-  POLLNVAL: 0x20,
-  POLLRDHUP: 0x2000,
-  F_GETFD: 1,
-  F_SETFD: 2,
-  FD_CLOEXEC: 1,
-  F_GETFL: 3,
-  F_SETFL: 4,
-  F_DUPFD_CLOEXEC: 1030,
-  O_NONBLOCK: 0o4000,
-  ENOENT: 2,
-  SIG_BLOCK: 0,
-  SIG_UNBLOCK: 1,
-  EINTR: 4,
-  EBADF: 9,
-  EAGAIN: 11,
-  EEXIST: 17,
-  EINVAL: 22,
-  EPIPE: 32,
-  ENOTSOCK: 88,
-  ENOTCONN: 107,
-  ECONNRESET: 104,
-  EISCONN: 106,
-  EINPROGRESS: 115,
-  EALREADY: 114,
-  ETIMEDOUT: 110,
-  EAFNOSUPPORT: 97,
-  EAI_NONAME: -2,
-  EAI_SYSTEM: -11,
-  hasAbstractNames: true,
-  sockaddrHasLength: false,
-};
+function column<Table extends Record<string, Row<unknown>>>(table: Table, system: SystemName): Column<Table> {
+  const place = COLUMN[system];
+  return Object.fromEntries(Object.entries(table).map(([name, row]) => [name, row[place]])) as Column<Table>;
+}
 
-export const darwin: Constants = {
-  AF_UNIX: 1,
-  AF_INET: 2,
-  AF_INET6: 30,
-  SOCK_STREAM: 1,
-  SOCK_DGRAM: 2,
-  SOCK_CLOEXEC: 0,
-  SOL_SOCKET: 0xffff,
-  SO_REUSEADDR: 0x4,
-  SO_REUSEPORT: 0x200,
-  SO_TYPE: 0x1008,
-  SO_ERROR: 0x1007,
-  SO_BROADCAST: 0x20,
-  SO_KEEPALIVE: 0x8,
-  SO_LINGER: 0x1080,
-  SO_RCVLOWAT: 0x1004,
-  SO_RCVTIMEO: 0x1006,
-  SO_SNDTIMEO: 0x1005,
-  SO_ACCEPTCONN: 0x2,
-  SO_NOSIGPIPE: 0x1022,
-  IPPROTO_IP: 0,
-  IPPROTO_TCP: 6,
-  IPPROTO_IPV6: 41,
-  TCP_NODELAY: 1,
-  IP_TTL: 4,
-  IP_MULTICAST_IF: 9,
-  IP_MULTICAST_TTL: 10,
-  IP_MULTICAST_LOOP: 11,
-  IP_ADD_MEMBERSHIP: 12,
-  IP_DROP_MEMBERSHIP: 13,
-  IPV6_UNICAST_HOPS: 4,
-  IPV6_V6ONLY: 27,
-  IPV6_MULTICAST_LOOP: 11,
-  IPV6_JOIN_GROUP: 12,
-  IPV6_LEAVE_GROUP: 13,
-  MSG_PEEK: 0x2,
-  MSG_DONTWAIT: 0x80,
-  MSG_NOSIGNAL: 0,
-  SHUT_RD: 0,
-  SHUT_WR: 1,
-  SHUT_RDWR: 2,
-  POLLIN: 0x1,
-  POLLOUT: 0x4,
-  POLLERR: 0x8,
-  POLLHUP: 0x10,
-  POLLNVAL: 0x20,
-  POLLRDHUP: 0,
-  F_GETFD: 1,
-  F_SETFD: 2,
-  FD_CLOEXEC: 1,
-  F_GETFL: 3,
-  F_SETFL: 4,
-  F_DUPFD_CLOEXEC: 67,
-  O_NONBLOCK: 0x4,
-  ENOENT: 2,
-  SIG_BLOCK: 1,
-  SIG_UNBLOCK: 2,
-  EINTR: 4,
-  EBADF: 9,
-  EAGAIN: 35,
-  EEXIST: 17,
-  EINVAL: 22,
-  EPIPE: 32,
-  ENOTSOCK: 38,
-  ENOTCONN: 57,
-  ECONNRESET: 54,
-  EISCONN: 56,
-  EINPROGRESS: 36,
-  EALREADY: 37,
-  ETIMEDOUT: 60,
-  EAFNOSUPPORT: 47,
-  EAI_NONAME: 8,
-  EAI_SYSTEM: 11,
-  hasAbstractNames: false,
-  sockaddrHasLength: true,
-};
+export function systemCalled(name: SystemName): System {
+  return {
+    constants: column(NUMBERS, name),
+    layout: column(LAYOUT, name),
+    behaviour: column(BEHAVIOUR, name),
+  };
+}
+
+export function posixConstants(name: SystemName): PosixConstants {
+  return column(POSIX_NUMBERS, name);
+}
+
+/**
+ * The system for what STD_NET_WAIT asks for: `poll` for waiting as on macOS and Windows, `bsd` for all of macOS's behaviour. Names and
+ * numbers stay the system's own. Anything else changes nothing.
+ */
+export function systemWaiting(name: SystemName, way: string | undefined): System {
+  const system = systemCalled(name);
+  if (way === "poll") return { ...system, behaviour: { ...system.behaviour, kernelEndsWaits: false } };
+  if (way !== "bsd") return system;
+  const { hasAbstractNames } = system.behaviour;
+  return { ...system, behaviour: { ...column(BEHAVIOUR, "darwin"), hasAbstractNames } };
+}

@@ -1,38 +1,60 @@
+import { Failure } from "../runtime/failure.ts";
 import { loadUnstopped } from "../runtime/load-guard.ts";
 import type { Platform } from "./platform.ts";
 import { loadPosix } from "./posix/index.ts";
 
 export type { Platform } from "./platform.ts";
 
-let loaded: Platform | string | undefined;
+let loaded: Platform | Failure | undefined;
 
 /** EMFILE and ENFILE, in the words of libuv and strerror(3): Node since 24 says them under a code of another meaning. */
 const DESCRIPTORS_USED_UP = /too many open files|file table overflow/i;
 
-/**
- * The platform this process runs on, loaded on the first call; or a text that says why there is none and what to
- * do about it.
- */
-export function platform(): Platform | string {
+/** The platform this process runs on, loaded on the first call; or why there is none and what to do about it. */
+export function platform(): Platform | Failure {
   if (loaded === undefined) {
     try {
-      loaded = loadUnstopped(loadPosix);
+      loaded = loadUnstopped(load);
     } catch (error) {
+      const failure = new Failure(whyNotLoaded(error));
       // Not for good: the next call may find a descriptor free.
-      if (error instanceof Error && DESCRIPTORS_USED_UP.test(error.message)) {
-        return `std-net's native part (the npm package koffi) could not be loaded: ${error.message}`;
-      }
-      loaded =
-        (error as { code?: unknown } | null)?.code === "ERR_DLOPEN_DISABLED"
-          ? "std-net's native part (the npm package koffi) may not be loaded: native addons are disabled, by Node's " +
-            "permission model (--allow-addons) or by --no-addons"
-          : `std-net's native part (the npm package koffi) could not be loaded on ${process.platform}-${process.arch}; ` +
-            "install it again on this very platform, optional dependencies included: " +
-            // The first line: what follows is Node's list of who required it.
-            (error instanceof Error ? error.message : String(error)).split("\n", 1)[0];
+      if (error instanceof Error && DESCRIPTORS_USED_UP.test(error.message)) return failure;
+      loaded = failure;
     }
   }
   return loaded;
+}
+
+/** The one place that chooses. Here one adds a system, beside its folder and its column in constants.ts. */
+function load(): Platform {
+  const way = process.env.STD_NET_WAIT;
+  switch (process.platform) {
+    case "linux":
+    case "android":
+      return loadPosix("linux", way);
+    case "darwin":
+      return loadPosix("darwin", way);
+    default:
+      throw new Error("this system is not supported yet");
+  }
+}
+
+function whyNotLoaded(error: unknown): string {
+  if (error instanceof Error && DESCRIPTORS_USED_UP.test(error.message)) {
+    return `std-net's native part (the npm package koffi) could not be loaded: ${error.message}`;
+  }
+  if ((error as { code?: unknown } | null)?.code === "ERR_DLOPEN_DISABLED") {
+    return (
+      "std-net's native part (the npm package koffi) may not be loaded: native addons are disabled, by Node's " +
+      "permission model (--allow-addons) or by --no-addons"
+    );
+  }
+  return (
+    `std-net's native part (the npm package koffi) could not be loaded on ${process.platform}-${process.arch}; ` +
+    "install it again on this very platform, optional dependencies included: " +
+    // The first line: what follows is Node's list of who required it.
+    (error instanceof Error ? error.message : String(error)).split("\n", 1)[0]
+  );
 }
 
 const reasons = new Map<number, string>();

@@ -40,26 +40,3 @@ export function addressFinder(koffi: Koffi): (view: ArrayBufferView) => number {
     return address;
   };
 }
-
-/**
- * What sets aside the scratch memory of a module, and gives what puts it back. A call that waits has bytes there; should
- * somebody else's code run meanwhile (a listener for a warning), its calls must find other memory.
- */
-export type SetAside = () => () => void;
-
-const modules: SetAside[] = [];
-
-/** For each module with scratch memory that a call may still need after a wait. */
-export function onSetAside(setAside: SetAside): void {
-  modules.push(setAside);
-}
-
-/** Runs somebody else's code in the middle of a call. */
-export function withScratchSetAside(run: () => void): void {
-  const puttingBack = modules.map((setAside) => setAside());
-  try {
-    run();
-  } finally {
-    for (const putBack of puttingBack) putBack();
-  }
-}

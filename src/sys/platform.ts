@@ -1,33 +1,46 @@
-import type { Constants } from "./constants.ts";
+import type { System } from "./constants.ts";
 import type { Selector } from "./selector.ts";
 
 /**
- * What a platform must offer: the BSD socket calls under their own names, thin to the last one. A call that fails
- * gives -1, and `errno()` straight after it says why (so no other call may come between).
+ * What a platform must offer: the socket calls under their BSD names, and functions for what each system does in its own way. Each
+ * system has a folder (posix/, windows/) with one implementation of this interface. Nothing above src/sys/ knows which.
  *
- * Nothing is checked here: every length is at most that of its buffer, and every descriptor is one that the caller
- * owns. A descriptor is a number that only this folder understands.
+ * A call that fails gives -1, and `errno()` straight after it says why. No other call may come between.
+ *
+ * Nothing is checked here. Every length is at most that of its buffer, and every descriptor is one that the caller
+ * owns. A descriptor is a number that only this folder understands (on Windows a SOCKET).
+ *
+ * **Whether a call waits.** Where `behaviour.kernelEndsWaits` is true, a new socket is in blocking mode, a call waits for at most as
+ * long as `limitReceive` and `limitSend` have set, and fails with EAGAIN then. Where it is false, a new socket is non-blocking
+ * underneath, no call ever waits, and the engine waits with `waitFor`. Two sorts of sockets are in another mode: those that `adopt` took
+ * over, which are left in the mode that they have, and those for which the engine called `setNonblocking`.
  */
-export interface Platform {
-  readonly constants: Constants;
+export interface Platform extends System {
   /** The errno of the call that failed just now. */
   errno(): number;
   /** strerror(3): the text of an errno. */
   strerror(errno: number): string;
   /** gai_strerror(3): the text of what getaddrinfo(3) returned. */
   gaiStrerror(code: number): string;
-  /** socket(2), close-on-exec and without SIGPIPE. */
+
+  /** socket(2), not inherited by child processes, without SIGPIPE, and with room for the largest datagram. */
   socket(family: number, type: number, protocol: number): number;
-  /** socketpair(2), close-on-exec and without SIGPIPE: the two descriptors go into `pair`. */
+  /** socketpair(2), as `socket`: the two descriptors go into `pair`. Fails with EOPNOTSUPP where there is none. */
   socketpair(family: number, type: number, protocol: number, pair: Int32Array): number;
   bind(descriptor: number, address: Uint8Array, length: number): number;
   listen(descriptor: number, backlog: number): number;
+  /** connect(2). EINPROGRESS or EAGAIN: the connection is being made, and the socket is writable when that is over. */
   connect(descriptor: number, address: Uint8Array, length: number): number;
-  /** accept(2), close-on-exec and without SIGPIPE; the peer's address is not asked for. */
+  /** accept(2): the new socket is as one of `socket`, whatever the listener's mode is. The peer's address is not asked for. */
   accept(descriptor: number): number;
+  /** recv(2); 0 also after this side's own shutdown of reading. */
   recv(descriptor: number, buffer: Uint8Array, length: number, flags: number): number;
+  /** send(2): may take less than it was given. EPIPE after this side's own shutdown of writing. */
   send(descriptor: number, buffer: Uint8Array, length: number, flags: number): number;
-  /** `addressLength`: the room in `address` going in, the length of what was stored coming out. */
+  /**
+   * recvfrom(2): a datagram that is longer than `length` is cut, which is no failure. `addressLength`: the room in `address` going
+   * in, the length of what was stored coming out.
+   */
   recvfrom(
     descriptor: number,
     buffer: Uint8Array,
@@ -56,34 +69,69 @@ export interface Platform {
     length: Uint32Array,
   ): number;
   setsockopt(descriptor: number, level: number, option: number, value: Uint8Array, length: number): number;
-  /** poll(2): `descriptors` is an array of `count` pollfd. */
-  poll(descriptors: Uint8Array, count: number, timeout: number): number;
-  /** fcntl(2) with an int argument. */
-  fcntl(descriptor: number, command: number, argument: number): number;
-  /** siginterrupt(3): with `flag` 1, a blocked call returns EINTR after this signal's handler ran. */
-  siginterrupt(signal: number, flag: number): number;
-  /** pthread_sigmask(3): whether this thread leaves a signal to the others. */
+
+  /** Takes over an open socket: not inherited by child processes and without SIGPIPE from now on. -1 when it is none. */
+  adopt(descriptor: number): number;
+  /** A second descriptor of the same socket, not inherited by child processes. */
+  duplicate(descriptor: number): number;
+  /**
+   * The mode, which belongs to the socket and not to the descriptor: every duplicate has it too. Where a mode cannot be read back from the
+   * system (Windows), it is the platform's own note of it.
+   */
+  isNonblocking(descriptor: number): boolean;
+  setNonblocking(descriptor: number, enabled: boolean): number;
+  /**
+   * How long a call that receives or accepts, and one that sends or connects, may wait, in milliseconds; 0 is for ever. Only called where
+   * `behaviour.kernelEndsWaits` is true.
+   */
+  limitReceive(descriptor: number, milliseconds: number): number;
+  limitSend(descriptor: number, milliseconds: number): number;
+  /** From now on the socket counts as readable with so many bytes. Only called where `behaviour.canWaitForMore` is true. */
+  readableFrom(descriptor: number, bytes: number): number;
+  /** SO_LINGER: seconds, at most `layout.longestLinger`; null for off. */
+  setLinger(descriptor: number, seconds: number | null): number;
+  /** The same back; -1 is a failure. */
+  linger(descriptor: number): number | null;
+
+  /**
+   * poll(2) of one descriptor for POLLIN or POLLOUT or both, at most so many milliseconds (-1: for ever): the events that
+   * came, 0 for none, or -1. A connection that could not be made counts as writable.
+   */
+  waitFor(descriptor: number, events: number, milliseconds: number): number;
+  /** Waits so many milliseconds. A signal may end it early. */
+  pause(milliseconds: number): void;
+
+  /** A blocked call returns EINTR after this signal's handler ran (siginterrupt(3)). */
+  interruptible(signal: number): void;
+  /** Whether this thread leaves a signal to the others (pthread_sigmask(3)). */
   maskSignal(signal: number, masked: boolean): void;
   /** The signals that wait for the event loop to hear of them; null where that cannot be found out. */
   queuedSignals(): number[] | null;
+
   /** if_nametoindex(3): 0 when there is no such interface. */
   interfaceIndex(name: string): number;
   /** getaddrinfo(3) for sockets of this type: socket addresses in its order, or its error code. */
   getaddrinfo(host: string, port: number, type: number): Buffer[] | number;
+  /** The same in slices, where the system can; else null. */
+  readonly lookup: PlatformLookup | null;
+
+  /** Opens a selector: the system's best, or the one that every system has. Minus an errno when it cannot. */
+  selector(portable: boolean): Selector | number;
   /**
    * Lets the allocator keep some memory that was freed, for a program that will soon want as much again: giving it
    * back and getting it anew costs a page fault for each page.
    */
   keepFreedMemory(): void;
-  /** The same in slices, where the system can (see lookup.ts); else null. */
-  readonly lookup: {
-    start(host: string, type: number): bigint | null;
-    wait(handle: bigint, milliseconds: number): boolean;
-    finish(handle: bigint, port: number): Buffer[] | number;
-    abandon(handle: bigint): void;
-  } | null;
-  /** Opens a selector: the system's best, or the one that every system has. Minus an errno when it cannot. */
-  selector(portable: boolean): Selector | number;
-  /** SO_RCVTIMEO's and SO_SNDTIMEO's value for this many milliseconds. */
-  timeval(milliseconds: number): Uint8Array;
+}
+
+/** A lookup that goes on while its caller waits in slices. */
+export interface PlatformLookup {
+  /** Begins; gives a handle, or null where there is no thread or memory for it. */
+  start(host: string, type: number): bigint | null;
+  /** Waits until the result is there (true), for so many milliseconds or until a signal (false). */
+  wait(handle: bigint, milliseconds: number): boolean;
+  /** Ends it: as `getaddrinfo`. */
+  finish(handle: bigint, port: number): Buffer[] | number;
+  /** Gives it up. */
+  abandon(handle: bigint): void;
 }

@@ -1,7 +1,12 @@
-import type { Constants } from "./constants.ts";
+import type { System } from "./constants.ts";
 
 /**
- * sockaddr_in, sockaddr_in6 and sockaddr_un to and from bytes (ip(7), ipv6(7), unix(7)):
+ * The structures that go to the system and come from it, in bytes. All numbers are little-endian, unless they are in network
+ * order (ports and addresses).
+ */
+
+/**
+ * sockaddr_in, sockaddr_in6 and sockaddr_un (ip(7), ipv6(7), unix(7)):
  *
  *   sockaddr_in   family 2, port 2 (network order), address 4, zero 8
  *   sockaddr_in6  family 2, port 2 (network order), flow info 4, address 16, scope id 4
@@ -12,20 +17,25 @@ import type { Constants } from "./constants.ts";
 export const SOCKADDR_ROOM = 128;
 const IPV4_LENGTH = 16;
 const IPV6_LENGTH = 28;
+const PORT_AT = 2;
+const IPV4_AT = 4;
+const IPV6_AT = 8;
+const SCOPE_AT = 24;
+const PATH_AT = 2;
 
-export function encodeAddress(constants: Constants, ip: Uint8Array, port: number, scope: number): Buffer {
+export function encodeAddress(system: System, ip: Uint8Array, port: number, scope: number): Buffer {
   const isIpv4 = ip.length === 4;
   const address = Buffer.alloc(isIpv4 ? IPV4_LENGTH : IPV6_LENGTH);
-  writeFamily(constants, address, isIpv4 ? constants.AF_INET : constants.AF_INET6);
-  address.writeUInt16BE(port, 2);
-  address.set(ip, isIpv4 ? 4 : 8);
-  if (!isIpv4) address.writeUInt32LE(scope, 24);
+  writeFamily(system, address, isIpv4 ? system.constants.AF_INET : system.constants.AF_INET6);
+  setPort(address, port);
+  address.set(ip, isIpv4 ? IPV4_AT : IPV6_AT);
+  if (!isIpv4) address.writeUInt32LE(scope, SCOPE_AT);
   return address;
 }
 
 /** Puts the family where this system has it (and the length before it). */
-export function writeFamily(constants: Constants, address: Buffer, family: number): void {
-  if (constants.sockaddrHasLength) {
+function writeFamily({ layout }: System, address: Buffer, family: number): void {
+  if (layout.sockaddrHasLength) {
     address[0] = address.length;
     address[1] = family;
   } else {
@@ -33,28 +43,152 @@ export function writeFamily(constants: Constants, address: Buffer, family: numbe
   }
 }
 
-export function familyOf(constants: Constants, address: Uint8Array): number {
-  return constants.sockaddrHasLength ? address[1]! : address[0]! | (address[1]! << 8);
+export function familyOf({ layout }: System, address: Uint8Array): number {
+  return layout.sockaddrHasLength ? address[1]! : address[0]! | (address[1]! << 8);
+}
+
+export function portOf(address: Uint8Array): number {
+  return (address[PORT_AT]! << 8) | address[PORT_AT + 1]!;
+}
+
+export function setPort(address: Buffer, port: number): void {
+  address.writeUInt16BE(port, PORT_AT);
+}
+
+/** Where the IP address of a sockaddr of this family begins; -1 where there is none. */
+export function ipOffset({ constants }: System, family: number): number {
+  if (family === constants.AF_INET) return IPV4_AT;
+  return family === constants.AF_INET6 ? IPV6_AT : -1;
+}
+
+/** The scope id of a sockaddr_in6. */
+export function scopeOf(address: Buffer): number {
+  return address.readUInt32LE(SCOPE_AT);
+}
+
+/** Whether it is an address of this very computer: 127.0.0.0/8 or ::1. */
+export function isLoopback(system: System, address: Uint8Array): boolean {
+  const family = familyOf(system, address);
+  if (family === system.constants.AF_INET) return address[IPV4_AT] === 127;
+  if (family !== system.constants.AF_INET6) return false;
+  for (let index = IPV6_AT; index < IPV6_AT + 15; index++) if (address[index] !== 0) return false;
+  return address[IPV6_AT + 15] === 1;
 }
 
 /** The socket address of a Unix socket's path; null when the path is too long for it. */
-export function encodeUnixAddress(constants: Constants, path: Uint8Array): Buffer | null {
-  const room = constants.sockaddrHasLength ? 104 : 108;
+export function encodeUnixAddress(system: System, path: Uint8Array): Buffer | null {
   const isAbstract = path[0] === 0;
   // A path ends with a NUL, an abstract name with the address (unix(7)).
   const length = isAbstract ? path.length : path.length + 1;
-  if (length > room) return null;
-  const address = Buffer.alloc(2 + length);
-  writeFamily(constants, address, constants.AF_UNIX);
-  address.set(path, 2);
+  if (length > system.layout.unixPathRoom) return null;
+  const address = Buffer.alloc(PATH_AT + length);
+  writeFamily(system, address, system.constants.AF_UNIX);
+  address.set(path, PATH_AT);
   return address;
 }
 
 /** The path of a Unix socket address of `length` bytes: "" of an unnamed socket, a NUL before an abstract name. */
-export function unixPath(constants: Constants, address: Buffer, length: number): string {
-  const path = address.subarray(2, length);
+export function unixPath({ behaviour }: System, address: Buffer, length: number): string {
+  const path = address.subarray(PATH_AT, length);
   // Where there are no abstract names, an unnamed socket may have an address of zeros.
-  if (path[0] === 0) return constants.hasAbstractNames ? path.toString() : "";
+  if (path[0] === 0) return behaviour.hasAbstractNames ? path.toString() : "";
   const end = path.indexOf(0);
   return path.toString("utf8", 0, end < 0 ? path.length : end);
 }
+
+/** struct pollfd (poll(2)): fd 4, events 2, revents 2. On Windows (WSAPOLLFD) fd is a SOCKET of 8 bytes. */
+export interface PollEntryLayout {
+  readonly size: number;
+  readonly events: number;
+  readonly revents: number;
+}
+
+export const POLLFD: PollEntryLayout = { size: 8, events: 4, revents: 6 };
+export const WSAPOLLFD: PollEntryLayout = { size: 16, events: 8, revents: 10 };
+
+/** struct timeval: seconds and microseconds, each a long of `sizeOfLong` bytes (on 32 bits, that is the libc's own choice). */
+export function timeval(milliseconds: number, sizeOfLong: number): Buffer {
+  const value = Buffer.alloc(2 * sizeOfLong);
+  const seconds = Math.floor(milliseconds / 1000);
+  const microseconds = Math.floor((milliseconds % 1000) * 1000);
+  if (sizeOfLong === 8) {
+    value.writeBigInt64LE(BigInt(seconds), 0);
+    value.writeBigInt64LE(BigInt(microseconds), 8);
+  } else {
+    value.writeInt32LE(Math.min(seconds, 0x7fffffff), 0);
+    value.writeInt32LE(microseconds, 4);
+  }
+  return value;
+}
+
+/** struct timespec of 64-bit systems: seconds 8, nanoseconds 8. */
+export const TIMESPEC_SIZE = 16;
+
+export function writeTimespec(value: Buffer, milliseconds: number): void {
+  value.writeBigInt64LE(BigInt(Math.floor(milliseconds / 1000)), 0);
+  value.writeBigInt64LE(BigInt(Math.floor((milliseconds % 1000) * 1_000_000)), 8);
+}
+
+/** struct linger: on 4, seconds 4. On Windows (`isShort`): on 2, seconds 2. */
+export function linger(seconds: number | null, isShort = false): Buffer {
+  const value = Buffer.alloc(isShort ? 4 : 8);
+  if (seconds === null) return value;
+  if (isShort) {
+    value.writeUInt16LE(1, 0);
+    value.writeUInt16LE(seconds, 2);
+  } else {
+    value.writeInt32LE(1, 0);
+    value.writeInt32LE(seconds, 4);
+  }
+  return value;
+}
+
+/** The seconds of a struct linger; null when it is off. */
+export function lingerSeconds(value: Buffer, isShort = false): number | null {
+  // (Compared with 0 and not with 1: on the BSDs an option that is on comes as its own bit.)
+  if (isShort) return value.readUInt16LE(0) === 0 ? null : value.readUInt16LE(2);
+  return value.readInt32LE(0) === 0 ? null : value.readInt32LE(4);
+}
+
+/** struct ip_mreq (ip(7)): the group 4, the interface's address 4. */
+export function ipMembership(group: Uint8Array, local: Uint8Array): Buffer {
+  return Buffer.concat([group, local]);
+}
+
+/** struct ipv6_mreq (ipv6(7)): the group 16, the interface's number 4. */
+export function ipv6Membership(group: Uint8Array, interfaceIndex: number): Buffer {
+  const request = Buffer.alloc(20);
+  request.set(group);
+  request.writeUInt32LE(interfaceIndex, 16);
+  return request;
+}
+
+/**
+ * struct epoll_event (epoll_ctl(2)), in words of four bytes: events 1, data 2. There is no gap between them on x86-64, and one
+ * word elsewhere.
+ */
+export function epollEvent(architecture: string): { readonly words: number; readonly data: number } {
+  return architecture === "x64" ? { words: 3, data: 1 } : { words: 4, data: 2 };
+}
+
+/** struct kevent of macOS (kqueue(2)): ident 8, filter 2, flags 2, fflags 4, data 8, udata 8. */
+export const KEVENT = { size: 32, ident: 0, filter: 8, flags: 10, fflags: 12, data: 16, udata: 24 } as const;
+
+/** The members of struct addrinfo (getaddrinfo(3)) in their order. koffi knows how much room lies between them. */
+export function addrinfo({ layout }: System): Record<string, string> {
+  const pointers = layout.canonnameComesFirst
+    ? { ai_canonname: "void *", ai_addr: "void *" }
+    : { ai_addr: "void *", ai_canonname: "void *" };
+  return {
+    ai_flags: "int",
+    ai_family: "int",
+    ai_socktype: "int",
+    ai_protocol: "int",
+    ai_addrlen: "uint32_t",
+    ...pointers,
+    ai_next: "void *",
+  };
+}
+
+/** struct gaicb of 64-bit glibc (getaddrinfo_a(3)): name, service, hints and result pointers, return int, 5 reserved ints. */
+export const GAICB = { size: 56, name: 0, request: 16, result: 24 } as const;

@@ -1,4 +1,4 @@
-import { networkPlatform } from "../engine/socket.ts";
+import { networkPlatform } from "../engine/permission.ts";
 import { errorText, Failure } from "../error.ts";
 import { loadUnstopped } from "../runtime/load-guard.ts";
 import { type Koffi, loadKoffi } from "../sys/koffi.ts";
@@ -144,7 +144,7 @@ export function openssl(): OpenSsl | Failure {
   if (loaded === undefined) {
     // Without a platform it is not OpenSSL that is missing, and the platform's text says what to do.
     const sys = networkPlatform();
-    if (typeof sys === "string") return new Failure(sys);
+    if (sys instanceof Failure) return sys;
     try {
       loaded = loadUnstopped(load);
     } catch (error) {

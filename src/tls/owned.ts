@@ -1,16 +1,14 @@
-import { isMainThread, threadId, type Worker } from "node:worker_threads";
+import { isMainThread } from "node:worker_threads";
 import { Failure } from "../error.ts";
-import { onlyOnce } from "../runtime/once-per-process.ts";
+import { OwnershipTable } from "../runtime/ownership.ts";
 import { sharedMemory } from "../runtime/shared-memory.ts";
 import { type OpenSsl, openssl, type Pointer } from "./openssl.ts";
 
 /**
  * The objects of OpenSSL that worker threads own, and the trusted certificates, which all threads share.
  *
- * OpenSSL's memory belongs to the process. When a worker ends, nothing of it is finalized, and a terminated worker runs no
- * code any more, so its parent must free its objects. (OpenSSL lets any thread free what no other thread uses, and the
- * worker's thread is over by then. The worker cannot free them at its own end, because a listener of the program may still
- * use them. So a worker leaves its objects behind when its parent has not loaded this library.)
+ * OpenSSL's memory belongs to the process, so the parent of a worker frees its objects. (OpenSSL lets any thread free what no
+ * other thread uses. The worker cannot free them at its own end, because a listener of the program may still use them.)
  */
 
 /** How many objects the table holds for all threads. Objects beyond them stay in memory when a worker is terminated. */
@@ -32,11 +30,15 @@ const objects = new BigUint64Array(memory, 0, PLACES);
 /** For each place the worker thread that owns it; 0 is none. */
 const owners = new Int32Array(memory, objects.byteLength, PLACES);
 
-onlyOnce("tls-objects", () => {
-  process.on("worker", (worker: Worker) => {
-    const thread = worker.threadId;
-    worker.prependOnceListener("exit", () => freeAllOf(thread));
-  });
+const table = new OwnershipTable<bigint>("tls-objects", owners, {
+  takeOut(place) {
+    const object = Atomics.exchange(objects, place, 0n);
+    return object === 0n ? null : object;
+  },
+  free(object) {
+    const ssl = openssl();
+    if (!(ssl instanceof Failure)) free(ssl, object & KINDS, object & ~KINDS);
+  },
 });
 
 /** Where this worker's objects are. */
@@ -49,7 +51,7 @@ export function own(kind: Kind, object: Pointer): void {
   for (let tried = 1; tried < PLACES; tried++) {
     const place = nextPlace;
     nextPlace = place + 1 < PLACES ? place + 1 : 1;
-    if (Atomics.compareExchange(owners, place, 0, threadId) !== 0) continue;
+    if (!table.claim(place)) continue;
     Atomics.store(objects, place, object | kind);
     places.set(object, place);
     return;
@@ -62,21 +64,7 @@ export function disown(object: Pointer): void {
   if (place === undefined) return;
   places.delete(object);
   Atomics.store(objects, place, 0n);
-  Atomics.store(owners, place, 0);
-}
-
-function freeAllOf(thread: number): void {
-  let ssl: OpenSsl | Failure | undefined;
-  for (let place = 1; place < PLACES; place++) {
-    if (owners[place] !== thread) continue;
-    // Another copy of this library may do the same at the same time.
-    const object = Atomics.exchange(objects, place, 0n);
-    Atomics.store(owners, place, 0);
-    if (object === 0n) continue;
-    ssl ??= openssl();
-    if (ssl instanceof Failure) return;
-    free(ssl, object & KINDS, object & ~KINDS);
-  }
+  table.release(place);
 }
 
 function free(ssl: OpenSsl, kind: bigint, object: Pointer): void {

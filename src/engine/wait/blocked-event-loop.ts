@@ -1,28 +1,52 @@
-import type { Constants } from "../../sys/constants.ts";
-import { withScratchSetAside } from "../../sys/pinned-memory.ts";
+import type { System } from "../../sys/constants.ts";
+import { isLoopback } from "../../sys/structs.ts";
+import { withScratchLent } from "../scratch.ts";
 
 /**
  * A wait that can never end: a blocked call to a server that this very thread's event loop would have to run. Nothing can
  * be done about it here but to say so.
  */
 
-/** How long a wait lasts before it is asked whether it can ever end, in milliseconds. */
+/** How long a wait lasts before the question is asked whether it can ever end, in milliseconds. */
 export const SUSPICION = 1000;
 
 let warned = false;
 
-/** Whether a server at this address may be one of this thread. */
-export function mayBeOwn(constants: Constants, address: Uint8Array): boolean {
-  return !warned && isLoopback(constants, address);
+/** That this thread's own event loop may be the one that would have to serve a connection. */
+export class Suspicion {
+  /** How long the present wait has lasted, counted in whole slices. */
+  #waited = 0;
+
+  /** Null where a server at this address cannot be one of this thread. */
+  static of(system: System, address: Uint8Array): Suspicion | null {
+    return !warned && isLoopback(system, address) ? new Suspicion() : null;
+  }
+
+  /** Whether this thread's event loop listens for TCP connections. */
+  get isFounded(): boolean {
+    return listensHere();
+  }
+
+  /** A new wait begins. */
+  begin(): void {
+    this.#waited = 0;
+  }
+
+  /** A slice is over. True when that was enough to say something, if there was anything to say. */
+  hasWaited(milliseconds: number): boolean {
+    this.#waited += milliseconds;
+    if (this.#waited < SUSPICION) return false;
+    warnIfDeadlocked();
+    return true;
+  }
 }
 
-/** Whether this thread's event loop listens for TCP connections. */
-export function listensHere(): boolean {
+function listensHere(): boolean {
   return process.getActiveResourcesInfo().includes("TCPServerWrap");
 }
 
 /** Warns, once, if the wait has the look of one without end. */
-export function warnIfDeadlocked(): void {
+function warnIfDeadlocked(): void {
   if (warned || !listensHere()) return;
   warned = true;
   const warning = new Error(
@@ -32,12 +56,5 @@ export function warnIfDeadlocked(): void {
   );
   warning.name = "BlockedEventLoopWarning";
   // process.emitWarning would wait for the next tick, which is just what does not come; this is its other half.
-  withScratchSetAside(() => process.emit("warning", warning));
-}
-
-function isLoopback(constants: Constants, address: Uint8Array): boolean {
-  if (address.length === 16) return address[4] === 127;
-  if (address.length !== 28 || constants.AF_INET6 === 0) return false;
-  for (let index = 8; index < 23; index++) if (address[index] !== 0) return false;
-  return address[23] === 1;
+  withScratchLent(() => process.emit("warning", warning));
 }

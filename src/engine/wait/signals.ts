@@ -3,9 +3,9 @@ import { setImmediate } from "node:timers";
 import { isMainThread } from "node:worker_threads";
 import { monotonicTime } from "../../runtime/clock.ts";
 import { isLibuv } from "../../runtime/is-libuv.ts";
-import { onlyOnce, onNewListener } from "../../runtime/once-per-process.ts";
-import { sharedMemory } from "../../runtime/shared-memory.ts";
+import { onNewListener } from "../../runtime/once-per-process.ts";
 import type { Platform } from "../../sys/index.ts";
+import { LISTENER_SLICE, longestSlice, waitInListenerSlices } from "./slices.ts";
 
 /**
  * Signals while a call is blocked in the main thread.
@@ -29,30 +29,6 @@ import type { Platform } from "../../sys/index.ts";
  */
 const NODES_OWN = ["SIGCHLD", "SIGWINCH"] as const;
 
-/** How long a worker waits at a time, in milliseconds. Node stops its workers one after the other, so that they add up. */
-export const WORKER_SLICE = 50;
-const LISTENER_SLICE = 250;
-/** The same once the process is about to end, so that it takes hardly longer with many workers than with one. */
-const LAST_SLICE = 1;
-
-/**
- * The longest single wait inside the kernel, in milliseconds. The main thread may wait for ever, until a signal has a
- * listener. A worker must come back to JavaScript now and then, because `worker.terminate()` and `process.exit()` can only
- * stop it there.
- */
-export let longestSlice = isMainThread ? Number.POSITIVE_INFINITY : WORKER_SLICE;
-
-/** Not 0 once the main thread is at its end: a number that all threads share. */
-const ending = new Int32Array(sharedMemory("ending", Int32Array.BYTES_PER_ELEMENT));
-if (isMainThread) {
-  onlyOnce("end", () => process.on("exit", () => Atomics.store(ending, 0, 1)));
-}
-
-/** Called between two waits. */
-export function hurryAtTheEnd(): void {
-  if (!isMainThread && Atomics.load(ending, 0) !== 0) longestSlice = LAST_SLICE;
-}
-
 let watching = false;
 let queuedSignals = (): number[] | null => null;
 /** When it was last looked whether signals are queued, and for how many of them a call has given EINTR. */
@@ -67,8 +43,8 @@ export function watchSignals(sys: Platform): void {
   const interrupt = (event: string | symbol): void => {
     const number = constants.signals[event as NodeJS.Signals];
     if (number === undefined) return;
-    longestSlice = LISTENER_SLICE;
-    sys.siginterrupt(number, 1);
+    waitInListenerSlices();
+    sys.interruptible(number);
     if (!isLibuv) return;
     for (const own of NODES_OWN) {
       const isWanted = own === event || userListeners(own) > 0;
@@ -93,11 +69,13 @@ export function signalListenersExist(): boolean {
 }
 
 /**
- * Whether EINTR means that a listener waits for the event loop to run it. (Where a time limit made the call
- * interruptible it can also be SIGCONT, after Ctrl-Z and fg, or no signal at all: the kernel does not say.) True where it
- * cannot be found out which signals wait.
+ * After a wait that gave EINTR: true when a listener waits for the event loop to run it, and the caller must report EINTR.
+ * (Where a time limit made the call interruptible, EINTR can also mean SIGCONT, after Ctrl-Z and fg, or no signal at all: the
+ * kernel does not say.) True also where it cannot be found out which signals wait.
+ *
+ * A signal is taken: the same one is not reported again by `takeUnseenSignal`.
  */
-export function signalListenerWaits(): boolean {
+export function takeSignal(): boolean {
   if (!signalListenersExist()) return false;
   const queued = heardSignalsQueued();
   if (queued !== 0) tellOf(queued ?? 0);
@@ -106,9 +84,9 @@ export function signalListenerWaits(): boolean {
 
 /**
  * The same after a wait that was not interrupted, for signals that no call has told of: another thread took the signal, or it
- * came before the wait. Does not look more often than a slice comes to its end, for looking takes a while.
+ * came before the wait. It looks no more often than a slice comes to its end, because looking takes a while.
  */
-export function unseenListenerWaits(): boolean {
+export function takeUnseenSignal(): boolean {
   if (longestSlice !== LISTENER_SLICE) return false;
   const now = monotonicTime();
   if (now - lookedAt < LISTENER_SLICE / 2) return false;
@@ -119,6 +97,17 @@ export function unseenListenerWaits(): boolean {
   const isNew = queued > toldOf;
   if (isNew) tellOf(queued);
   return isNew;
+}
+
+/** How long after a signal a thread that watches for it may take to say that the program is to stop, in milliseconds. */
+const INTERRUPT_PAUSE = 5;
+
+/**
+ * After an EINTR that is not reported. Node's prompt (vm's breakOnSigint) has another thread stop the program, a moment
+ * after the signal, and it can be stopped only in JavaScript.
+ */
+export function pauseAfterSignal(sys: Platform): void {
+  if (isMainThread) sys.pause(INTERRUPT_PAUSE);
 }
 
 function tellOf(queued: number): void {

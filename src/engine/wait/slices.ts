@@ -1,78 +1,46 @@
-import { monotonicTime } from "../../runtime/clock.ts";
-import type { Platform } from "../../sys/index.ts";
-import {
-  hurryAtTheEnd,
-  longestSlice,
-  signalListenerWaits,
-  unseenListenerWaits,
-  WORKER_SLICE,
-} from "./signals.ts";
+import { isMainThread } from "node:worker_threads";
+import { onlyOnce } from "../../runtime/once-per-process.ts";
+import { sharedMemory } from "../../runtime/shared-memory.ts";
 
 /**
- * Waits that are limited to more than this go in slices of it, whatever their limit: so a socket is told once, and
- * its next call with another limit finds it right. To come back once a second costs a waiting program nothing.
+ * How long one wait inside the kernel may last. A wait that may last longer is made of several slices, and between two of
+ * them the thread is in JavaScript.
  */
-const LIMITED_SLICE = 1000;
+
+export const FOREVER = Number.POSITIVE_INFINITY;
+
+/** How long a worker waits at a time, in milliseconds. Node stops its workers one after the other, so that they add up. */
+export const WORKER_SLICE = 50;
+/** The same for the main thread, once a signal has a listener. */
+export const LISTENER_SLICE = 250;
+/** The same once the process is about to end, so that it takes hardly longer with many workers than with one. */
+const LAST_SLICE = 1;
+
+/**
+ * Waits that are limited to more than this go in slices of it, whatever their limit. So a socket whose timeout ends the slices is told
+ * once, and its next call with another limit finds it right. To come back once a second costs a waiting program nothing.
+ */
+export const LIMITED_SLICE = 1000;
 
 /** What poll(2)'s int of milliseconds can hold, 24 days: a longer wait simply goes on after it. */
 const LONGEST_TIMEOUT = 0x7fffffff;
 
 /**
- * One direction of a socket, receiving or sending, and how long a call in it may wait. All in milliseconds; Infinity is
- * none.
+ * The longest single wait inside the kernel, in milliseconds. The main thread may wait for ever, until a signal has a
+ * listener. A worker must come back to JavaScript now and then, because `worker.terminate()` and `process.exit()` can only
+ * stop it there.
  */
-export class Direction {
-  /** SO_RCVTIMEO or SO_SNDTIMEO. */
-  readonly option: number;
-  /** The user's timeout for a wait. */
-  timeout = Number.POSITIVE_INFINITY;
-  /** What the option is set to; Infinity when it was never set. */
-  slice = Number.POSITIVE_INFINITY;
-  /** When a limited wait was last made ready, on monotonicTime()'s clock. */
-  armedAt = 0;
+export let longestSlice = isMainThread ? FOREVER : WORKER_SLICE;
 
-  constructor(option: number) {
-    this.option = option;
-  }
-
-  /**
-   * The slice to wait with: the present one when it ends neither after `remaining` nor needlessly early, so that
-   * calls with a like timeout follow each other without a system call; else one that fits.
-   */
-  sliceFor(remaining: number, longest: number): number {
-    const most = Math.min(remaining, longest);
-    if (this.slice <= most && this.slice >= Math.min(most, WORKER_SLICE)) return this.slice;
-    // Never back to "for ever" once it was set: another thread may wait on the same socket and rely on its slice.
-    if (most === Number.POSITIVE_INFINITY) return WORKER_SLICE;
-    return Math.max(1, Math.floor(Math.min(most, LIMITED_SLICE)));
-  }
+/** For the main thread, once a signal has a listener. */
+export function waitInListenerSlices(): void {
+  longestSlice = LISTENER_SLICE;
 }
 
-/** Milliseconds as poll(2) takes them: -1 is for ever, and a part of a millisecond is one, lest the wait turn busy. */
-export function pollTimeout(milliseconds: number): number {
-  if (milliseconds === Number.POSITIVE_INFINITY) return -1;
-  return Math.max(0, Math.min(Math.ceil(milliseconds), LONGEST_TIMEOUT));
-}
-
-/**
- * Waits with `attempt`, which waits for at most so many milliseconds (as poll(2) takes them), until it gives anything
- * but 0: that, -EAGAIN when the limit has come, or -EINTR when a signal's listener waits.
- */
-export function waitInSlices(
-  sys: Platform,
-  limit: number,
-  attempt: (milliseconds: number) => number,
-): number {
-  const { EINTR, EAGAIN } = sys.constants;
-  for (;;) {
-    const remaining = limit === Number.POSITIVE_INFINITY ? limit : limit - monotonicTime();
-    const result = attempt(pollTimeout(Math.min(remaining, longestSlice)));
-    if (result > 0) return result;
-    if (result < 0 && (result !== -EINTR || signalListenerWaits())) return result;
-    if (result === 0 && unseenListenerWaits()) return -EINTR;
-    if (limit !== Number.POSITIVE_INFINITY && monotonicTime() >= limit) return -EAGAIN;
-    comeBackToJavaScript();
-  }
+/** Not 0 once the main thread is at its end: a number that all threads share. */
+const ending = new Int32Array(sharedMemory("ending", Int32Array.BYTES_PER_ELEMENT));
+if (isMainThread) {
+  onlyOnce("end", () => process.on("exit", () => Atomics.store(ending, 0, 1)));
 }
 
 /**
@@ -81,6 +49,12 @@ export function waitInSlices(
  */
 export function comeBackToJavaScript(): void {
   calls = (calls + 1) | 0;
-  hurryAtTheEnd();
+  if (!isMainThread && Atomics.load(ending, 0) !== 0) longestSlice = LAST_SLICE;
 }
 let calls = 0;
+
+/** Milliseconds as poll(2) takes them: -1 is for ever. A part of a millisecond is one, so that the wait is not a busy one. */
+export function pollTimeout(milliseconds: number): number {
+  if (milliseconds === FOREVER) return -1;
+  return Math.max(0, Math.min(Math.ceil(milliseconds), LONGEST_TIMEOUT));
+}

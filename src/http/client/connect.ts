@@ -4,12 +4,12 @@
  */
 
 import { connectTo, connectUnix } from "../../engine/connect.ts";
+import { lastingBuffer } from "../../engine/scratch.ts";
 import type { Socket } from "../../engine/socket.ts";
 import type { Transport } from "../../engine/transport.ts";
 import { Failure } from "../../error.ts";
 import { error_code } from "../../error-code.ts";
 import { monotonicTime } from "../../runtime/clock.ts";
-import { lastingBuffer } from "../../sys/pinned-memory.ts";
 import { startClient, type TlsSession } from "../../tls/index.ts";
 import { encode } from "../message/encode.ts";
 import { ExchangeFailure, type Inbox, type Line, readHead, sendRequest } from "./exchange.ts";
@@ -91,7 +91,7 @@ export function openConnection(
   const socket = route.isUnix
     ? connectUnix(route.address, Math.min(deadline, monotonicTime() + connectTimeout))
     : connectTo(route.address, deadline, connectTimeout);
-  if (typeof socket === "string") return monotonicTime() >= deadline ? "timed out" : socket;
+  if (socket instanceof Failure) return monotonicTime() >= deadline ? "timed out" : socket.reason;
   if (route.tls === null) return new Connection(socket);
   const agreed = agree(
     route.tls,

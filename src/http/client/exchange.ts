@@ -5,11 +5,11 @@
  * with one system call, and parses it where it lies.
  */
 
+import { lastingBuffer } from "../../engine/scratch.ts";
 import type { Transport } from "../../engine/transport.ts";
 import { TOO_LATE } from "../../engine/transport.ts";
 import { error_code } from "../../error-code.ts";
 import { monotonicTime } from "../../runtime/clock.ts";
-import { lastingBuffer } from "../../sys/pinned-memory.ts";
 import type { Encoded } from "../message/encode.ts";
 import { BODY_TOO_LARGE, ChunkedDecoder, responseFraming } from "../wire/body.ts";
 import type { SectionLimits } from "../wire/fields.ts";

@@ -1,7 +1,7 @@
 /**
  * The head of a request that the client sends: the caller's fields, and those that are ours to set or to add. Pure.
  */
-import { lastingBuffer } from "../../sys/pinned-memory.ts";
+import { lastingBuffer } from "../../engine/scratch.ts";
 import { contentLength, type Encoded, encode } from "../message/encode.ts";
 import { hasOption } from "../wire/fields.ts";
 import type { Target } from "../wire/url.ts";

@@ -5,9 +5,9 @@
  * in is of any JavaScript type; where reading it can throw (getters, proxies), the public functions catch.
  */
 
+import { ScratchBuffer } from "../../engine/scratch.ts";
 import { stringify } from "../../json.ts";
 import { err, ok, type Result } from "../../result.ts";
-import { lastingBuffer, onSetAside } from "../../sys/pinned-memory.ts";
 import { type Field, isSendableValue, isToken } from "../wire/fields.ts";
 
 /** The body of a message that goes out: text (sent as UTF-8) or bytes. */
@@ -121,15 +121,7 @@ export interface Encoded {
 
 /** Small messages are made in one buffer, again and again: a new one for each costs more than the rest. */
 const SCRATCH_SIZE = 64 * 1024;
-let scratch: Buffer | undefined;
-
-onSetAside(() => {
-  const used = scratch;
-  scratch = undefined;
-  return () => {
-    scratch = used;
-  };
-});
+const scratch = new ScratchBuffer(SCRATCH_SIZE);
 
 /**
  * Head and body in one buffer, for one send. The bytes may lie in a buffer that the next call overwrites: send
@@ -139,8 +131,8 @@ export function encode(head: string, body: string | Uint8Array): Encoded {
   // UTF-8 takes at most three bytes for each UTF-16 unit.
   const most = head.length * 3 + (typeof body === "string" ? body.length * 3 : body.length);
   if (most <= SCRATCH_SIZE) {
-    scratch ??= lastingBuffer(SCRATCH_SIZE);
-    return { bytes: scratch, length: write(scratch, head, body) };
+    const bytes = scratch.borrow(most);
+    return { bytes, length: write(bytes, head, body) };
   }
   const whole = typeof body === "string" ? undefined : roomy.get(body);
   if (whole !== undefined && head.length * 3 <= HEAD_ROOM) {

@@ -3,10 +3,10 @@
  * stays here, so that a non-blocking program (or one whose read timed out) goes on where it was.
  */
 
+import { lastingBuffer } from "../../engine/scratch.ts";
 import type { Transport } from "../../engine/transport.ts";
 import { TOO_LATE } from "../../engine/transport.ts";
 import { monotonicTime } from "../../runtime/clock.ts";
-import { lastingBuffer } from "../../sys/pinned-memory.ts";
 import {
   BODY_TOO_LARGE,
   ByteCollector,

@@ -1,5 +1,6 @@
 import { thisWorker, workerOf } from "../../runtime/ownership.ts";
 import { CLOSED, MOST_EVENTS, READABLE, type Selector, WRITABLE } from "../selector.ts";
+import { epollEvent } from "../structs.ts";
 import type { Libc } from "./libc.ts";
 
 // epoll_ctl(2), and the kernel's eventpoll.h.
@@ -13,19 +14,12 @@ const EPOLLERR = 0x8;
 const EPOLLHUP = 0x10;
 const EPOLLRDHUP = 0x2000;
 
-/**
- * epoll(7): what a wait costs depends on how many are ready, not on how many are registered.
- *
- *   struct epoll_event  events 4, data 8, without a gap on x86-64 and with one of 4 elsewhere
- */
+/** epoll(7): what a wait costs depends on how many are ready, not on how many are registered. */
 export function openEpoll({ koffi, library, close }: Libc): () => Selector | number {
   const epoll_create1 = library.func("int epoll_create1(int)");
   const epoll_ctl = library.func("int epoll_ctl(int, int, int, void *)");
   const epoll_wait = library.func("int epoll_wait(int, void *, int, int)");
-  const isPacked = process.arch === "x64";
-  // In words of four bytes.
-  const size = isPacked ? 3 : 4;
-  const data = isPacked ? 1 : 2;
+  const { words: size, data } = epollEvent(process.arch);
 
   return () => {
     const events = new Uint32Array(MOST_EVENTS * size);

@@ -1,11 +1,13 @@
-import type { Constants } from "../constants.ts";
+import type { Constants, PosixConstants } from "../constants.ts";
 import type { Koffi } from "../koffi.ts";
 
-/** What a mechanism needs: libc, the system's numbers, and the errno of the call that failed just now. */
+/** What the files of this folder need: libc, the system's numbers, and the errno of the call that failed just now. */
 export interface Libc {
   readonly koffi: Koffi;
   readonly library: ReturnType<Koffi["load"]>;
   readonly constants: Constants;
+  /** Numbers that only this folder knows. */
+  readonly numbers: PosixConstants;
   /** close(2). */
   close(descriptor: number): number;
 }

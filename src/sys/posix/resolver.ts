@@ -1,6 +1,6 @@
 import type { LibraryHandle } from "koffi";
-
-type Koffi = typeof import("koffi");
+import type { Koffi } from "../koffi.ts";
+import { GAICB, TIMESPEC_SIZE, writeTimespec } from "../structs.ts";
 
 /**
  * getaddrinfo(3) that can be waited for in slices: glibc's getaddrinfo_a(3), which asks in a thread of its own.
@@ -19,12 +19,8 @@ export interface Lookup {
   abandon(handle: bigint): void;
 }
 
-// struct gaicb on 64-bit glibc (netdb.h): name, service, hints and result pointers, return int, 5 reserved ints.
-const SIZE = 56;
-const NAME = 0;
-const REQUEST = 16;
-const RESULT = 24;
-const LIST = SIZE;
+// One block of C memory holds a struct gaicb, a list with its address as the only one, the hints and the name.
+const LIST = GAICB.size;
 const HINTS = LIST + 8;
 
 const GAI_NOWAIT = 1;
@@ -40,6 +36,9 @@ export function loadLookup(koffi: Koffi, libc: LibraryHandle): Lookup | null {
   }
 }
 
+/** Lookups that were given up while their thread was at work: it still writes into their memory. */
+const abandoned = new Set<bigint>();
+
 function declare(libc: LibraryHandle): Lookup {
   const getaddrinfoA = libc.func("int getaddrinfo_a(int, void *, int, void *)");
   const suspend = libc.func("int gai_suspend(void *, int, void *)");
@@ -50,12 +49,10 @@ function declare(libc: LibraryHandle): Lookup {
   const freeaddrinfo = libc.func("void freeaddrinfo(void *)");
   const fromC = libc.func("memcpy", "void *", ["void *", "uintptr_t", "size_t"]);
   const toC = libc.func("memcpy", "void *", ["uintptr_t", "void *", "size_t"]);
-  /** Lookups that were given up while their thread was at work: it still writes into their memory. */
-  const abandoned = new Set<bigint>();
 
   const resultOf = (handle: bigint): bigint => {
     const result = new BigUint64Array(1);
-    fromC(result, handle + BigInt(RESULT), 8);
+    fromC(result, handle + BigInt(GAICB.result), 8);
     return result[0]!;
   };
 
@@ -76,8 +73,8 @@ function declare(libc: LibraryHandle): Lookup {
       const block = Buffer.alloc(HINTS + hints.length + name.length);
       const handle: bigint | null = malloc(block.length);
       if (!handle) return null;
-      block.writeBigUInt64LE(handle + BigInt(HINTS + hints.length), NAME);
-      block.writeBigUInt64LE(handle + BigInt(HINTS), REQUEST);
+      block.writeBigUInt64LE(handle + BigInt(HINTS + hints.length), GAICB.name);
+      block.writeBigUInt64LE(handle + BigInt(HINTS), GAICB.request);
       block.writeBigUInt64LE(handle, LIST);
       hints.copy(block, HINTS);
       name.copy(block, HINTS + hints.length);
@@ -88,9 +85,8 @@ function declare(libc: LibraryHandle): Lookup {
       return null;
     },
     wait(handle, milliseconds) {
-      const time = Buffer.alloc(16);
-      time.writeBigInt64LE(BigInt(Math.floor(milliseconds / 1000)), 0);
-      time.writeBigInt64LE(BigInt(Math.floor((milliseconds % 1000) * 1_000_000)), 8);
+      const time = Buffer.alloc(TIMESPEC_SIZE);
+      writeTimespec(time, milliseconds);
       suspend(handle + BigInt(LIST), 1, time);
       return errorOf(handle) !== EAI_INPROGRESS;
     },
