@@ -95,3 +95,108 @@ test("only sys loads koffi", () => {
 test("only the TLS folder names OpenSSL's functions", () => {
   assertNowhere(/\b(?:SSL|BIO|X509|EVP|ERR|PEM)_[a-z]\w+/, (file) => file.startsWith("tls/"), "OpenSSL");
 });
+
+test("net and http import nothing from sys", () => {
+  for (const file of texts.keys()) {
+    if (!/^(net|http)\//.test(file)) continue;
+    for (const imported of importsOf(file)) {
+      assert.ok(!imported.startsWith("sys/"), `src/${file} imports ${imported}`);
+    }
+  }
+});
+
+test("http/wire, json and address are pure", () => {
+  for (const file of texts.keys()) {
+    if (!/^(http\/wire\/|json\.ts|address\.ts)/.test(file)) continue;
+    for (const imported of importsOf(file)) {
+      assert.doesNotMatch(imported, /^(engine|sys|runtime)\//, `src/${file} imports ${imported}`);
+    }
+  }
+});
+
+/** Texts are no code either: an error may name what a constant is called. */
+function withoutTexts(code: string): string {
+  return code.replace(/"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'/g, '""');
+}
+
+/** Whose code knows a constant or the platform all the same, and which. */
+const known: Record<string, RegExp> = {
+  // Which library OpenSSL is, where the runtime has none.
+  "tls/openssl.ts": /process\.platform/g,
+  // At a session's end what is left is taken off the socket itself, without TLS.
+  "tls/closing.ts": /\b(?:POLLIN|MSG_DONTWAIT)\b/g,
+};
+
+test("system constants are known in sys and engine alone", () => {
+  const constant =
+    /\b(?:AF|SO|IPPROTO|MSG|F|SOL|SHUT|SOCK|IP|IPV6|EAI)_[A-Z0-9_]+\b|\bTCP_NODELAY\b|\bPOLL(?:IN|OUT|ERR|HUP|NVAL|RDHUP)\b|\bO_NONBLOCK\b/;
+  for (const file of texts.keys()) {
+    if (/^(sys|engine)\//.test(file)) continue;
+    const code = codeOf(file).replace(known[file] ?? /(?!)/g, "");
+    assert.doesNotMatch(withoutTexts(code), constant, `src/${file} knows a constant of the system`);
+    assert.doesNotMatch(code, /process\.platform/, `src/${file} asks for the system`);
+  }
+});
+
+test("each row of the constants is used", () => {
+  // (Error numbers are there for whoever needs one.)
+  const rows = [...codeOf("sys/constants.ts").matchAll(/^ {2}(\w+): \[[^\]]*\],$/gm)]
+    .map(([, name]) => name!)
+    .filter((name) => !/^E[A-Z]+$/.test(name));
+  assert.ok(rows.length > 60, "the rows were found");
+  const users = [...texts.keys()].filter((file) => file !== "sys/constants.ts").map(codeOf);
+  for (const row of rows) {
+    assert.ok(
+      users.some((code) => new RegExp(`\\b${row}\\b`).test(code)),
+      `nothing uses ${row}`,
+    );
+  }
+});
+
+/** Lines that are neither empty nor comment. */
+function linesOf(code: string): string[] {
+  return code.split("\n").filter((line) => line.trim() !== "");
+}
+
+/** Larger than a file may be, for as long as they are being split. */
+const LARGE_FILES: string[] = [];
+
+/** Longer than a function may be: tables, which decide nothing, and what is being split. */
+const LONG_FUNCTIONS = [
+  "tls/openssl.ts: declare",
+  "http/client/outgoing-request.ts: requestHead",
+  "http/client/request-options.ts: readSettings",
+];
+
+test("no file is above 350 lines of code, no function above 60", () => {
+  let seen = 0;
+  for (const file of texts.keys()) {
+    const lines = linesOf(codeOf(file));
+    if (!LARGE_FILES.includes(file))
+      assert.ok(lines.length <= 350, `src/${file}: ${lines.length} lines of code`);
+    for (const { name, length } of functionsOf(lines)) {
+      seen++;
+      if (LONG_FUNCTIONS.includes(`${file}: ${name}`)) continue;
+      assert.ok(length <= 60, `src/${file}: ${name} has ${length} lines of code`);
+    }
+  }
+  assert.ok(seen > 800, `the functions were found: ${seen}`);
+});
+
+/** The functions and methods, by the places to which the formatter puts their beginnings and ends. */
+function* functionsOf(lines: readonly string[]) {
+  const begin =
+    /^( *)(?:(?:export|default|static|async|private|protected|get|set|override) )*(?:function\*? )?([*#\w]+)(?:<.*>)?\(/;
+  for (const [index, line] of lines.entries()) {
+    const [, indent, name] = begin.exec(line) ?? [];
+    if (indent === undefined || name === undefined || /^(?:if|for|while|switch|catch|super|test)$/.test(name))
+      continue;
+    // Where the parameters have lines of their own, the body begins behind them.
+    const opening = line.endsWith("(")
+      ? lines.findIndex((end, at) => at > index && end.startsWith(`${indent})`))
+      : index;
+    if (!lines[opening]?.endsWith("{") || lines[opening].endsWith("({")) continue;
+    const end = lines.findIndex((text, at) => at > opening && text.startsWith(`${indent}}`));
+    yield { name, length: end - index + 1 };
+  }
+}
