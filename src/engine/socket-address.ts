@@ -10,8 +10,9 @@ import {
   portOf,
   SOCKADDR_ROOM,
   scopeOf,
-  unixPath,
+  unixName,
 } from "../sys/structs.ts";
+import { unixNameBytes, unixNameText } from "./unix-name.ts";
 
 /** Between the text that users write and read, and the socket addresses of the system. */
 
@@ -19,7 +20,9 @@ import {
 export function unixAddress(system: System, path: string): Buffer | Failure {
   const isAbstract = system.behaviour.hasAbstractNames && path.startsWith("\0");
   if (path === "" || (!isAbstract && path.includes("\0"))) return new Failure("invalid socket path");
-  return encodeUnixAddress(system, Buffer.from(path)) ?? new Failure("socket path too long");
+  const name = unixNameBytes(path);
+  if (name === null) return new Failure("invalid socket path");
+  return encodeUnixAddress(system, name) ?? new Failure("socket path too long");
 }
 
 /** The text of a socket address of `length` bytes: "host:port", or a Unix socket's path; "" of any other. */
@@ -27,7 +30,7 @@ export function addressText(system: System, address: Buffer, length: number = ad
   if (length <= 2) return "";
   const { AF_UNIX, AF_INET } = system.constants;
   const family = familyOf(system, address);
-  if (family === AF_UNIX) return unixPath(system, address, length);
+  if (family === AF_UNIX) return unixNameText(unixName(system, address, length));
   const at = ipOffset(system, family);
   if (at < 0) return "";
   const port = portOf(address);

@@ -59,9 +59,10 @@ export class UnixStream extends SocketStream {
    * Connects to a listener. Blocks while the listener's backlog is full.
    *
    * @param path a path in the file system, of at most 107 bytes on Linux and 103 on macOS; on Linux also `"\0name"`, an
-   * abstract name, which is no file
+   * abstract name, which is no file. A byte that is not UTF-8 is a lone surrogate, U+DC80 for 0x80 to U+DCFF for 0xff (Python's
+   * `surrogateescape`), here and where an address is given back
    * @returns Errors: `expected string`; `unix connect failed: ` with `invalid socket path` (an empty one, or one with a
-   * NUL elsewhere), `socket path too long` or the system's reason (`ENOENT`, `ECONNREFUSED`). Source: unix(7), connect(2).
+   * NUL elsewhere or with another lone surrogate), `socket path too long` or the system's reason (`ENOENT`, `ECONNREFUSED`). Source: unix(7), connect(2).
    *
    * @example
    * ```ts
@@ -374,8 +375,8 @@ export class UnixListener extends SocketHandle {
 
 /**
  * Datagrams between processes on this machine, by paths in the file system. None is lost, and they stay in order. Addresses
- * are paths, `""` for a socket without one. Errors begin with `unix `; the descriptions of the members that all datagram
- * sockets have quote `udp `.
+ * are paths, `""` for a socket without one. A byte of a path that is not UTF-8 is a lone surrogate (see {@link UnixStream.connect}).
+ * Errors begin with `unix `; the descriptions of the members that all datagram sockets have quote `udp `.
  *
  * @example
  * ```ts

@@ -87,13 +87,13 @@ export function encodeUnixAddress(system: System, path: Uint8Array): Buffer | nu
   return address;
 }
 
-/** The path of a Unix socket address of `length` bytes: "" of an unnamed socket, a NUL before an abstract name. */
-export function unixPath({ behaviour }: System, address: Buffer, length: number): string {
-  const path = address.subarray(PATH_AT, length);
+/** The name in a Unix socket address of `length` bytes: none of an unnamed socket, a NUL before an abstract name. */
+export function unixName({ behaviour }: System, address: Buffer, length: number): Buffer {
+  const name = address.subarray(PATH_AT, length);
   // Where there are no abstract names, an unnamed socket may have an address of zeros.
-  if (path[0] === 0) return behaviour.hasAbstractNames ? path.toString() : "";
-  const end = path.indexOf(0);
-  return path.toString("utf8", 0, end < 0 ? path.length : end);
+  if (name[0] === 0) return behaviour.hasAbstractNames ? name : name.subarray(0, 0);
+  const end = name.indexOf(0);
+  return end < 0 ? name : name.subarray(0, end);
 }
 
 /** struct pollfd (poll(2)): fd 4, events 2, revents 2. On Windows (WSAPOLLFD) fd is a SOCKET of 8 bytes. */

@@ -117,6 +117,104 @@ test("the longest path, and one that is not ASCII", () => {
   }
 });
 
+/** As Python's os.fsdecode has it. */
+const namesOfBytes = [
+  [Buffer.from("caf\xe9", "latin1"), "caf\uDCE9"],
+  [Buffer.from("\x80\xff\xc3(\xed\xa0\x80", "latin1"), "\uDC80\uDCFF\uDCC3(\uDCED\uDCA0\uDC80"],
+  // Cut off, too long, too large; and what is whole beside it.
+  [
+    Buffer.from("\xe2\x82 \xf0\x9f\x92 \xc0\xaf \xf4\x90\x80\x80", "latin1"),
+    "\uDCE2\uDC82 \uDCF0\uDC9F\uDC92 \uDCC0\uDCAF \uDCF4\uDC90\uDC80\uDC80",
+  ],
+  [Buffer.concat([Buffer.from("\u{1f480}\ufffd日"), Buffer.of(0xe9)]), "\u{1f480}\ufffd日\uDCE9"],
+  // Together they are one character of two units, the second of which looks like an escape.
+  [Buffer.from("\u{1f480}"), "\ud83d\udc80"],
+] as const;
+
+for (const [bytes, text] of namesOfBytes) {
+  test(`a name of bytes that are not all UTF-8 leads there and back: ${bytes.toString("hex")}`, async () => {
+    const [byteName, name] = [bytes.toString("latin1"), text];
+    for (const [before, isAbstract] of [
+      [`${folder}/bytes-`, false],
+      [`\0std-net bytes ${process.pid} `, true],
+    ] as const) {
+      if (isAbstract && linuxOnly) continue;
+      const path = before + name;
+      // Python binds datagram and stream sockets to the very bytes, and says what it sees of ours.
+      await using peer = python(
+        `
+import os
+name = sys.argv[1].encode("latin-1") if not sys.argv[2] else b"\\0" + sys.argv[1].encode("latin-1")
+d = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); d.bind(name + b"d"); d.settimeout(10)
+s = socket.socket(socket.AF_UNIX); s.bind(name + b"s"); s.listen(); s.settimeout(10)
+print("bound")
+data, sender = d.recvfrom(100)
+sender = os.fsencode(sender) if isinstance(sender, str) else sender
+print(sender == name + b"o")
+d.sendto(b"answer", sender)
+c, _ = s.accept()
+print(c.recv(10))
+c.close()
+t = socket.socket(socket.AF_UNIX); t.settimeout(10); t.connect(name + b"l"); t.sendall(b"found you"); t.close()`,
+        (isAbstract ? before.slice(1) : before) + byteName,
+        isAbstract ? "abstract" : "",
+      );
+      assert.equal(await peer.line(), "bound");
+      const own = ok(net.UnixDatagram.bind(`${path}o`));
+      ok(own.set_read_timeout(10_000));
+      assert.equal(ok(own.local_addr()), `${path}o`);
+      ok(own.send_to("ask", `${path}d`));
+      assert.equal(await peer.line(), "True");
+      const [payload, sender] = ok(own.recv_from(100));
+      assert.deepEqual([payload.toString(), sender], ["answer", `${path}d`]);
+      ok(own.connect(sender));
+      assert.equal(ok(own.peer_addr()), sender);
+      const listener = ok(net.UnixListener.bind(`${path}l`));
+      assert.equal(ok(listener.local_addr()), `${path}l`);
+      const stream = ok(net.UnixStream.connect(`${path}s`));
+      assert.equal(ok(stream.peer_addr()), `${path}s`);
+      ok(stream.write("x"));
+      assert.equal(await peer.line(), "b'x'");
+      assert.equal(ok(ok(listener.accept()).read_to_end()).toString(), "found you");
+      for (const each of [own, listener, stream]) each.close();
+    }
+  });
+}
+
+test("http.request takes such a name too", async () => {
+  const path = join(folder, "http-\uDCFF");
+  await using server = python(
+    `
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1].encode() + b"/http-\\xff"); s.listen(); print("bound")
+c, _ = s.accept(); c.recv(1000); c.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok")`,
+    folder,
+  );
+  assert.equal(await server.line(), "bound");
+  const answer = ok(
+    net.http.request({
+      method: "GET",
+      url: "http://a/",
+      socket_path: path,
+      decode_body: "text",
+      timeout_ms: 10_000,
+    }),
+  );
+  assert.equal(answer.body, "ok");
+});
+
+test("a lone surrogate that stands for no byte is no path, and lengths are those of the bytes", () => {
+  for (const wrong of ["\uD800", "\uDBFF\uDBFFx", "\uDC00", "\uDC7F", "\uDD00", "a\uDFFF", "\uDC80\uD83D"]) {
+    assert.equal(err(net.UnixStream.connect(wrong)), "unix connect failed: invalid socket path");
+    assert.equal(err(net.UnixDatagram.bind(`\0${wrong}`)), "unix bind failed: invalid socket path");
+  }
+  const most = linuxOnly ? 103 : 107;
+  assert.match(err(net.UnixStream.connect("\uDCFF".repeat(most))), /\(os error 2\)$/);
+  assert.equal(
+    err(net.UnixStream.connect("\uDCFF".repeat(most + 1))),
+    "unix connect failed: socket path too long",
+  );
+});
+
 test("abstract names are no files", { skip: linuxOnly }, async () => {
   const name = `\0std-net test ${process.pid}`;
   const listener = ok(net.UnixListener.bind(name));
