@@ -115,6 +115,13 @@ export function timeoutTo(milliseconds: number): number | null {
 export interface UdpBindOptions {
   /** Lets several sockets, in other processes too, bind the same port: SO_REUSEPORT (socket(7)). False when left out. */
   readonly reuse_port?: boolean;
+  /**
+   * Lets several sockets bind the same port, if each of them says so: SO_REUSEADDR (socket(7)). A program that receives multicast
+   * on a well-known port (mDNS, SSDP) needs it, and `reuse_port` beside it where the other programs set both. A datagram to a
+   * group goes to all of them, any other to one. False when left out; of a `TcpListener` true, so that a server can start again
+   * at once (on Windows false).
+   */
+  readonly reuse_address?: boolean;
   /** With true, `[::]` accepts no IPv4: IPV6_V6ONLY (ipv6(7)). The system's default when left out. */
   readonly ipv6_only?: boolean;
 }
@@ -131,6 +138,11 @@ export interface UdpBindOptions {
  * ```
  */
 export interface TcpBindOptions extends UdpBindOptions {
+  /**
+   * Lets a server start again at once on a port on which old connections are still ending (TIME_WAIT): SO_REUSEADDR (socket(7)). A
+   * port on which somebody listens is taken all the same. True when left out.
+   */
+  readonly reuse_address?: boolean;
   /** How many connections may wait to be accepted (listen(2)): 4096 when left out, or the system's limit if that is less. */
   readonly backlog?: number;
 }
@@ -162,6 +174,8 @@ const DEFAULT_BACKLOG = 4096;
 export interface BindOptions {
   readonly backlog: number;
   readonly reusePort: boolean;
+  /** Undefined leaves it to the kind of socket. */
+  readonly reuseAddress: boolean | undefined;
   /** Undefined leaves it to the system. */
   readonly ipv6Only: boolean | undefined;
 }
@@ -172,18 +186,30 @@ export function bindOptions(given: unknown): BindOptions | Failure {
   if (typeof given !== "object") return new Failure("options must be an object");
   let options: Record<string, unknown>;
   try {
-    const { backlog = DEFAULT_BACKLOG, reuse_port = false, ipv6_only } = given as Record<string, unknown>;
-    options = { backlog, reuse_port, ipv6_only };
+    const {
+      backlog = DEFAULT_BACKLOG,
+      reuse_port = false,
+      reuse_address,
+      ipv6_only,
+    } = given as Record<string, unknown>;
+    options = { backlog, reuse_port, reuse_address, ipv6_only };
   } catch {
     // A getter or a proxy's trap threw.
     return new Failure("options must be an object");
   }
-  const { backlog, reuse_port, ipv6_only } = options;
+  const { backlog, reuse_port, reuse_address, ipv6_only } = options;
   if (!Number.isInteger(backlog) || (backlog as number) < 0 || (backlog as number) > 0x7fffffff)
     return new Failure("expected int");
   if (typeof reuse_port !== "boolean") return new Failure("expected bool");
-  if (ipv6_only !== undefined && typeof ipv6_only !== "boolean") return new Failure("expected bool");
-  return { backlog: backlog as number, reusePort: reuse_port, ipv6Only: ipv6_only };
+  for (const flag of [reuse_address, ipv6_only]) {
+    if (flag !== undefined && typeof flag !== "boolean") return new Failure("expected bool");
+  }
+  return {
+    backlog: backlog as number,
+    reusePort: reuse_port,
+    reuseAddress: reuse_address as boolean | undefined,
+    ipv6Only: ipv6_only as boolean | undefined,
+  };
 }
 
 /** The fields of a Poller's interest. */

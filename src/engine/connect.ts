@@ -35,8 +35,8 @@ export function listenOn(text: string, options: BindOptions): Socket | Failure {
   if (sys instanceof Failure) return sys;
   return firstOf(sys, text, sys.constants.SOCK_STREAM, FOREVER, (socket, address) => {
     // Another listener's connections in TIME_WAIT keep the port from no one.
-    const failure = sys.behaviour.reuseAddressIsSafe ? setFlag(socket, "reuse_address", true) : 0;
-    return failure < 0 ? failure : bindAs(socket, address, options) || socket.listen(options.backlog);
+    const reuseAddress = options.reuseAddress ?? sys.behaviour.reuseAddressIsSafe;
+    return bindAs(socket, address, { ...options, reuseAddress }) || socket.listen(options.backlog);
   });
 }
 
@@ -50,8 +50,12 @@ export function bindDatagrams(text: string, options: BindOptions): Socket | Fail
 }
 
 /** Sets the options, and binds: 0, or minus an errno. */
-function bindAs(socket: Socket, address: Buffer, { reusePort, ipv6Only }: BindOptions): number {
+function bindAs(socket: Socket, address: Buffer, { reusePort, reuseAddress, ipv6Only }: BindOptions): number {
   const { sys } = socket;
+  if (reuseAddress) {
+    const failure = setFlag(socket, "reuse_address", true);
+    if (failure < 0) return failure;
+  }
   if (reusePort) {
     const failure = setFlag(socket, "reuse_port", true);
     if (failure < 0) return failure;

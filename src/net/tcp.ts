@@ -366,7 +366,7 @@ export class TcpListener extends SocketHandle {
   /**
    * Binds a listener. Blocks only while a name is resolved.
    *
-   * SO_REUSEADDR is set, so that a server can start again at once on its port.
+   * SO_REUSEADDR is set, so that a server can start again at once on its port (`reuse_address: false` leaves it out).
    *
    * @param addr `"127.0.0.1:8080"`, or `"[::]:8080"` (IPv6 and, depending on the system, IPv4); with port 0 the system picks a
    * port

@@ -219,8 +219,8 @@ export class UdpSocket extends DatagramSocket {
    * ```ts
    * import { UdpSocket } from "std-net";
    *
-   * // Devices announce themselves there (mDNS). Other programs on this machine may listen too.
-   * const socket = UdpSocket.bind("0.0.0.0:5353", { reuse_port: true });
+   * // Devices announce themselves there (mDNS). Other programs may listen too, if they set the same options.
+   * const socket = UdpSocket.bind("0.0.0.0:5353", { reuse_address: true, reuse_port: true });
    * const joined = socket.andThen((open) => open.join_multicast_v4("224.0.0.251", "127.0.0.1"));
    * console.log(joined.isOk ? "listening" : joined.error); // such as listening
    * ```

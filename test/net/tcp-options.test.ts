@@ -193,7 +193,7 @@ peer.close()`);
   assert.equal(err(udp.take_error()), "invalid udp socket");
 });
 
-test("bind options: backlog, reuse_port, ipv6_only, and what is none", () => {
+test("bind options: backlog, reuse_port, reuse_address, ipv6_only, and what is none", () => {
   const first = ok(net.TcpListener.bind("127.0.0.1:0", { reuse_port: true, backlog: 5 }));
   const address = ok(first.local_addr());
   assert.equal(net.error_code(err(net.TcpListener.bind(address))), "EADDRINUSE");
@@ -205,6 +205,22 @@ test("bind options: backlog, reuse_port, ipv6_only, and what is none", () => {
   ok(net.UdpSocket.bind(ok(udp.local_addr()), { reuse_port: true })).close();
   assert.equal(net.error_code(err(net.UdpSocket.bind(ok(udp.local_addr())))), "EADDRINUSE");
   udp.close();
+
+  const one = ok(net.UdpSocket.bind("127.0.0.1:0", { reuse_address: true }));
+  ok(net.UdpSocket.bind(ok(one.local_addr()), { reuse_address: true })).close();
+  assert.equal(net.error_code(err(net.UdpSocket.bind(ok(one.local_addr())))), "EADDRINUSE");
+  one.close();
+
+  // The side that ends a connection first keeps its port for a while: for a listener that does not say that it shares it.
+  const server = ok(net.TcpListener.bind("127.0.0.1:0"));
+  const place = ok(server.local_addr());
+  const client = ok(net.TcpStream.connect(place));
+  ok(server.accept()).close();
+  server.close();
+  client.close();
+  assert.equal(net.error_code(err(net.TcpListener.bind(place, { reuse_address: false }))), "EADDRINUSE");
+  ok(net.TcpListener.bind(place, { reuse_address: true })).close();
+  ok(net.TcpListener.bind(place)).close();
 
   for (const only of [true, false]) {
     const both = ok(net.UdpSocket.bind("[::]:0", { ipv6_only: only }));
@@ -231,6 +247,10 @@ test("bind options: backlog, reuse_port, ipv6_only, and what is none", () => {
   }
   for (const reuse_port of [1, "yes", null]) {
     assert.equal(err(net.TcpListener.bind("127.0.0.1:0", { reuse_port } as object)), "expected bool");
+    for (const bind of [net.TcpListener.bind, net.UdpSocket.bind]) {
+      const result = bind("127.0.0.1:0", { reuse_address: reuse_port } as object);
+      assert.equal(err<unknown>(result), "expected bool");
+    }
     assert.equal(
       err(net.UdpSocket.bind("127.0.0.1:0", { ipv6_only: reuse_port } as object)),
       "expected bool",

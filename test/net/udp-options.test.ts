@@ -160,6 +160,42 @@ s.sendto(b"to the group", ("239.255.7.7", int(sys.argv[1])))`;
   near.close();
 });
 
+for (const [options, others] of [
+  [{ reuse_address: true }, "s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)"],
+  [
+    { reuse_address: true, reuse_port: true },
+    "s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)",
+  ],
+] as const) {
+  test(`${Object.keys(options).join(" and ")}: a multicast port is shared with Python that sets the same, whoever came first`, async () => {
+    const receiver = `
+group = "239.255.7.8"
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(10)
+${others}
+s.bind(("", int(sys.argv[1])))
+s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(group) + socket.inet_aton("127.0.0.1"))
+print(s.getsockname()[1])
+if sys.stdin.readline():
+    s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
+    s.sendto(b"to all", (group, s.getsockname()[1]))
+print(s.recv(100))`;
+    await using first = python(receiver, "0");
+    const port = await first.line();
+    const near = ok(net.UdpSocket.bind(`0.0.0.0:${port}`, options));
+    await using last = python(receiver, port);
+    assert.equal(await last.line(), port);
+    ok(near.join_multicast_v4("239.255.7.8", "127.0.0.1"));
+    assert.equal(net.error_code(err(net.UdpSocket.bind(`0.0.0.0:${port}`))), "EADDRINUSE");
+    last.process.stdin!.end("send\n");
+    first.process.stdin!.end();
+    assert.equal(await last.line(), "b'to all'");
+    assert.equal(await first.line(), "b'to all'");
+    ok(near.set_read_timeout(10_000));
+    assert.equal(ok(near.recv(100)).toString(), "to all");
+    near.close();
+  });
+}
+
 test("multicast v6: what Python sends to a group comes while it is joined", async (context) => {
   const loopback = Object.values(networkInterfaces())
     .flat()
