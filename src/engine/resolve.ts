@@ -13,6 +13,9 @@ import { comeBackToJavaScript, FOREVER, longestSlice } from "./wait/slices.ts";
 /** The longest name that getnameinfo(3) can give (NI_MAXHOST); nothing longer can resolve, nor is the resolver asked. */
 const LONGEST_NAME = 1025;
 
+/** How often a lookup is made whose errno is not known. */
+const MOST_ATTEMPTS = 2;
+
 const LOOKUP_FAILED = "failed to lookup address information: ";
 
 // The last numeric address: programs use one again and again, and to parse it takes longer than to send to it.
@@ -73,8 +76,39 @@ function isScopeNumber(scope: string): boolean {
   return /^[0-9]{1,10}$/.test(scope);
 }
 
-/** getaddrinfo's answer; or a text when the wait for it was ended, or errno says why it failed. */
+/** getaddrinfo's answer; or a text when the wait for it was ended, or when errno says why it failed. */
 function lookUp(
+  sys: Platform,
+  host: string,
+  port: number,
+  type: number,
+  deadline: number,
+): Buffer[] | number | Failure {
+  let found = lookUpOnce(sys, host, port, type, deadline);
+  for (let attempts = 1; typeof found === "number"; attempts++) {
+    // Without a descriptor the resolver reads no file and asks no server, and what it makes of that is one code or another.
+    const errno = descriptorsUsedUp(sys);
+    if (errno !== 0) return new Failure(LOOKUP_FAILED + systemReason(sys, errno));
+    // It may have been so, and be over.
+    if (found !== sys.constants.EAI_SYSTEM || attempts === MOST_ATTEMPTS) break;
+    found = lookUpOnce(sys, host, port, type, deadline);
+  }
+  return found;
+}
+
+/** EMFILE or ENFILE where no descriptor is to be had, else 0. */
+function descriptorsUsedUp(sys: Platform): number {
+  const { AF_UNIX, SOCK_DGRAM, EMFILE, ENFILE } = sys.constants;
+  const descriptor = sys.socket(AF_UNIX, SOCK_DGRAM, 0);
+  if (descriptor >= 0) {
+    sys.close(descriptor);
+    return 0;
+  }
+  const errno = sys.errno();
+  return errno === EMFILE || errno === ENFILE ? errno : 0;
+}
+
+function lookUpOnce(
   sys: Platform,
   host: string,
   port: number,
@@ -90,7 +124,7 @@ function lookUp(
     const found = sys.getaddrinfo(host, port, type);
     // (The other way's errno is that of the thread that has asked, and gone with it.)
     return found === sys.constants.EAI_SYSTEM
-      ? new Failure(LOOKUP_FAILED + sys.strerror(sys.errno()))
+      ? new Failure(LOOKUP_FAILED + systemReason(sys, sys.errno()))
       : found;
   }
   for (;;) {

@@ -70,6 +70,8 @@ const NUMBERS = {
   EBADF: [9, 9, 10009],
   EAGAIN: [11, 35, 10035],
   EEXIST: [17, 17, 183],
+  ENFILE: [23, 23, 4],
+  EMFILE: [24, 24, 10024],
   EINVAL: [22, 22, 10022],
   EPIPE: [32, 32, 109],
   ENOTSOCK: [88, 38, 10038],

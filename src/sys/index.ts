@@ -1,9 +1,12 @@
+import { constants } from "node:os";
 import { Failure } from "../runtime/failure.ts";
 import { loadUnstopped } from "../runtime/load-guard.ts";
 import type { Platform } from "./platform.ts";
 import { loadPosix } from "./posix/index.ts";
 
 export type { Platform } from "./platform.ts";
+
+const { errno: errnos } = constants;
 
 let loaded: Platform | Failure | undefined;
 
@@ -41,7 +44,8 @@ function load(): Platform {
 
 function whyNotLoaded(error: unknown): string {
   if (error instanceof Error && DESCRIPTORS_USED_UP.test(error.message)) {
-    return `std-net's native part (the npm package koffi) could not be loaded: ${error.message}`;
+    const errno = /file table/i.test(error.message) ? errnos.ENFILE : errnos.EMFILE;
+    return `std-net's native part (the npm package koffi) could not be loaded: ${error.message} (os error ${errno})`;
   }
   if ((error as { code?: unknown } | null)?.code === "ERR_DLOPEN_DISABLED") {
     return (

@@ -190,18 +190,79 @@ for (const each of open) closeSync(each);
 console.log(first);
 console.log(error);
 `;
-  await using peer = startPeer("sh", [
+  await using peer = fewDescriptors(program);
+  const { stdout } = await peer.exit();
+  assert.equal(
+    stdout,
+    "failed to connect: Connection refused (os error 111)\n" +
+      "failed to connect: failed to lookup address information: Too many open files (os error 24)\n",
+  );
+});
+
+/** Runs a program that may have 64 descriptors. */
+function fewDescriptors(program: string): Peer {
+  return startPeer("sh", [
     "-c",
     'ulimit -n 64 && exec "$0" --input-type=module -e "$1"',
     process.execPath,
     program,
   ]);
-  const { stdout } = await peer.exit();
-  assert.match(
-    stdout,
-    /^failed to connect: Connection refused \(os error 111\)\nfailed to connect: failed to lookup address information: (System error|Name or service not known)\n$/,
-  );
-});
+}
+
+for (const [where, before] of [
+  ["in the main thread", ""],
+  ["with a signal's listener", "process.on('SIGUSR2', () => {});"],
+  ["with a lookup that worked before", "net.lookup_host('localhost:1');"],
+  ["with both", "process.on('SIGUSR2', () => {}); net.lookup_host('localhost:1');"],
+] as const) {
+  const calls = `
+const text = [
+  net.lookup_host("localhost:1"),
+  net.lookup_host("no.such.name.invalid:1"),
+  net.TcpStream.connect("localhost:1"),
+  net.TcpStream.connect_timeout("localhost:1", 2000),
+  net.http.request({ method: "GET", url: "http://localhost:1/" }),
+  net.http.request({ method: "GET", url: "http://localhost:1/", timeout_ms: null }),
+  net.TlsStream.connect("localhost:1"),
+  net.TcpListener.bind("localhost:0"),
+  net.UdpSocket.bind("localhost:0"),
+  udp.send_to("x", "localhost:1"),
+  udp.connect("localhost:1"),
+].map((result) => result.isErr && net.error_code(result.error) + " " + result.error).join("\\n");`;
+  const setUp = `
+${before}
+const udp = net.UdpSocket.bind("127.0.0.1:0").value;
+net.TlsStream.connect("127.0.0.1:1"); // loads what it needs
+const open = [];
+try {
+  for (;;) open.push(openSync("/dev/null"));
+} catch {}`;
+  for (const thread of ["", " of a worker"]) {
+    if (thread !== "" && before.includes("SIG")) continue;
+    test(`a lookup ${where}${thread} with descriptors used up says EMFILE`, async () => {
+      const program =
+        thread === ""
+          ? `import * as net from "std-net";
+import { closeSync, openSync } from "node:fs";
+${setUp}${calls}
+for (const each of open) closeSync(each);
+console.log(text);`
+          : `import { Worker } from "node:worker_threads";
+const worker = new Worker(${JSON.stringify(`
+const { closeSync, openSync } = require("node:fs");
+const net = require("std-net");
+${setUp}${calls}
+for (const each of open) closeSync(each);
+require("node:worker_threads").parentPort.postMessage(text);`)}, { eval: true, execArgv: [] });
+worker.on("message", (text) => console.log(text));`;
+      await using peer = fewDescriptors(program);
+      const { stdout, stderr } = await peer.exit();
+      const lines = stdout.trim().split("\n");
+      assert.equal(lines.length, 11, stdout + stderr);
+      for (const line of lines) assert.match(line, /^EMFILE .*Too many open files \(os error 24\)$/, stdout);
+    });
+  }
+}
 
 test("where no thread can be created, a lookup that could be ended is made without one", async () => {
   const program = `
