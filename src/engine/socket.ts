@@ -404,7 +404,7 @@ export class Socket extends OwnedDescriptor implements Transport, WaitingSocket 
   }
 
   /** connect(2), waiting at most until the deadline: 0, minus an errno, or CONNECT_TIMED_OUT. */
-  connect(address: Uint8Array, deadline: number): number {
+  connect(address: Buffer, deadline: number): number {
     const { sys } = this;
     // On Linux SO_SNDTIMEO limits connect as well: it gives EINPROGRESS then (socket(7)).
     this.#strategy.begin(this, this.#sending, deadline, false);

@@ -7,6 +7,12 @@ import { test } from "node:test";
 import { buildSync } from "esbuild";
 import { node, python, root, startPeer } from "../support/peer.ts";
 
+/** A port that nobody uses at any address of this machine, or did not a moment ago. */
+async function freePort(): Promise<string> {
+  await using peer = python(`s = socket.socket(); s.bind(("", 0)); print(s.getsockname()[1])`);
+  return await peer.line();
+}
+
 test("a request to a server on this thread's own event loop gives one warning that names the cause", async () => {
   await using child = node(
     `const http = await import("node:http");
@@ -87,8 +93,11 @@ for (const [what, prepare, listener, call, result] of [
   test(`a listener for the warning makes calls of its own in the middle of ${what}`, async () => {
     await using child = node(
       `const { createServer } = await import("node:net");
-      createServer().listen(0, "127.0.0.1", () => {
-        const listener = net.TcpListener.bind("127.0.0.1:0").value;
+      const server = createServer().listen(0, "127.0.0.1", () => {
+        // What connects to the event loop's server is accepted here.
+        const taken = net.TcpListener.from_fd(server._handle.fd).value;
+        const listener = taken.try_clone().value;
+        taken.into_fd();
         const a = net.TcpStream.connect(listener.local_addr().value).value;
         const b = listener.accept().value;
         const [p, q] = net.UnixStream.pair().value;
@@ -105,19 +114,115 @@ for (const [what, prepare, listener, call, result] of [
   });
 }
 
-test("a slow server elsewhere gives no warning, even while this event loop listens too", async () => {
+/** Node's own knowledge of its servers, and without it (it is not documented). */
+for (const [how, before] of [
+  ["as Node tells", ""],
+  ["without Node's help", "process._getActiveHandles = undefined;"],
+] as const) {
+  const real = `
+      const stuck = net.TcpStream.connect("127.0.0.1:" + server.address().port).value;
+      stuck.set_read_timeout(1200);
+      console.log(stuck.read(1).error);
+      process.exit();`;
+  const stuck = "tcp read failed: Resource temporarily unavailable (os error 11)\n";
+  const warnings = (text: string): number => text.split("BlockedEventLoopWarning").length - 1;
+
+  test(`a slow server in another process leaves the warning to a real deadlock (${how})`, async () => {
+    const portUsed = await freePort();
+    await using slow = python(
+      `
+held = []
+for host, port in (("127.0.0.1", 0), ("127.0.0.2", int(sys.argv[1])), ("::1", int(sys.argv[1]))):
+    s = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    s.bind((host, port)); s.listen(); held.append(s)
+print(held[0].getsockname()[1])
+sys.stdin.read()`,
+      portUsed,
+    );
+    const port = await slow.line();
+    await using child = node(
+      `${before}
+      const { createServer } = await import("node:net");
+      const server = createServer().listen(Number(process.argv[2]), "127.0.0.1", () => {
+        const own = server.address().port;
+        for (const address of ["127.0.0.1:" + process.argv[1], "127.0.0.2:" + own, "[::1]:" + own]) {
+          const stream = net.TcpStream.connect(address).value;
+          stream.set_read_timeout(1200);
+          console.log(stream.read(1).error);
+        }
+        process.emitWarning("now");
+        setImmediate(() => {${real}});
+      });`,
+      port,
+      portUsed,
+    );
+    const end = await child.exit();
+    assert.equal(end.stdout, stuck.repeat(4));
+    assert.equal(warnings(end.stderr), 1, end.stderr);
+    assert.match(end.stderr, /now[\s\S]*BlockedEventLoopWarning/);
+  });
+
+  test(`a server on every address is found whatever the way to it (${how})`, async () => {
+    for (const [host, to, count] of [
+      ["0.0.0.0", "127.0.0.1", 1],
+      ["::", "127.0.0.1", 1],
+      ["::", "[::1]", 1],
+    ] as const) {
+      await using child = node(
+        `${before}
+        const { createServer } = await import("node:net");
+        const server = createServer().listen(0, "${host}", () => {
+          const stream = net.TcpStream.connect("${to}:" + server.address().port).value;
+          stream.set_read_timeout(1200);
+          console.log(stream.read(1).error);
+          process.exit();
+        });`,
+      );
+      const end = await child.exit();
+      assert.equal(end.stdout, stuck);
+      assert.equal(warnings(end.stderr), count, `${host} ${to} ${end.stderr}`);
+    }
+  });
+
+  test(`nor does a slow server of this library in a worker, while this event loop listens too (${how})`, async () => {
+    await using child = node(
+      `${before}
+      const { Worker } = await import("node:worker_threads");
+      const { createServer } = await import("node:net");
+      const slow = new Worker(\`
+        const { parentPort } = require("node:worker_threads");
+        const listener = require("std-net").TcpListener.bind("127.0.0.1:0").value;
+        parentPort.postMessage(listener.local_addr().value);
+        const stream = listener.accept().value;
+        setTimeout(() => stream.write("late"), 1300);
+      \`, { eval: true, execArgv: [] });
+      const address = await new Promise((resolve) => slow.once("message", resolve));
+      const server = createServer().listen(0, "127.0.0.1", () => {
+        console.log(net.TcpStream.connect(address).value.read(10).value.toString());
+        setImmediate(() => {${real}});
+      });`,
+    );
+    const end = await child.exit();
+    assert.equal(end.stdout, `late\n${stuck}`);
+    assert.equal(warnings(end.stderr), 1, end.stderr);
+  });
+}
+
+test("nor does a slow server on a worker's event loop, while this one listens too", async () => {
   await using child = node(
     `const { Worker } = await import("node:worker_threads");
-    const listener = net.TcpListener.bind("127.0.0.1:0").value;
-    const slow = new Worker(\`(async () => {
-      const { createServer } = await import("node:net");
-      const { parentPort } = await import("node:worker_threads");
+    const { createServer } = await import("node:net");
+    const slow = new Worker(\`
+      const { createServer } = require("node:net");
+      const { parentPort } = require("node:worker_threads");
       const server = createServer((socket) => setTimeout(() => socket.end("late"), 1300));
       server.listen(0, "127.0.0.1", () => parentPort.postMessage(server.address().port));
-    })()\`, { eval: true });
+    \`, { eval: true, execArgv: [] });
     const port = await new Promise((resolve) => slow.once("message", resolve));
-    console.log(net.TcpStream.connect("127.0.0.1:" + port).value.read(10).value.toString());
-    process.exit();`,
+    createServer().listen(0, "127.0.0.1", () => {
+      console.log(net.TcpStream.connect("127.0.0.1:" + port).value.read(10).value.toString());
+      process.exit();
+    });`,
   );
   const end = await child.exit();
   assert.equal(end.stdout, "late\n");
