@@ -199,12 +199,14 @@ sys.stdin.read()`,
       const address = await new Promise((resolve) => slow.once("message", resolve));
       const server = createServer().listen(0, "127.0.0.1", () => {
         console.log(net.TcpStream.connect(address).value.read(10).value.toString());
+        process.emitWarning("now");
         setImmediate(() => {${real}});
       });`,
     );
     const end = await child.exit();
     assert.equal(end.stdout, `late\n${stuck}`);
     assert.equal(warnings(end.stderr), 1, end.stderr);
+    assert.match(end.stderr, /now[\s\S]*BlockedEventLoopWarning/);
   });
 }
 
