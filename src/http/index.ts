@@ -10,7 +10,6 @@ export {
   type ReadRequestOptions,
   read_request,
   type ServerRequest,
-  type ServerResponse,
-  write_response,
-} from "./server/conversation.ts";
+} from "./server/read-request.ts";
+export { type ServerResponse, write_response } from "./server/write-response.ts";
 export type { Field, Headers } from "./wire/fields.ts";

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import * as zlib from "node:zlib";
 import * as net from "std-net";
+import { Failure } from "../../src/error.ts";
 import { proxyFor, readEnvironment } from "../../src/http/client/proxy.ts";
 import { isRedirect, redirected } from "../../src/http/client/redirect.ts";
 import { parseTarget } from "../../src/http/wire/url.ts";
@@ -147,7 +148,7 @@ test("303 after HEAD stays HEAD", () => {
     { method: "HEAD", target, fields: [], body: null },
     { status: 303, locations: ["/b"] },
   );
-  assert.ok(typeof next !== "string" && next.method === "HEAD" && next.target.path === "/b");
+  assert.ok(!(next instanceof Failure) && next.method === "HEAD" && next.target.path === "/b");
 });
 
 test("answers that are no redirects: 300, 304, 3xx without Location, others with one", () => {
@@ -230,7 +231,7 @@ test("a Location's octets are asked for as they are, whatever charset they are i
   const next = (location: string) => {
     const asked = { method: "GET", target: parseTarget("http://a/b/c")!, fields: [], body: null };
     const found = redirected(asked, { status: 302, locations: [location] });
-    return typeof found === "string" ? found : found.target.origin + found.target.path;
+    return found instanceof Failure ? found.reason : found.target.origin + found.target.path;
   };
   assert.equal(next("caf\xe9/x?y=\xb0\xa1"), "http://a/b/caf%E9/x?y=%B0%A1");
   assert.equal(next("/\xd6\xd0\xce\xc4.html"), "http://a/%D6%D0%CE%C4.html");
@@ -316,7 +317,7 @@ test("another scheme, host or port is another origin", () => {
     ["http://sub.a.test:8443/b", false],
   ] as const) {
     const next = redirected(asked, { status: 307, locations: [location] });
-    assert.ok(typeof next !== "string");
+    assert.ok(!(next instanceof Failure));
     assert.deepEqual(next.fields, stays ? fields : [["Kept", "x"]], location);
     assert.equal(next.target.authorization !== null, stays, location);
   }
@@ -535,7 +536,9 @@ test("NO_PROXY's rules", () => {
   assert.equal((proxyFor(parseTarget("http://a/")!, both) as { address: string }).address, "low:1");
   assert.equal(proxyFor(parseTarget("https://a/")!, both), null);
   const wrong = readEnvironment({ NODE_USE_ENV_PROXY: "1", HTTPS_PROXY: "nonsense" })!;
-  assert.equal(proxyFor(parseTarget("https://a/")!, wrong), "HTTPS_PROXY is not a valid http proxy URL");
+  const failure = proxyFor(parseTarget("https://a/")!, wrong);
+  assert.ok(failure instanceof Failure);
+  assert.equal(failure.reason, "HTTPS_PROXY is not a valid http proxy URL");
 });
 
 test("NO_PROXY: one host in whatever spelling", () => {

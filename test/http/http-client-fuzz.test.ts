@@ -3,8 +3,15 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import * as zlib from "node:zlib";
 import * as net from "std-net";
-import { ExchangeFailure, Inbox, readBody, readHead, type Source } from "../../src/http/client/exchange.ts";
+import { StoppedRead } from "../../src/engine/stopped-read.ts";
+import { Failure } from "../../src/error.ts";
+import { Exchange } from "../../src/http/client/exchange.ts";
+import { ReadAheadInput } from "../../src/http/message/read-ahead-input.ts";
+import { cutShort, refusal } from "../../src/http/message/reader.ts";
+import { ResponseReader, StreamResponseReader } from "../../src/http/message/response-reader.ts";
+import { MessageError } from "../../src/http/wire/message-error.ts";
 import { openDescriptors } from "../support/peer.ts";
+import { Pieces } from "../support/pieces.ts";
 import fc from "../support/properties.ts";
 import { type RawServer, rawServer } from "../support/raw-server.ts";
 
@@ -16,42 +23,75 @@ before(async () => {
 
 after(() => raw[Symbol.asyncDispose]());
 
-/** A connection on which these pieces come, one for each call, and then its end. */
-class Pieces implements Source {
-  readonly #pieces: Buffer[];
+const FOREVER = Number.POSITIVE_INFINITY;
+const MOST = 100_000;
+const SECTION = { bytes: 64 * 1024, fields: 128 };
 
-  constructor(pieces: Buffer[]) {
-    this.#pieces = pieces.filter((piece) => piece.length > 0);
+/** All that is made of a response, in a form that can be compared. */
+type Outcome = unknown;
+
+/** What is wrong first depends on how much is there. */
+function wrong(reason: string): string {
+  return reason.replace(/^(invalid http response).*/, "$1");
+}
+
+/** What an exchange of the client's makes of it, on a connection that it reads ahead. */
+function outcome(pieces: Pieces, method: string): Outcome {
+  const reader = new ResponseReader(new ReadAheadInput());
+  const line = { transport: pieces.transport, isQuiet: () => pieces.isQuiet() };
+  const request = { bytes: Buffer.from("a request"), length: 9, isShared: true };
+  const plan = { section: SECTION, keepFields: true, mostBodyBytes: () => MOST };
+  const exchange = new Exchange(line, reader, request, method, plan, FOREVER);
+  for (;;) {
+    const want = exchange.advance();
+    if (want === null) break;
+    assert.ok(pieces.nonblocking && want === "readable");
+    pieces.resume();
   }
+  const { head, body, failure } = exchange;
+  assert.equal(exchange.state, failure === null ? "done" : "failed");
+  if (head === null) return wrong(failure!.reason);
+  if (failure !== null) return [head.status, head.fields, wrong(failure.reason)];
+  return [head.status, head.fields, body.toString("latin1")];
+}
 
-  receive(target: Uint8Array, length: number): number {
-    const piece = this.#pieces[0];
-    if (piece === undefined) return 0;
-    const count = Math.min(length, piece.length);
-    target.set(piece.subarray(0, count));
-    if (count === piece.length) this.#pieces.shift();
-    else this.#pieces[0] = piece.subarray(count);
-    return count;
-  }
-
-  reason(): string {
-    return "no reason";
-  }
-
-  wouldBlock(): boolean {
-    return false;
+/** What `read_response` makes of it, which takes no byte behind it. */
+function exactOutcome(pieces: Pieces, method: string): { outcome: Outcome; rest: string } {
+  const reader = new StreamResponseReader(pieces.transport);
+  const limits = { section: SECTION, keepFields: true, maxBodyBytes: MOST, timeout: FOREVER };
+  for (;;) {
+    const read = reader.read(limits, method);
+    const rest = pieces.rest.toString("latin1");
+    if (read instanceof StoppedRead && read.wouldBlock) {
+      pieces.resume();
+      continue;
+    }
+    if (read instanceof Failure) return { outcome: wrong(read.reason), rest: "" };
+    return { outcome: [read.head.status, read.head.fields, read.body.toString("latin1")], rest };
   }
 }
 
-/** All that the client makes of an answer, in a form that can be compared. */
-function outcome(source: Source, method: string): unknown {
-  const inbox = new Inbox();
-  const head = readHead(source, inbox, true, Number.POSITIVE_INFINITY);
-  // What is wrong first depends on how much is there.
-  if (head instanceof ExchangeFailure) return head.reason.replace(/^(invalid http response).*/, "$1");
-  const body = readBody(source, inbox, head, method, 100_000, Number.POSITIVE_INFINITY);
-  if (body instanceof ExchangeFailure) return [head.status, head.fields, body.reason];
-  return [head.status, head.fields, body.bytes.toString("latin1")];
+/** The body in pieces of at most `size` bytes, as a streamed body is read. */
+function streamedOutcome(pieces: Pieces, method: string, size: number): Outcome {
+  const reader = new ResponseReader(new ReadAheadInput());
+  reader.input.begin(pieces);
+  const head = reader.readHead({ section: SECTION, keepFields: true }, FOREVER);
+  if (typeof head === "number") return head === 0 ? cutShort("response", false) : head;
+  if (head instanceof MessageError) return wrong(refusal("response", head));
+  if (head.status === 101) return "the server switched protocols (101), which was not asked for";
+  const failed = (reason: string) => [head.status, head.fields, wrong(reason)];
+  const error = reader.beginBody(head, method, MOST, SECTION);
+  if (error !== undefined) return failed(refusal("response", error));
+  const target = Buffer.alloc(size);
+  let text = "";
+  for (;;) {
+    const count = reader.body.read(target, size, FOREVER);
+    if (count instanceof MessageError) return failed(refusal("response", count));
+    assert.ok(count >= 0 && count <= size);
+    if (count === 0) break;
+    text += target.toString("latin1", 0, count);
+  }
+  return reader.body.isDone ? [head.status, head.fields, text] : failed(cutShort("response", true));
 }
 
 function split(bytes: Buffer, sizes: number[]): Buffer[] {
@@ -151,6 +191,7 @@ test("an answer is the same however it is cut", () => {
         const bytes = Buffer.from(answer, "latin1");
         const whole = outcome(new Pieces([bytes]), asked);
         assert.deepEqual(outcome(new Pieces(split(bytes, sizes)), asked), whole);
+        assert.deepEqual(outcome(new Pieces(split(bytes, sizes), true), asked), whole);
       },
     ),
     { numRuns: 1500 },
@@ -167,6 +208,52 @@ test("an answer is the same byte by byte", () => {
     { numRuns: 500 },
   );
 });
+
+test("a body is the same in pieces of any size", () => {
+  fc.assert(
+    fc.property(
+      fc.oneof(goodAnswer, badAnswer),
+      method,
+      fc.array(fc.nat({ max: 40 }), { maxLength: 30 }),
+      fc.integer({ min: 1, max: 50 }),
+      (answer, asked, sizes, size) => {
+        const bytes = Buffer.from(answer, "latin1");
+        const whole = outcome(new Pieces([bytes]), asked);
+        assert.deepEqual(streamedOutcome(new Pieces(split(bytes, sizes)), asked, size), whole);
+      },
+    ),
+    { numRuns: 1500 },
+  );
+});
+
+test("read_response makes the same of an answer, however it is cut, and leaves what follows", () => {
+  let left = 0;
+  fc.assert(
+    fc.property(
+      fc.oneof(goodAnswer, badAnswer),
+      method,
+      fc.array(fc.nat({ max: 40 }), { maxLength: 30 }),
+      fc.boolean(),
+      (answer, asked, sizes, pauses) => {
+        const bytes = Buffer.from(`${answer}and more`, "latin1");
+        const whole = exactOutcome(new Pieces([bytes]), asked);
+        assert.deepEqual(exactOutcome(new Pieces(split(bytes, sizes), pauses), asked), whole);
+        if (whole.rest === "and more") left++;
+        const ahead = outcome(new Pieces([bytes]), asked);
+        // It says no more than what is wrong, not also how far it came.
+        const expected = Array.isArray(whole.outcome) || !Array.isArray(ahead) ? ahead : ahead[2];
+        if (!isSwitch(whole.outcome)) assert.deepEqual(whole.outcome, expected);
+      },
+    ),
+    { numRuns: 1500 },
+  );
+  assert.ok(left > 100, `${left} answers with something behind`);
+});
+
+/** 101, which the client refuses and read_response gives. */
+function isSwitch(outcome: Outcome): boolean {
+  return Array.isArray(outcome) && outcome[0] === 101;
+}
 
 test("an answer larger than the inbox is the same however it is cut", () => {
   const body = Buffer.alloc(99_000, "0123456789");

@@ -1,17 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import {
-  contentLength,
-  dateNow,
-  encode,
-  fieldLine,
-  readBody,
-  readFields,
-  responseHead,
-} from "../../src/http/message/encode.ts";
+import { Failure } from "../../src/error.ts";
+import { readBody, readFields } from "../../src/http/message/caller-message.ts";
+import { encode } from "../../src/http/message/encode.ts";
+import { contentLength } from "../../src/http/wire/body.ts";
 import { isToken } from "../../src/http/wire/fields.ts";
 import { parseRequestHead, parseResponseHead } from "../../src/http/wire/head-parser.ts";
 import { HeadSearch } from "../../src/http/wire/head-search.ts";
+import { dateNow, fieldLine, responseHead } from "../../src/http/wire/head-writer.ts";
 import { MessageError } from "../../src/http/wire/message-error.ts";
 import fc from "../support/properties.ts";
 
@@ -20,7 +16,7 @@ const LIMITS = { bytes: 1 << 20, fields: 1000 };
 describe("a caller's headers", () => {
   const fields = (headers: { [name: string]: unknown }) => {
     const result = readFields(headers, "header");
-    return result.isOk ? result.value : result.error;
+    return result instanceof Failure ? result.reason : result;
   };
 
   test("become field lines in their order, names as they are", () => {
@@ -69,7 +65,7 @@ describe("a caller's headers", () => {
 describe("a caller's body", () => {
   const body = (message: { [name: string]: unknown }) => {
     const result = readBody(message);
-    return result.isOk ? result.value : result.error;
+    return result instanceof Failure ? result.reason : result;
   };
 
   test("is JSON text, text or bytes", () => {
@@ -130,10 +126,10 @@ describe("bytes", () => {
       for (const length of [10, 2000, 20_000]) {
         const text = character.repeat(100_000);
         const body = readBody({ body_text: text });
-        assert.ok(body.isOk && body.value !== null);
+        assert.ok(body !== null && !(body instanceof Failure));
         const head = responseHead(200, fieldLine("X", "é".repeat(length)));
-        assert.equal(contentLength(body.value), Buffer.byteLength(text));
-        const { bytes, length: total } = encode(head, body.value.content);
+        assert.equal(contentLength(body), Buffer.byteLength(text));
+        const { bytes, length: total } = encode(head, body.content);
         assert.ok(bytes.subarray(0, total).equals(Buffer.from(head + text)));
       }
     }

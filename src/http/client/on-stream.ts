@@ -4,18 +4,19 @@
  */
 
 import type { Transport } from "../../engine/transport.ts";
-import { errorText } from "../../error.ts";
+import { errorText, Failure } from "../../error.ts";
 import { type Claimed, type Json, TIMED_OUT } from "../../json.ts";
 import { type ByteStream, transportOf } from "../../net/byte-stream.ts";
 import { Result, type Unit } from "../../result.ts";
 import { traced } from "../../trace.ts";
 import type { Encoded } from "../message/encode.ts";
-import { ResponseReader } from "../message/incoming.ts";
 import { defaultSettings, type ReadOptions, readOptions } from "../message/read-options.ts";
+import { StreamResponseReader } from "../message/response-reader.ts";
 import { MessageWriter } from "../message/writer.ts";
-import { encodeRequest } from "./outgoing-request.ts";
+import { DEFAULT_RESPONSE_BODY_BYTES, MOST_UNANSWERED } from "../wire/limits.ts";
+import { encodeRequest } from "./request-bytes.ts";
 import { type ClientRequest, readSettings } from "./request-options.ts";
-import { answerOf, type ClientResponse } from "./response.ts";
+import { type ClientResponse, responseOf } from "./response.ts";
 
 /**
  * What `read_response` allows.
@@ -79,7 +80,7 @@ function writePlain(stream: ByteStream, request: ClientRequest): Result<Unit, st
     let method: string;
     try {
       const settings = readSettings(request);
-      if (typeof settings === "string") return Result.err(settings);
+      if (settings instanceof Failure) return Result.err(settings.reason);
       encoded = encodeRequest(settings, STRAIGHT, settings.keepAlive);
       method = settings.method;
     } catch (thrown) {
@@ -90,7 +91,7 @@ function writePlain(stream: ByteStream, request: ClientRequest): Result<Unit, st
     if (failure === 0) {
       failure = writer.send(encoded.bytes, encoded.length, request);
       if (failure === 0 || writer.hasBegun(request)) asked.push(method);
-      if (asked.length > MOST_ASKED) asked.shift();
+      if (asked.length > MOST_UNANSWERED) asked.shift();
     }
   }
   if (failure === 0) return SENT;
@@ -156,28 +157,26 @@ function readPlain(
   const transport = transportOf(stream);
   if (transport === undefined || !transport.open) return Result.err("invalid tcp stream");
   const settings = readOptions(options, DEFAULTS);
-  if (typeof settings === "string") return Result.err(settings);
+  if (settings instanceof Failure) return Result.err(settings.reason);
   const conversation = conversationOn(transport);
   const received = conversation.reader.read(settings, conversation.asked[0] ?? "GET");
-  if (typeof received === "string") return Result.err(received);
+  if (received instanceof Failure) return Result.err(received.reason);
   conversation.asked.shift();
-  const answer = answerOf(received.head, received.body, settings, received.deadline);
-  if (answer === TIMED_OUT) return Result.err(`http read failed: ${TIMED_OUT}`);
-  return typeof answer === "string" ? Result.err(answer) : Result.ok(answer);
+  const response = responseOf(received.head, received.body, settings, received.deadline);
+  if (!(response instanceof Failure)) return Result.ok(response);
+  const { reason } = response;
+  return Result.err(reason === TIMED_OUT ? `http read failed: ${reason}` : reason);
 }
 
-const DEFAULTS = defaultSettings(64 * 1024 * 1024);
+const DEFAULTS = defaultSettings(DEFAULT_RESPONSE_BODY_BYTES);
 
 /** What is known of a connection that the caller keeps. */
 interface Conversation {
   readonly writer: MessageWriter;
-  readonly reader: ResponseReader;
+  readonly reader: StreamResponseReader;
   /** The methods of the requests that have no answer yet: an answer's framing depends on it. */
   readonly asked: string[];
 }
-
-/** Requests whose answers were not read by read_response; a program may read them by other means. */
-const MOST_ASKED = 1000;
 
 const conversations = new WeakMap<Transport, Conversation>();
 
@@ -186,7 +185,7 @@ function conversationOn(transport: Transport): Conversation {
   if (conversation === undefined) {
     conversation = {
       writer: new MessageWriter(transport),
-      reader: new ResponseReader(transport),
+      reader: new StreamResponseReader(transport),
       asked: [],
     };
     conversations.set(transport, conversation);

@@ -4,7 +4,8 @@
  */
 import { setTimeout } from "node:timers";
 import { monotonicTime } from "../../runtime/clock.ts";
-import type { Connection } from "./connect.ts";
+import { LONGEST_IDLE, MOST_IDLE_CONNECTIONS } from "../wire/limits.ts";
+import type { Connection } from "./connection.ts";
 
 /** The place of a key. It stays when its connection is taken: the next one goes there. */
 interface Place {
@@ -23,9 +24,6 @@ interface Place {
  * would be found comes a moment later as easily as in these, and to look costs as much as all else that a request needs.
  */
 const A_MOMENT = 0.02;
-/** How long a connection may rest when the server does not say, in milliseconds. */
-const LONGEST_REST = 60_000;
-const MOST_PLACES = 64;
 
 /**
  * Bytes that a server sends of its own accord behind an answer look like the next request's, once that is on its way: HTTP/1.1
@@ -88,7 +86,7 @@ export function keepIdle(key: string, connection: Connection, lifetime: number, 
   }
   let place = places.get(key);
   if (place === undefined) {
-    if (places.size >= MOST_PLACES) dropOldest();
+    if (places.size >= MOST_IDLE_CONNECTIONS) dropOldest();
     place = { connection: null, restsSince: 0, expires: 0, wasQuiet: false, server: "unknown" };
     places.set(key, place);
   }
@@ -98,7 +96,7 @@ export function keepIdle(key: string, connection: Connection, lifetime: number, 
   const now = monotonicTime();
   place.restsSince = now;
   place.wasQuiet = isQuiet;
-  place.expires = now + Math.min(lifetime, LONGEST_REST);
+  place.expires = now + Math.min(lifetime, LONGEST_IDLE);
   if (!isWatching) watchExpiry();
 }
 
@@ -108,17 +106,17 @@ export function keepIdle(key: string, connection: Connection, lifetime: number, 
  * a gateway's, on two lines) the shortest holds.
  */
 export function lifetimeOf(keepAlive: string | undefined): number {
-  if (keepAlive === undefined) return LONGEST_REST;
+  if (keepAlive === undefined) return LONGEST_IDLE;
   if (keepAlive !== lastField.keepAlive) lastField = { keepAlive, lifetime: readLifetime(keepAlive) };
   return lastField.lifetime;
 }
 
 /** A server mostly says the same again. */
-let lastField = { keepAlive: "", lifetime: LONGEST_REST };
+let lastField = { keepAlive: "", lifetime: LONGEST_IDLE };
 
 function readLifetime(keepAlive: string): number {
   if (/(?:^|[,\s])max=0(?:$|[,\s])/i.test(keepAlive)) return 0;
-  let shortest = LONGEST_REST;
+  let shortest = LONGEST_IDLE;
   for (const [, seconds] of keepAlive.matchAll(/(?:^|[,\s])timeout=(\d{1,9})(?=$|[,\s])/gi)) {
     const milliseconds = Number(seconds) * 1000;
     shortest = Math.min(shortest, milliseconds - Math.min(1000, milliseconds / 2));
@@ -150,7 +148,7 @@ let isWatching = false;
 function watchExpiry(): void {
   isWatching = true;
   // Where the event loop never turns, the timer does no harm; it does not keep the process alive either.
-  setTimeout(closeExpired, LONGEST_REST).unref();
+  setTimeout(closeExpired, LONGEST_IDLE).unref();
 }
 
 function closeExpired(): void {

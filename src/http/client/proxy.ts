@@ -3,6 +3,7 @@
  * http, "Built-in Proxy Support"). Pure, save that the environment is read once.
  */
 import { parseIpv4, parseIpv6 } from "../../address.ts";
+import { Failure } from "../../error.ts";
 import { basicCredentials, parseUrl, type Target } from "../wire/url.ts";
 
 export interface ProxyServer {
@@ -38,8 +39,8 @@ interface Exception {
 
 let environment: ProxyEnvironment | null | undefined;
 
-/** The proxy that the environment of this process asks for; null for none, or the text of an error. */
-export function environmentProxy(target: Target): ProxyServer | null | string {
+/** The proxy that the environment of this process asks for; null for none, or what is wrong with it. */
+export function environmentProxy(target: Target): ProxyServer | null | Failure {
   if (environment === undefined) environment = readEnvironment(process.env);
   return environment === null ? null : proxyFor(target, environment);
 }
@@ -58,11 +59,12 @@ export function readEnvironment(env: NodeJS.ProcessEnv): ProxyEnvironment | null
 export function proxyFor(
   target: Target,
   { http, https, exceptions }: ProxyEnvironment,
-): ProxyServer | null | string {
+): ProxyServer | null | Failure {
   const url = target.secure ? https : http;
   if (url === undefined || url === "" || isExcepted(target, exceptions)) return null;
   // Not to go round a proxy that was meant and misspelt.
-  return parseProxy(url) ?? `${target.secure ? "HTTPS_PROXY" : "HTTP_PROXY"} is not a valid http proxy URL`;
+  const name = target.secure ? "HTTPS_PROXY" : "HTTP_PROXY";
+  return parseProxy(url) ?? new Failure(`${name} is not a valid http proxy URL`);
 }
 
 function isExcepted(target: Target, exceptions: readonly Exception[]): boolean {

@@ -2,18 +2,12 @@
  * Redirects: what is asked next, by the rules of fetch (Fetch standard, "HTTP-redirect fetch") and RFC 9110, 15.4. Pure.
  */
 
-import type { OutgoingBody } from "../message/encode.ts";
+import { Failure } from "../../error.ts";
 import type { Field } from "../wire/fields.ts";
 import type { ResponseHead } from "../wire/head-parser.ts";
-import { parseTarget, type Target } from "../wire/url.ts";
-
-/** The parts of a request that a redirect can change. */
-export interface Asked {
-  readonly method: string;
-  readonly target: Target;
-  readonly fields: readonly Field[];
-  readonly body: OutgoingBody | null;
-}
+import type { OutgoingRequest } from "../wire/head-writer.ts";
+import { parseTarget } from "../wire/url.ts";
+import type { TlsFields } from "./request-options.ts";
 
 /** 300 and 304 are answers: the one offers a choice, the other ends a question about a copy. */
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
@@ -46,14 +40,17 @@ const BODY_FIELDS = new Set([
 /** Fields that are meant for one server and no other: what proves who asks, and the name it is asked under. */
 const PRIVATE_FIELDS = new Set(["authorization", "cookie", "proxy-authorization", "host"]);
 
-/** What to ask after this answer, or the text of why not. */
-export function redirected(asked: Asked, { status, locations }: Pointing): Asked | string {
+/** What to ask after this answer, or why not. */
+export function redirected(
+  asked: OutgoingRequest,
+  { status, locations }: Pointing,
+): OutgoingRequest | Failure {
   const [location = "", ...others] = locations;
   // Location is no list (RFC 9110, 5.3): the same line again adds nothing, another one leaves open which is meant.
-  if (others.some((other) => other !== location)) return "redirect to more than one URL";
+  if (others.some((other) => other !== location)) return AMBIGUOUS;
   const target = parseTarget(percentEncoded(location), asked.target);
-  if (target === null) return "redirect to a URL that is not a valid http or https URL";
-  if (asked.target.secure && !target.secure) return "redirect from https to http refused";
+  if (target === null) return INVALID_URL;
+  if (asked.target.secure && !target.secure) return INSECURE;
   const { method } = asked;
   const becomesGet = status === 303 ? method !== "HEAD" : status <= 302 && method === "POST";
   const staysHere = target.origin === asked.target.origin;
@@ -70,6 +67,17 @@ export function redirected(asked: Asked, { status, locations }: Pointing): Asked
     fields,
     body: becomesGet ? null : asked.body,
   };
+}
+
+const AMBIGUOUS = new Failure("redirect to more than one URL");
+const INVALID_URL = new Failure("redirect to a URL that is not a valid http or https URL");
+const INSECURE = new Failure("redirect from https to http refused");
+
+/** The TLS options that hold for another server too: neither who we are nor who it is. */
+export function withoutIdentity(tls: TlsFields | undefined): TlsFields | undefined {
+  if (tls === undefined) return undefined;
+  const { cert, key, passphrase, server_name, ...others } = tls;
+  return others;
 }
 
 /**

@@ -4,15 +4,23 @@
  */
 
 import { INVALID_TIMEOUT, timeoutFrom } from "../../arguments.ts";
+import { Failure } from "../../error.ts";
 import type { Json } from "../../json.ts";
 import type { TlsClientOptions } from "../../tls/index.ts";
-import { isJsonObject, readBody, readFields } from "../message/encode.ts";
-import { INVALID_DECODING, isCount, isDecoding, mostDecodable } from "../message/read-options.ts";
+import { isJsonObject, readBody, readFields } from "../message/caller-message.ts";
+import { INVALID_DECODING, isCount, isDecoding } from "../message/read-options.ts";
 import type { BodyDecoding } from "../wire/body.ts";
 import { type Field, isToken } from "../wire/fields.ts";
+import type { OutgoingRequest } from "../wire/head-writer.ts";
+import {
+  DEFAULT_CONNECT_TIMEOUT,
+  DEFAULT_REDIRECTS,
+  DEFAULT_RESPONSE_BODY_BYTES,
+  DEFAULT_TIMEOUT,
+  mostDecodable,
+} from "../wire/limits.ts";
 import { targetOf } from "../wire/url.ts";
 import { type ProxyServer, parseProxy } from "./proxy.ts";
-import type { Asked } from "./redirect.ts";
 import type { Way } from "./route.ts";
 
 /**
@@ -75,7 +83,7 @@ export interface ClientRequest {
 }
 
 /** A request that was checked. */
-export interface Settings extends Asked, Way {
+export interface Settings extends OutgoingRequest, Way {
   readonly timeout: number;
   /** When the time began to count, where making the body may have taken a while; else null, and it begins with the call. */
   readonly begin: number | null;
@@ -94,31 +102,31 @@ export type TlsFields = { readonly [option: string]: unknown };
 const NO_FIELDS: readonly Field[] = [];
 
 /**
- * The settings, or the text of what is wrong: TIMED_OUT where there is a clock, and the time limit is over before the body is
+ * The settings, or what is wrong: the reason is TIMED_OUT where there is a clock, and the time limit is over before the body is
  * made. Can throw what a getter or proxy of the caller's throws.
  */
-export function readSettings(request: unknown, clock?: () => number): Settings | string {
-  if (!isJsonObject(request)) return "request must be a JSON object";
+export function readSettings(request: unknown, clock?: () => number): Settings | Failure {
+  if (!isJsonObject(request)) return new Failure("request must be a JSON object");
   const { method, url, headers } = request;
-  if (method === undefined) return "missing required field 'method'";
-  if (typeof method !== "string") return "'method' must be a string";
-  if (!isToken(method)) return "'method' is not a valid method";
-  if (url === undefined) return "missing required field 'url'";
-  if (typeof url !== "string") return "'url' must be a string";
+  if (method === undefined) return new Failure("missing required field 'method'");
+  if (typeof method !== "string") return new Failure("'method' must be a string");
+  if (!isToken(method)) return new Failure("'method' is not a valid method");
+  if (url === undefined) return new Failure("missing required field 'url'");
+  if (typeof url !== "string") return new Failure("'url' must be a string");
   const target = targetOf(url);
-  if (target === null) return "'url' is not a valid http or https URL";
+  if (target === null) return new Failure("'url' is not a valid http or https URL");
   let fields = NO_FIELDS;
   if (headers !== undefined) {
-    if (!isJsonObject(headers)) return "'headers' must be a JSON object";
+    if (!isJsonObject(headers)) return new Failure("'headers' must be a JSON object");
     const read = readFields(headers, "header");
-    if (read.isErr) return read.error;
-    fields = read.value;
+    if (read instanceof Failure) return read;
+    fields = read;
   }
   const {
-    timeout_ms = 300_000,
-    connect_timeout_ms = 30_000,
-    max_redirects: maxRedirects = 20,
-    max_body_bytes: maxBodyBytes = 64 * 1024 * 1024,
+    timeout_ms = DEFAULT_TIMEOUT,
+    connect_timeout_ms = DEFAULT_CONNECT_TIMEOUT,
+    max_redirects: maxRedirects = DEFAULT_REDIRECTS,
+    max_body_bytes: maxBodyBytes = DEFAULT_RESPONSE_BODY_BYTES,
     decode_body: decoding = "json",
     raw_headers: keepFields = false,
     keep_alive: keepAlive = true,
@@ -128,23 +136,23 @@ export function readSettings(request: unknown, clock?: () => number): Settings |
   } = request;
   const timeout = timeoutFrom(timeout_ms);
   const connectTimeout = timeoutFrom(connect_timeout_ms);
-  if (timeout === undefined || connectTimeout === undefined) return INVALID_TIMEOUT;
-  if (!isCount(maxRedirects)) return "'max_redirects' must be a non-negative integer";
-  if (!isCount(maxBodyBytes)) return "'max_body_bytes' must be a non-negative integer";
-  if (!isDecoding(decoding)) return INVALID_DECODING;
-  if (typeof keepFields !== "boolean") return "'raw_headers' must be a boolean";
-  if (typeof keepAlive !== "boolean") return "'keep_alive' must be a boolean";
+  if (timeout === undefined || connectTimeout === undefined) return new Failure(INVALID_TIMEOUT);
+  if (!isCount(maxRedirects)) return new Failure("'max_redirects' must be a non-negative integer");
+  if (!isCount(maxBodyBytes)) return new Failure("'max_body_bytes' must be a non-negative integer");
+  if (!isDecoding(decoding)) return new Failure(INVALID_DECODING);
+  if (typeof keepFields !== "boolean") return new Failure("'raw_headers' must be a boolean");
+  if (typeof keepAlive !== "boolean") return new Failure("'keep_alive' must be a boolean");
   let proxy: ProxyServer | null | undefined;
   if (proxyUrl !== undefined) {
-    if (proxyUrl !== null && typeof proxyUrl !== "string") return "'proxy' must be a string";
+    if (proxyUrl !== null && typeof proxyUrl !== "string") return new Failure("'proxy' must be a string");
     proxy = proxyUrl === null ? null : parseProxy(proxyUrl);
-    if (proxy === null && proxyUrl !== null) return "'proxy' is not a valid http proxy URL";
+    if (proxy === null && proxyUrl !== null) return new Failure("'proxy' is not a valid http proxy URL");
   }
   if (socketPath !== null) {
-    if (typeof socketPath !== "string") return "'socket_path' must be a string";
-    if (proxy) return "'socket_path' and 'proxy' cannot be given together";
+    if (typeof socketPath !== "string") return new Failure("'socket_path' must be a string");
+    if (proxy) return new Failure("'socket_path' and 'proxy' cannot be given together");
   }
-  if (tls !== undefined && !isJsonObject(tls)) return "'tls' must be a JSON object";
+  if (tls !== undefined && !isJsonObject(tls)) return new Failure("'tls' must be a JSON object");
   let begin: number | null = null;
   const deadlineOf = (): number => {
     if (clock === undefined) return Number.POSITIVE_INFINITY;
@@ -152,12 +160,12 @@ export function readSettings(request: unknown, clock?: () => number): Settings |
     return begin + timeout;
   };
   const body = readBody(request, deadlineOf);
-  if (body.isErr) return body.error;
+  if (body instanceof Failure) return body;
   return {
     method,
     target,
     fields,
-    body: body.value,
+    body,
     timeout,
     begin,
     connectTimeout,

@@ -1,6 +1,7 @@
 /**
  * What a caller gets of an answer: its content coding undone, its body decoded. Pure.
  */
+import { Failure } from "../../error.ts";
 import { type Json, LATE, TIMED_OUT } from "../../json.ts";
 import { type BodyDecoding, decodeBody } from "../wire/body.ts";
 import { codingsOf, decodeContent } from "../wire/content-coding.ts";
@@ -36,35 +37,38 @@ export interface ClientResponse<T = Json> {
 }
 
 /** How the caller wants it. */
-export interface AnswerForm {
+export interface ResponseForm {
   readonly maxBodyBytes: number;
   readonly decoding: BodyDecoding;
   readonly keepFields: boolean;
 }
 
-/** The answer, or the text of why its body cannot be given: TIMED_OUT where the deadline is past before it can. */
-export function answerOf(
+/** The response, or why its body cannot be given: the reason is TIMED_OUT where the deadline is past before it can. */
+export function responseOf(
   head: ResponseHead,
   body: Buffer,
-  form: AnswerForm,
+  form: ResponseForm,
   deadline: number,
-): ClientResponse | string {
+): ClientResponse | Failure {
   const { status, headers, fields } = head;
   let bytes = body;
   const codings = codingsOf(head);
   // An answer to HEAD names the coding of a body that it does not have.
   if (codings.length > 0 && body.length > 0) {
     const decoded = decodeContent(body, codings, form.maxBodyBytes);
-    if (typeof decoded === "string") return decoded;
+    if (decoded instanceof Failure) return decoded;
     bytes = decoded;
     // They tell of the body as it came, not as it is handed out.
     delete headers["content-encoding"];
     delete headers["content-length"];
   }
   const value = decodeBody(bytes, form.decoding, deadline);
-  if (value === LATE) return TIMED_OUT;
-  if (value === undefined) return 'response body is not utf-8 (decode_body "base64" gives its bytes)';
-  const answer: ClientResponse = { status, headers, body: value };
-  if (form.keepFields) answer.raw_headers = [...fields];
-  return answer;
+  if (value === LATE) return LATE_FAILURE;
+  if (value === undefined) return NOT_UTF8;
+  const response: ClientResponse = { status, headers, body: value };
+  if (form.keepFields) response.raw_headers = [...fields];
+  return response;
 }
+
+const LATE_FAILURE = new Failure(TIMED_OUT);
+const NOT_UTF8 = new Failure('response body is not utf-8 (decode_body "base64" gives its bytes)');

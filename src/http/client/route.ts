@@ -45,7 +45,7 @@ export interface Way {
 }
 
 /**
- * The route of a request, or the text of why there is none. `proxyAuthorization` is a Proxy-Authorization among the
+ * The route of a request, or why there is none. `proxyAuthorization` is a Proxy-Authorization among the
  * caller's fields.
  */
 export function routeOf(
@@ -53,14 +53,14 @@ export function routeOf(
   { socketPath, proxy }: Way,
   proxyAuthorization: string | null,
   tlsOptions: unknown,
-): Route | string {
+): Route | Failure {
   const via = socketPath !== null ? null : proxy === undefined ? environmentProxy(target) : proxy;
-  if (typeof via === "string") return via;
+  if (via instanceof Failure) return via;
   let tls: ServerTls | null = null;
   let key = target.origin;
   if (target.secure) {
     const client = tlsOptions === undefined ? defaultTls() : clientTls(tlsOptions);
-    if (client instanceof Failure) return `tls handshake failed: ${client.reason}`;
+    if (client instanceof Failure) return new Failure(`tls handshake failed: ${client.reason}`);
     tls = { client, host: target.host, origin: target.address };
     key = secureKey(key, client.poolKey);
   }

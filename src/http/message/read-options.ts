@@ -1,12 +1,12 @@
 /**
  * The options of `read_request` and `read_response`, checked.
  */
-import { constants } from "node:buffer";
 import { INVALID_TIMEOUT, timeoutFrom } from "../../arguments.ts";
-import { errorText } from "../../error.ts";
+import { errorText, Failure } from "../../error.ts";
 import type { BodyDecoding } from "../wire/body.ts";
-import { isJsonObject } from "./encode.ts";
-import type { ReadLimits } from "./incoming.ts";
+import { DEFAULT_SECTION_LIMITS, mostDecodable } from "../wire/limits.ts";
+import { isJsonObject } from "./caller-message.ts";
+import type { ReadLimits } from "./reader.ts";
 
 /** What `read_request` and `read_response` have in common. */
 export interface ReadOptions {
@@ -28,7 +28,7 @@ export interface ReadSettings extends ReadLimits {
 /** What holds where a caller gives no options. */
 export function defaultSettings(maxBodyBytes: number): ReadSettings {
   return {
-    section: { bytes: 64 * 1024, fields: 128 },
+    section: DEFAULT_SECTION_LIMITS,
     maxBodyBytes,
     timeout: Number.POSITIVE_INFINITY,
     keepFields: false,
@@ -36,11 +36,11 @@ export function defaultSettings(maxBodyBytes: number): ReadSettings {
   };
 }
 
-/** The settings that a caller's options ask for, or the text of what is wrong with them. */
-export function readOptions(options: unknown, defaults: ReadSettings): ReadSettings | string {
+/** The settings that a caller's options ask for, or what is wrong with them. */
+export function readOptions(options: unknown, defaults: ReadSettings): ReadSettings | Failure {
   if (options === undefined) return defaults;
   try {
-    if (!isJsonObject(options)) return "options must be an object";
+    if (!isJsonObject(options)) return new Failure("options must be an object");
     const {
       max_header_bytes: bytes = defaults.section.bytes,
       max_headers: fields = defaults.section.fields,
@@ -50,12 +50,12 @@ export function readOptions(options: unknown, defaults: ReadSettings): ReadSetti
       raw_headers: keepFields = false,
     } = options;
     const timeout = timeoutFrom(timeout_ms);
-    if (!isCount(bytes)) return "'max_header_bytes' must be a non-negative integer";
-    if (!isCount(fields)) return "'max_headers' must be a non-negative integer";
-    if (!isCount(maxBodyBytes)) return "'max_body_bytes' must be a non-negative integer";
-    if (timeout === undefined) return INVALID_TIMEOUT;
-    if (!isDecoding(decoding)) return INVALID_DECODING;
-    if (typeof keepFields !== "boolean") return "'raw_headers' must be a boolean";
+    if (!isCount(bytes)) return new Failure("'max_header_bytes' must be a non-negative integer");
+    if (!isCount(fields)) return new Failure("'max_headers' must be a non-negative integer");
+    if (!isCount(maxBodyBytes)) return new Failure("'max_body_bytes' must be a non-negative integer");
+    if (timeout === undefined) return new Failure(INVALID_TIMEOUT);
+    if (!isDecoding(decoding)) return new Failure(INVALID_DECODING);
+    if (typeof keepFields !== "boolean") return new Failure("'raw_headers' must be a boolean");
     return {
       section: { bytes, fields },
       maxBodyBytes: Math.min(maxBodyBytes, mostDecodable(decoding)),
@@ -65,7 +65,7 @@ export function readOptions(options: unknown, defaults: ReadSettings): ReadSetti
     };
   } catch (thrown) {
     // A getter or a proxy's trap.
-    return `options cannot be read: ${errorText(thrown)}`;
+    return new Failure(`options cannot be read: ${errorText(thrown)}`);
   }
 }
 
@@ -73,15 +73,6 @@ export const INVALID_DECODING = "'decode_body' must be 'json', 'text' or 'base64
 
 export function isDecoding(value: unknown): value is BodyDecoding {
   return value === "json" || value === "text" || value === "base64";
-}
-
-/**
- * How many bytes of a body can become a value: the engine has a longest string (512 MiB in V8), and throws past it. This
- * is also below what node:zlib and Buffer take as a size.
- */
-export function mostDecodable(decoding: BodyDecoding): number {
-  const { MAX_STRING_LENGTH } = constants;
-  return decoding === "base64" ? Math.floor(MAX_STRING_LENGTH / 4) * 3 : MAX_STRING_LENGTH;
 }
 
 export function isCount(value: unknown): value is number {

@@ -1,8 +1,10 @@
 /**
  * Content codings undone (RFC 9110, 8.4), by node:zlib, which is loaded with the first answer that needs it. Pure.
  */
+import { Failure } from "../../error.ts";
 import { listMembers } from "./fields.ts";
 import type { ResponseHead } from "./head-parser.ts";
+import { MOST_CONTENT_CODINGS } from "./limits.ts";
 import { framesOf } from "./zstd.ts";
 
 /** zstdDecompressSync is there since Node 22.15. */
@@ -77,9 +79,6 @@ export function codingsOf({ status, headers }: Pick<ResponseHead, "status" | "he
 const PARTIAL_CONTENT = 206;
 const NO_CODINGS: readonly string[] = [];
 
-/** More than anybody applies: each one is a whole pass over the body. */
-const MOST_CODINGS = 4;
-
 /**
  * How many bytes of a body may come, so that at most `maxBytes` come out: of coded bytes a few more, because data that does not
  * compress grows a little.
@@ -88,33 +87,33 @@ export function mostBytesOf(head: ResponseHead, maxBytes: number): number {
   return codingsOf(head).length === 0 ? maxBytes : maxBytes + Math.ceil(maxBytes / 64) + 1024;
 }
 
-/** The bytes with these codings undone, of which there may be at most `maxBytes`; or the text of the error. */
-export function decodeContent(bytes: Buffer, codings: readonly string[], maxBytes: number): Buffer | string {
-  if (codings.length > MOST_CODINGS) return "too many content codings";
+/** The bytes with these codings undone, of which there may be at most `maxBytes`; or why not. */
+export function decodeContent(bytes: Buffer, codings: readonly string[], maxBytes: number): Buffer | Failure {
+  if (codings.length > MOST_CONTENT_CODINGS) return new Failure("too many content codings");
   let decoded = bytes;
   for (let index = codings.length - 1; index >= 0; index--) {
     const result = undo(decoded, codings[index]!, maxBytes);
-    if (typeof result === "string") return result;
+    if (result instanceof Failure) return result;
     decoded = result;
   }
   return decoded.length > maxBytes ? TOO_LARGE : decoded;
 }
 
-const TOO_LARGE = "response body too large";
+const TOO_LARGE = new Failure("response body too large");
 
-function undo(bytes: Buffer, coding: string, maxBytes: number): Buffer | string {
+function undo(bytes: Buffer, coding: string, maxBytes: number): Buffer | Failure {
   zlib ??= process.getBuiltinModule("node:zlib") as Zlib;
   const decoder = decoderOf(zlib, coding);
-  if (decoder === undefined) return `unknown content coding '${coding}'`;
+  if (decoder === undefined) return new Failure(`unknown content coding '${coding}'`);
   try {
     // zlib's own limit has to be positive.
     const { buffer, engine } = decoder(zlib, bytes, { info: true, maxOutputLength: Math.max(1, maxBytes) });
     const { bytesWritten } = engine;
     if (bytesWritten === bytes.length || (isPadded(coding) && isZero(bytes, bytesWritten))) return buffer;
-    return `response body goes on after its ${coding} data`;
+    return new Failure(`response body goes on after its ${coding} data`);
   } catch (error) {
     if ((error as { code?: unknown }).code === "ERR_BUFFER_TOO_LARGE") return TOO_LARGE;
-    return `response body does not decode as ${coding}`;
+    return new Failure(`response body does not decode as ${coding}`);
   }
 }
 

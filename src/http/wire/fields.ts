@@ -9,14 +9,6 @@ export type Field = readonly [name: string, value: string];
 /** Field lines by name in lower case, those of one name joined. */
 export type Headers = { [name: string]: string };
 
-/** What a header section (or a trailer section) may take before it is refused. */
-export interface SectionLimits {
-  /** Bytes, from the first of the start line to the empty line's end. */
-  readonly bytes: number;
-  /** Field lines. */
-  readonly fields: number;
-}
-
 /** tchar of RFC 9110, 5.6.2: 1 for each character that a token may hold. */
 const TOKEN_CHARACTERS = new Uint8Array(256);
 for (const character of "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") {

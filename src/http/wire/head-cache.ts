@@ -2,8 +2,9 @@
  * The head that was read last. The next one is mostly the same, byte for byte: the answers of a server differ by their date,
  * the requests of a client in nothing. To compare takes a tenth of the time of reading. Pure, save for what it remembers.
  */
-import type { Headers, SectionLimits } from "./fields.ts";
+import type { Headers } from "./fields.ts";
 import type { HeadSearch } from "./head-search.ts";
+import type { SectionLimits } from "./limits.ts";
 import type { MessageError } from "./message-error.ts";
 
 /** A longer one is read each time. */

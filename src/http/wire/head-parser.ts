@@ -15,11 +15,11 @@ import {
   isBlank,
   isToken,
   isTokenCode,
-  type SectionLimits,
   trimmed,
 } from "./fields.ts";
 import { KnownHead } from "./head-cache.ts";
 import type { HeadSearch } from "./head-search.ts";
+import type { SectionLimits } from "./limits.ts";
 import { HEADERS_TOO_LARGE, MessageError } from "./message-error.ts";
 
 export type Version = "HTTP/1.1" | "HTTP/1.0";

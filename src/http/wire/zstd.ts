@@ -3,11 +3,11 @@
  * data that has ended. Pure.
  */
 
+import { MOST_ZSTD_FRAMES } from "./limits.ts";
+
 const MAGIC = 0xfd2fb528;
 /** The last four bits are anything. */
 const SKIPPABLE_MAGIC = 0x184d2a50;
-/** To decode one costs as much as some kilobytes of it do. */
-const MOST_FRAMES = 1024;
 
 /** Where the frames that hold data lie in it, and where the last frame ends; undefined where that one is not whole. */
 export interface Frames {
@@ -19,7 +19,7 @@ export interface Frames {
 export function framesOf(bytes: Buffer): Frames | undefined {
   const frames: Buffer[] = [];
   let at = 0;
-  while (at + 4 <= bytes.length && frames.length < MOST_FRAMES) {
+  while (at + 4 <= bytes.length && frames.length < MOST_ZSTD_FRAMES) {
     const magic = bytes.readUInt32LE(at);
     const isSkippable = (magic & ~0x0f) >>> 0 === SKIPPABLE_MAGIC;
     if (!isSkippable && magic !== MAGIC) break;

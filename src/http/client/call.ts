@@ -1,0 +1,206 @@
+/**
+ * One call of the client: from the caller's request to the response, over as many connections and exchanges as it takes.
+ */
+import { Failure } from "../../error.ts";
+import { monotonicTime } from "../../runtime/clock.ts";
+import { mostBytesOf } from "../wire/content-coding.ts";
+import { type Field, hasOption } from "../wire/fields.ts";
+import type { ResponseHead } from "../wire/head-parser.ts";
+import type { OutgoingRequest } from "../wire/head-writer.ts";
+import { DEFAULT_SECTION_LIMITS, REDIRECT_BODY_BYTES } from "../wire/limits.ts";
+import { opensTunnel } from "../wire/status.ts";
+import { openConnection } from "./connect.ts";
+import type { Connection } from "./connection.ts";
+import { Exchange, type OwnReader, type ResponsePlan, type Want } from "./exchange.ts";
+import type { ExchangeFailure } from "./exchange-failure.ts";
+import { keepIdle, lifetimeOf, noteUnasked, takeIdle } from "./pool.ts";
+import { isRedirect, redirected, withoutIdentity } from "./redirect.ts";
+import { type EncodedRequest, encodeRequest } from "./request-bytes.ts";
+import type { Settings, TlsFields } from "./request-options.ts";
+import { type ClientResponse, responseOf } from "./response.ts";
+import { type Route, routeOf } from "./route.ts";
+
+const NO_BYTES = Buffer.alloc(0);
+const TIMED_OUT = new Failure("timed out");
+const TOO_MANY_REDIRECTS = new Failure("too many redirects");
+
+/** RFC 9110, 9.2.2. */
+const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
+
+/** An exchange under way, and what it goes over. */
+interface Attempt {
+  readonly exchange: Exchange;
+  readonly connection: Connection;
+  readonly route: Route;
+  readonly request: EncodedRequest;
+  /** Whether the connection served other exchanges before. */
+  readonly isReused: boolean;
+}
+
+export class Call implements ResponsePlan {
+  /** The response or why there is none, once the call is over. */
+  outcome: ClientResponse | Failure | null = null;
+  readonly deadline: number;
+  readonly section = DEFAULT_SECTION_LIMITS;
+  readonly keepFields: boolean;
+  readonly #settings: Settings;
+  readonly #reader: OwnReader;
+  /** What is sent now: the caller's request, or what a redirect made of it. */
+  #request: OutgoingRequest;
+  #tls: TlsFields | undefined;
+  #redirects = 0;
+  /** When the next exchange begins, on monotonicTime()'s clock. */
+  #now: number;
+  /** Null: the next one is to be begun. */
+  #attempt: Attempt | null = null;
+
+  constructor(settings: Settings, reader: OwnReader) {
+    this.#settings = settings;
+    this.#reader = reader;
+    this.#request = settings;
+    this.#tls = settings.tls;
+    this.keepFields = settings.keepFields;
+    this.#now = monotonicTime();
+    this.deadline = (settings.begin ?? this.#now) + settings.timeout;
+  }
+
+  /**
+   * Goes on as far as it can: null when the call is over, else what its connection must be to go on. (To connect, it waits; an
+   * exchange on a non-blocking connection does not.)
+   */
+  advance(): Want | null {
+    while (this.outcome === null) {
+      if (this.#attempt === null) {
+        this.#begin();
+      } else {
+        const want = this.#attempt.exchange.advance();
+        if (want !== null) return want;
+        this.#conclude(this.#attempt);
+      }
+    }
+    return null;
+  }
+
+  /** A redirect's body is nobody's: so much of it is read that the connection can be used again. */
+  mostBodyBytes(head: ResponseHead): number {
+    return this.#isFollowed(head) ? REDIRECT_BODY_BYTES : mostBytesOf(head, this.#settings.maxBodyBytes);
+  }
+
+  #isFollowed(head: ResponseHead): boolean {
+    return this.#settings.maxRedirects > 0 && isRedirect(head);
+  }
+
+  /** Begins an exchange, on an idle connection or a new one. */
+  #begin(): void {
+    const now = this.#now;
+    if (now >= this.deadline) {
+      this.outcome = TIMED_OUT;
+      return;
+    }
+    const { method, target, fields } = this.#request;
+    const route = routeOf(target, this.#settings, proxyAuthorizationOf(fields), this.#tls);
+    if (route instanceof Failure) {
+      this.outcome = route;
+      return;
+    }
+    const idle = this.#settings.keepAlive
+      ? takeIdle(route.key, now, IDEMPOTENT.has(method), this.deadline)
+      : undefined;
+    if (idle === undefined) this.#connect(route);
+    else this.#start(idle, route, true);
+  }
+
+  #connect(route: Route): void {
+    const connection = openConnection(route, this.#reader, this.deadline, this.#settings.connectTimeout);
+    if (connection instanceof Failure) this.outcome = connection;
+    else this.#start(connection, route, false);
+  }
+
+  #start(connection: Connection, route: Route, isReused: boolean): void {
+    const request = encodeRequest(this.#request, route, this.#settings.keepAlive);
+    const { method } = this.#request;
+    const exchange = new Exchange(connection, this.#reader, request, method, this, this.deadline);
+    this.#attempt = { exchange, connection, route, request, isReused };
+  }
+
+  /** An exchange is over: the call is too, or another one follows. */
+  #conclude(attempt: Attempt): void {
+    this.#attempt = null;
+    const { exchange, connection, route, isReused } = attempt;
+    const { head, failure } = exchange;
+    if (failure !== null) {
+      connection.abandon();
+      if (isReused && mayRetry(failure, this.#request.method)) {
+        this.#connect(route);
+      } else if (head !== null && this.#isFollowed(head) && !failure.isInterruption) {
+        // Where it leads is known, and its body would have been dropped.
+        this.#finish(head, NO_BYTES);
+      } else {
+        this.outcome = failure;
+      }
+      return;
+    }
+    this.#release(attempt, head!);
+    this.#finish(head!, exchange.body);
+  }
+
+  /** Keeps the connection for the next request, or closes it. */
+  #release({ exchange, connection, route, request }: Attempt, head: ResponseHead): void {
+    const { input, body } = this.#reader;
+    const isTunnel = opensTunnel(head.status, this.#request.method);
+    const hasMore = input.start < input.end;
+    if (
+      exchange.isSent &&
+      !hasMore &&
+      !body.endsWithStream &&
+      !request.closes &&
+      !isTunnel &&
+      staysOpen(head)
+    ) {
+      const isQuiet = connection.tookAll(input.hadRoom);
+      keepIdle(route.key, connection, lifetimeOf(head.headers["keep-alive"]), isQuiet);
+    } else {
+      connection.close();
+      if (hasMore && !isTunnel) noteUnasked(route.key);
+    }
+  }
+
+  /** A response: the call's, or one that leads elsewhere. */
+  #finish(head: ResponseHead, body: Buffer): void {
+    if (!this.#isFollowed(head)) {
+      this.outcome = responseOf(head, body, this.#settings, this.deadline);
+      return;
+    }
+    if (this.#redirects++ === this.#settings.maxRedirects) {
+      this.outcome = TOO_MANY_REDIRECTS;
+      return;
+    }
+    const next = redirected(this.#request, head);
+    if (next instanceof Failure) {
+      this.outcome = next;
+      return;
+    }
+    if (next.target.origin !== this.#request.target.origin) this.#tls = withoutIdentity(this.#tls);
+    this.#request = next;
+    this.#now = monotonicTime();
+  }
+}
+
+function proxyAuthorizationOf(fields: readonly Field[]): string | null {
+  for (const [name, value] of fields) if (name.toLowerCase() === "proxy-authorization") return value;
+  return null;
+}
+
+function mayRetry(failure: ExchangeFailure, method: string): boolean {
+  return failure.retry === "safe" || (failure.retry === "if idempotent" && IDEMPOTENT.has(method));
+}
+
+/** Whether the server keeps the connection (RFC 9112, 9.3), and where its response ended is beyond doubt. */
+function staysOpen({ version, headers }: ResponseHead): boolean {
+  // HTTP/1.0 has no chunked coding: something between may have read another end (RFC 9112, 6.1).
+  if (version === "HTTP/1.0" && headers["transfer-encoding"] !== undefined) return false;
+  const option = headers.connection;
+  if (option === undefined) return version === "HTTP/1.1";
+  if (hasOption(option, "close")) return false;
+  return version === "HTTP/1.1" || hasOption(option, "keep-alive");
+}

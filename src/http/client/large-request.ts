@@ -1,0 +1,100 @@
+import { TOO_LATE, type Transport } from "../../engine/transport.ts";
+import { error_code } from "../../error-code.ts";
+import { monotonicTime } from "../../runtime/clock.ts";
+import type { Source } from "../message/input.ts";
+
+/** What a request is sent on. */
+export interface Line {
+  readonly transport: Transport;
+  /** Whether nothing has come, and no end either. Does not wait. */
+  isQuiet(): boolean;
+}
+
+/**
+ * How much of it is sent at once. One send(2) can go on for as long as the peer reads, whatever its timeout: the kernel
+ * counts that in ticks, and a wait shorter than a tick as none. So the clock is looked at in between.
+ */
+const PIECE = 256 * 1024;
+/** How long it waits for room before it looks whether the server has answered, in milliseconds. */
+const PATIENCE = 100;
+
+/**
+ * A request that is still being sent while its response comes: a server may refuse a large body without reading it, or
+ * respond part by part as it reads, and reads no more until its response is read. So when there is no room for more of
+ * the request and bytes have come, they are received first. A response that is whole ends the exchange (RFC 9112, 9.5).
+ */
+export class LargeRequest implements Source {
+  readonly #line: Line;
+  #bytes: Buffer;
+  readonly #length: number;
+  #sent = 0;
+  #isBroken = false;
+
+  constructor(line: Line, bytes: Buffer, length: number) {
+    this.#line = line;
+    this.#bytes = bytes;
+    this.#length = length;
+  }
+
+  get isUnsent(): boolean {
+    return this.#sent === 0;
+  }
+
+  get isWhole(): boolean {
+    return this.#sent === this.#length;
+  }
+
+  /** Moves its bytes to memory that no other request uses. */
+  keepBytes(): void {
+    this.#bytes = Buffer.from(this.#bytes.subarray(0, this.#length));
+  }
+
+  /**
+   * Sends until all is sent or there is something to receive: 0; or the transport's failure. A non-blocking transport fails with
+   * EAGAIN when it takes no more and nothing has come.
+   */
+  sendOn(deadline: number): number {
+    const { transport } = this.#line;
+    while (!this.isWhole && !this.#isBroken) {
+      const patience = Math.min(deadline, monotonicTime() + PATIENCE);
+      const piece = this.#bytes.subarray(this.#sent, Math.min(this.#length, this.#sent + PIECE));
+      const count = transport.send(piece, piece.length, patience);
+      if (count >= 0) {
+        this.#sent += count;
+        if (this.isWhole) return 0;
+        if (monotonicTime() >= deadline) {
+          this.#isBroken = true;
+          return TOO_LATE;
+        }
+      } else if (!transport.wouldBlock(count) || monotonicTime() >= deadline) {
+        // What the server said before it went can still be received.
+        this.#isBroken = true;
+        return count;
+      }
+      if (!this.#line.isQuiet()) return 0;
+      if (count < 0 && transport.nonblocking) return count;
+    }
+    return 0;
+  }
+
+  receive(target: Uint8Array, length: number, deadline: number): number {
+    const { transport } = this.#line;
+    const failure = this.sendOn(deadline);
+    if (failure === TOO_LATE) return failure;
+    if (failure < 0 && (transport.wouldBlock(failure) || isInterruption(transport, failure))) return failure;
+    return transport.receive(target, length, deadline);
+  }
+
+  reason(failure: number): string {
+    return this.#line.transport.reason(failure);
+  }
+
+  wouldBlock(failure: number): boolean {
+    return this.#line.transport.wouldBlock(failure);
+  }
+}
+
+/** Whether a signal ended the wait. */
+export function isInterruption(source: Pick<Source, "reason">, failure: number): boolean {
+  return error_code(source.reason(failure)) === "EINTR";
+}
