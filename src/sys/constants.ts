@@ -111,6 +111,18 @@ const POSIX_NUMBERS = {
   O_NONBLOCK: [0o4000, 0x4, 0],
   SIG_BLOCK: [0, 1, 0],
   SIG_UNBLOCK: [1, 2, 0],
+  SIG_SETMASK: [2, 3, 0],
+  AI_NUMERICHOST: [0x4, 0x4, 0],
+  EAI_ADDRFAMILY: [-9, 1, 0],
+  EAI_AGAIN: [-3, 2, 0],
+  EAI_BADFLAGS: [-1, 3, 0],
+  EAI_FAIL: [-4, 4, 0],
+  EAI_FAMILY: [-6, 5, 0],
+  EAI_MEMORY: [-10, 6, 0],
+  EAI_NODATA: [-5, 7, 0],
+  EAI_OVERFLOW: [-12, 14, 0],
+  EAI_SERVICE: [-8, 9, 0],
+  EAI_SOCKTYPE: [-7, 10, 0],
 } as const satisfies Record<string, Row<number>>;
 
 /** How structures lie in memory, and what fits into them. */

@@ -192,3 +192,28 @@ export function addrinfo({ layout }: System): Record<string, string> {
 
 /** struct gaicb of 64-bit glibc (getaddrinfo_a(3)): name, service, hints and result pointers, return int, 5 reserved ints. */
 export const GAICB = { size: 56, name: 0, request: 16, result: 24 } as const;
+
+/**
+ * uv_getaddrinfo_t of 64-bit libuv 1.x (uv.h, uv/unix.h and uv/threadpool.h): data 8, type 4 and a gap of 4, six reserved pointers,
+ * loop 8, struct uv__work (work, done, loop, two pointers), cb 8, hints 8, hostname 8, service 8, addrinfo 8, retcode 4. Programs
+ * have it in memory of their own, so its size and places are part of libuv's ABI.
+ */
+export const UV_GETADDRINFO = {
+  size: 160,
+  type: 8,
+  loop: 64,
+  work: 72,
+  workLoop: 88,
+  callback: 112,
+  hints: 120,
+  hostname: 128,
+  service: 136,
+  addrinfo: 144,
+  retcode: 152,
+} as const;
+
+/**
+ * The part of uv_loop_t (as above) that ends with the queue `wq` and the mutex `wq_mutex`: data 8, active handles 4 and a gap of 4, a queue of two
+ * pointers, active requests 8, internal 8, stop flag 4 and a gap of 4, flags 8, backend 4 and a gap of 4, two queues, watchers 8, two ints.
+ */
+export const UV_LOOP = { workQueue: 120, workMutex: 136 } as const;

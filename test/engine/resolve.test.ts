@@ -13,11 +13,39 @@ const skip = mayUnshare
   : "needs the right to make a mount namespace (unshare --mount), for a resolv.conf of its own";
 
 /** Runs `program` in a mount namespace of its own, where `script` puts `file` ($1) in the place of the system's. */
-function inOwnMounts(script: string, file: string, program: string): Peer {
-  return startPeer("unshare", ["--mount", "sh", "-c", script, "sh", file, process.execPath, program]);
+function inOwnMounts(
+  script: string,
+  file: string,
+  program: string,
+  environment: NodeJS.ProcessEnv = {},
+): Peer {
+  const args = ["--mount", "sh", "-c", script, "sh", file, process.execPath, program];
+  return startPeer("unshare", args, environment);
 }
 
-test("timeout_ms, terminate() and a signal end a lookup that has no answer", { skip }, async () => {
+/** Each test of the lookup itself runs over both: glibc's, and the thread that macOS and musl have in its place. */
+const ways = [
+  { name: "getaddrinfo_a", environment: {} },
+  { name: "a thread", environment: { STD_NET_LOOKUP: "thread" } },
+];
+
+/** Runs the two arguments, a Node program and its text, while a name server at `address` keeps silent. */
+const besideSilence = (address: string): string => `
+mount --bind "$1" /etc/resolv.conf
+exec python3 -c '
+import socket, subprocess, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("${address}", 53))
+print("silent", flush=True)
+subprocess.call([sys.argv[1], "--input-type=module", "-e", sys.argv[2]])' "$2" "$3"`;
+
+for (const { name, environment } of ways) {
+  test(`timeout_ms, terminate() and a signal end a lookup that has no answer: ${name}`, { skip }, () =>
+    endsLookups(environment),
+  );
+}
+
+async function endsLookups(environment: NodeJS.ProcessEnv): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "std-net-"));
   const configuration = join(folder, "resolv.conf");
   // An address of this process alone: another run of the tests has its own name server.
@@ -45,17 +73,20 @@ await new Promise((resolve) => setTimeout(resolve, 100));
 spawn("sh", ["-c", "sleep 0.3; kill -TERM " + process.pid]);
 begun = performance.now();
 console.log(net.TcpStream.connect("silent.example:80").error, took());
+await new Promise((resolve) => setTimeout(resolve, 100));
+process.removeAllListeners("SIGTERM");
+// More of them than libuv's pool has threads, and one that has an answer is not held up.
+begun = performance.now();
+for (let count = 0; count < 8; count++) {
+  net.http.request({ method: "GET", url: "http://silent" + count + ".example/", timeout_ms: 50 });
+}
+const found = net.http.request({ method: "GET", url: "http://localhost:1/", timeout_ms: 1000 }).error;
+console.log(found.includes("refused"), took());
+await new Promise((resolve) => setTimeout(resolve, 50));
+console.log("exit", took());
+process.exit();
 `;
-  // Both programs share a mount namespace in which this resolv.conf is the system's.
-  const script = `
-mount --bind "$1" /etc/resolv.conf
-exec python3 -c '
-import socket, subprocess, sys
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.bind(("${silent}", 53))
-print("silent", flush=True)
-subprocess.call([sys.argv[1], "--input-type=module", "-e", sys.argv[2]])' "$2" "$3"`;
-  await using peer = inOwnMounts(script, configuration, program);
+  await using peer = inOwnMounts(besideSilence(silent), configuration, program, environment);
   assert.equal(await peer.line(), "silent");
   assert.equal(await peer.line(), "http request failed: timed out soon");
   assert.equal(await peer.line(), "terminated soon");
@@ -63,8 +94,13 @@ subprocess.call([sys.argv[1], "--input-type=module", "-e", sys.argv[2]])' "$2" "
   assert.equal(await peer.line(), "listener");
   assert.equal(await peer.line(), "failed to connect: Interrupted system call (os error 4) soon");
   assert.equal(await peer.line(), "listener");
+  assert.equal(await peer.line(), "true soon");
+  assert.equal(await peer.line(), "exit soon");
+  const begun = performance.now();
+  await peer.exit();
+  assert.ok(performance.now() - begun < 2000, "the end of the program waits for no lookup that was given up");
   rmSync(folder, { recursive: true });
-});
+}
 
 test("each address of a name is tried in order, the last error is reported, and UDP takes one of its family", {
   skip,
@@ -172,7 +208,14 @@ subprocess.call([sys.argv[1], "--input-type=module", "-e", sys.argv[2]])' "$2" "
   rmSync(folder, { recursive: true });
 });
 
-test("a lookup that the system fails does not report an earlier call's error", async () => {
+for (const { name, environment } of ways) {
+  test(`a lookup that the system fails does not report an earlier call's error: ${name}`, () =>
+    failsByItself(environment));
+  test(`where no thread can be created, a lookup that could be ended is made without one: ${name}`, () =>
+    needsNoThread(environment));
+}
+
+async function failsByItself(environment: NodeJS.ProcessEnv): Promise<void> {
   const program = `
 import * as net from "std-net";
 import { closeSync, openSync } from "node:fs";
@@ -190,23 +233,19 @@ for (const each of open) closeSync(each);
 console.log(first);
 console.log(error);
 `;
-  await using peer = fewDescriptors(program);
+  await using peer = fewDescriptors(program, environment);
   const { stdout } = await peer.exit();
   assert.equal(
     stdout,
     "failed to connect: Connection refused (os error 111)\n" +
       "failed to connect: failed to lookup address information: Too many open files (os error 24)\n",
   );
-});
+}
 
 /** Runs a program that may have 64 descriptors. */
-function fewDescriptors(program: string): Peer {
-  return startPeer("sh", [
-    "-c",
-    'ulimit -n 64 && exec "$0" --input-type=module -e "$1"',
-    process.execPath,
-    program,
-  ]);
+function fewDescriptors(program: string, environment: NodeJS.ProcessEnv = {}): Peer {
+  const command = 'ulimit -n 64 && exec "$0" --input-type=module -e "$1"';
+  return startPeer("sh", ["-c", command, process.execPath, program], environment);
 }
 
 for (const [where, before] of [
@@ -264,7 +303,7 @@ worker.on("message", (text) => console.log(text));`;
   }
 }
 
-test("where no thread can be created, a lookup that could be ended is made without one", async () => {
+async function needsNoThread(environment: NodeJS.ProcessEnv): Promise<void> {
   const program = `
 import * as net from "std-net";
 import { execFileSync } from "node:child_process";
@@ -275,9 +314,9 @@ if (process.getuid() === 0) process.setuid(65534);
 process.on("SIGUSR2", () => {});
 console.log(net.lookup_host("localhost:80").isOk, net.lookup_host("no.such.name.invalid:80").error);
 `;
-  await using peer = startPeer(process.execPath, ["--input-type=module", "-e", program]);
+  await using peer = startPeer(process.execPath, ["--input-type=module", "-e", program], environment);
   assert.match(
     await peer.line(),
     /^true lookup_host failed: failed to lookup address information: (Name or service not known|Temporary failure in name resolution)$/,
   );
-});
+}

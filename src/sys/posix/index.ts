@@ -48,7 +48,7 @@ export function loadPosix(name: SystemName, way: string | undefined): Platform {
     ...loadWaits(libc),
     ...loadSignals(libc),
     interfaceIndex: library.func("uint32_t if_nametoindex(const char *)"),
-    ...loadNames(libc, system),
+    ...loadNames(libc, system, way === "bsd" || process.env.STD_NET_LOOKUP === "thread"),
     selector(portable) {
       selectors ??= loadUnstopped(() => loadSelectors(libc));
       return selectors(portable);

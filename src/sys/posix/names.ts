@@ -1,8 +1,10 @@
 import type { System } from "../constants.ts";
 import type { Platform } from "../platform.ts";
 import { addrinfo, setPort } from "../structs.ts";
+import { loadGetaddrinfoA } from "./getaddrinfo-a.ts";
 import type { Libc } from "./libc.ts";
-import { loadLookup } from "./resolver.ts";
+import type { Lookup } from "./lookup.ts";
+import { loadLookupThread } from "./lookup-thread.ts";
 
 /** What is asked of a struct addrinfo. */
 interface AddressInfo {
@@ -12,11 +14,13 @@ interface AddressInfo {
   readonly ai_next: bigint | null;
 }
 
-/** getaddrinfo(3), plainly and in slices. */
+/** getaddrinfo(3), plainly and in slices. With `asElsewhere`, slices are made as where there is no getaddrinfo_a(3). */
 export function loadNames(
-  { koffi, library }: Libc,
+  libc: Libc,
   system: System,
+  asElsewhere: boolean,
 ): Pick<Platform, "getaddrinfo" | "lookup"> {
+  const { koffi, library } = libc;
   const { AF_INET, AF_INET6 } = system.constants;
   const getaddrinfo = library.func("int getaddrinfo(const char *, const char *, void *, void *)");
   const freeaddrinfo = library.func("void freeaddrinfo(void *)");
@@ -46,7 +50,7 @@ export function loadNames(
     return addresses;
   }
 
-  const lookup = loadLookup(koffi, library);
+  const lookup = loadLookup(libc, asElsewhere);
   return {
     getaddrinfo(host, port, type) {
       const head = new BigUint64Array(1);
@@ -63,4 +67,8 @@ export function loadNames(
       abandon: lookup.abandon,
     },
   };
+}
+
+function loadLookup(libc: Libc, asElsewhere: boolean): Lookup | null {
+  return (asElsewhere ? null : loadGetaddrinfoA(libc.koffi, libc.library)) ?? loadLookupThread(libc);
 }
