@@ -41,7 +41,7 @@ const AT_WORK = 1;
  * The result is looked for after pauses that grow with the time that the lookup has taken, in microseconds: one that /etc/hosts answers
  * is found at once, and one that takes long costs next to nothing.
  */
-const SHORTEST_PAUSE = 20;
+const SHORTEST_PAUSE = 1;
 const LONGEST_PAUSE = 10_000;
 /** A sixteenth of it. */
 const PAUSE_SHARE = 1000 / 16;
