@@ -3,6 +3,8 @@ import { Failure } from "../error.ts";
 import { monotonicTime } from "../runtime/clock.ts";
 import { type Platform, systemReason } from "../sys/index.ts";
 import { familyOf } from "../sys/structs.ts";
+import { connectToFirst } from "./connect-blocking.ts";
+import { alternateFamilies } from "./connect-race.ts";
 import { networkPlatform } from "./permission.ts";
 import { resolve } from "./resolve.ts";
 import { Socket } from "./socket.ts";
@@ -13,27 +15,27 @@ import { FOREVER } from "./wait/slices.ts";
 /** From text to sockets that are connected or bound. */
 
 /**
- * A socket connected to the first address of `text` that accepts, or why the last address did not.
+ * A socket connected to the address of `text` that accepts first, or why the last address to fail did not.
  *
- * It ends at the deadline, or `timeout` milliseconds after the name was resolved. An
- * address that does not answer takes no more than its share of that time, so that the next one gets a chance.
+ * It ends at the deadline, or `timeout` milliseconds after the name was resolved.
  */
 export function connectTo(text: string, deadline: number, timeout: number = FOREVER): Socket | Failure {
   const sys = networkPlatform();
   if (sys instanceof Failure) return sys;
-  let end: number | undefined;
-  return firstOf(sys, text, sys.constants.SOCK_STREAM, deadline, (socket, address, addressesLeft) => {
-    const now = monotonicTime();
-    end ??= Math.min(deadline, now + timeout);
-    return socket.connect(address, addressesLeft === 1 ? end : now + (end - now) / addressesLeft);
-  });
+  const addresses = resolve(sys, text, sys.constants.SOCK_STREAM, deadline);
+  if (addresses instanceof Failure) return addresses;
+  return connectToFirst(
+    sys,
+    alternateFamilies(sys, addresses),
+    Math.min(deadline, monotonicTime() + timeout),
+  );
 }
 
 /** A listener on the first address of `text` that can be bound. */
 export function listenOn(text: string, options: BindOptions): Socket | Failure {
   const sys = networkPlatform();
   if (sys instanceof Failure) return sys;
-  return firstOf(sys, text, sys.constants.SOCK_STREAM, FOREVER, (socket, address) => {
+  return firstOf(sys, text, sys.constants.SOCK_STREAM, (socket, address) => {
     // Another listener's connections in TIME_WAIT keep the port from no one.
     const reuseAddress = options.reuseAddress ?? sys.behaviour.reuseAddressIsSafe;
     return bindAs(socket, address, { ...options, reuseAddress }) || socket.listen(options.backlog);
@@ -44,9 +46,7 @@ export function listenOn(text: string, options: BindOptions): Socket | Failure {
 export function bindDatagrams(text: string, options: BindOptions): Socket | Failure {
   const sys = networkPlatform();
   if (sys instanceof Failure) return sys;
-  return firstOf(sys, text, sys.constants.SOCK_DGRAM, FOREVER, (socket, address) =>
-    bindAs(socket, address, options),
-  );
+  return firstOf(sys, text, sys.constants.SOCK_DGRAM, (socket, address) => bindAs(socket, address, options));
 }
 
 /** Sets the options, and binds: 0, or minus an errno. */
@@ -125,26 +125,21 @@ function firstOf(
   sys: Platform,
   text: string,
   type: number,
-  deadline: number,
-  attempt: (socket: Socket, address: Buffer, addressesLeft: number) => number,
+  attempt: (socket: Socket, address: Buffer) => number,
 ): Socket | Failure {
-  const addresses = resolve(sys, text, type, deadline);
+  const addresses = resolve(sys, text, type);
   if (addresses instanceof Failure) return addresses;
   let reason = "";
-  let addressesLeft = addresses.length;
   for (const address of addresses) {
     const socket = Socket.create(sys, familyOf(sys, address), type);
     if (typeof socket === "number") {
       reason = systemReason(sys, -socket);
-      addressesLeft--;
       continue;
     }
-    const failure = attempt(socket, address, addressesLeft--);
+    const failure = attempt(socket, address);
     if (failure >= 0) return socket;
     reason = socket.reason(failure);
     socket.close();
-    // The user wants to get back to the event loop, not on to the next address.
-    if (failure === -sys.constants.EINTR) break;
   }
   return new Failure(reason);
 }

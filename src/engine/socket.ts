@@ -410,8 +410,7 @@ export class Socket extends OwnedDescriptor implements Transport, WaitingSocket 
     this.#strategy.begin(this, this.#sending, deadline, false);
     const isMade = sys.connect(this.descriptor, address, address.length) === 0;
     const failure = isMade ? 0 : this.#awaitConnection(sys.errno(), deadline);
-    if (failure === 0) this.#suspicion = Suspicion.of(sys, address);
-    return failure;
+    return failure === 0 ? this.connected(address) : failure;
   }
 
   /** After connect(2) has failed with `errno`. */
@@ -431,6 +430,12 @@ export class Socket extends OwnedDescriptor implements Transport, WaitingSocket 
     if (result < 0) return this.wouldBlock(result) ? CONNECT_TIMED_OUT : result;
     const error = this.takeError();
     return error === 0 ? 0 : -Math.abs(error);
+  }
+
+  /** It is connected to this address: by `connect`, or by who has called connect(2) on it. Gives 0. */
+  connected(address: Uint8Array): 0 {
+    this.#suspicion = Suspicion.of(this.sys, address);
+    return 0;
   }
 
   /** poll(2) on this one descriptor: the events that came, 0 when none came in `milliseconds` (or a signal did). */

@@ -5,7 +5,7 @@ import { traced } from "../trace.ts";
 import { LOOKUP_HOST_FAILED } from "./error-words.ts";
 
 /**
- * All addresses of a name, in the order in which `TcpStream.connect` tries them.
+ * All addresses of a name, in the resolver's order. (`TcpStream.connect` begins with the first, and takes IPv6 and IPv4 in turn.)
  *
  * Blocks while the system's resolver searches.
  *

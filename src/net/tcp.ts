@@ -53,12 +53,13 @@ export class TcpStream extends SocketStream {
   /**
    * Connects to a TCP server.
    *
-   * Blocks while the name is resolved and until the server has accepted or refused. The addresses of a name are tried in the
-   * resolver's order. When all of them fail, the error is that of the last one.
+   * Blocks while the name is resolved and until the server has accepted or refused. A name's addresses race, IPv6 and IPv4 in turn: the
+   * next one is tried too when the one before has failed or has not answered for 250 milliseconds, and the first that connects wins. When all
+   * have failed, the error is that of the last one to fail.
    *
    * @param addr `"127.0.0.1:80"`, `"[::1]:80"`, `"[fe80::1%eth0]:80"` or `"name:80"`
    * @returns Errors: `expected string`; `failed to connect: ` with `invalid socket address`, `invalid port value`,
-   * `failed to lookup address information: ...` or the system's reason. Source: getaddrinfo(3), connect(2).
+   * `failed to lookup address information: ...` or the system's reason. Source: getaddrinfo(3), connect(2), RFC 8305.
    *
    * @example
    * ```ts
@@ -84,8 +85,8 @@ export class TcpStream extends SocketStream {
   /**
    * As `connect`, but stops after a time.
    *
-   * Blocks while the name is resolved and until the server has accepted or refused, or the time is over. When a name has
-   * several addresses, each gets a share of the time that is left.
+   * Blocks while the name is resolved and until the server has accepted or refused, or the time is over. The time is that of all of a name's
+   * addresses together.
    *
    * @param addr as for `connect`
    * @param ms milliseconds, more than 0; null waits for as long as the system tries

@@ -62,8 +62,8 @@ export class TlsStream extends ByteStream<TlsSession> {
   /**
    * Connects to a server and makes the handshake, which verifies version, keys, certificate and name.
    *
-   * Blocks while the name is resolved, the connection is made and the handshake lasts. Without `timeout_ms` it waits for ever
-   * for a server that never responds.
+   * Blocks while the name is resolved, the connection is made (the addresses of a name race, as with TcpStream) and the
+   * handshake lasts. Without `timeout_ms` it waits for ever for a server that never responds.
    *
    * @param addr `"name:443"`; the certificate must be for this name (in its subjectAltName; an IP address must be there as
    * an IP address), unless `server_name` gives another

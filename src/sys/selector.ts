@@ -13,7 +13,8 @@ export interface Selector {
   remove(descriptor: number, interest: number): number;
   /**
    * Waits at most so many milliseconds, as poll(2) takes them (-1: for ever), calls `report` with the token and the
-   * flags of each event, no token twice, and gives their number; or minus an errno.
+   * flags of each event, no token twice, and gives their number; or minus an errno. A connection that could not be made is WRITABLE
+   * or CLOSED.
    */
   wait(milliseconds: number, report: (token: number, flags: number) => void): number;
   close(): void;
