@@ -1,6 +1,7 @@
 // A name's addresses race for the connection (RFC 8305): the state machine alone, by a clock of the test's, and real connections.
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -11,6 +12,7 @@ import { systemCalled } from "../../src/sys/constants.ts";
 import type { Platform } from "../../src/sys/platform.ts";
 import { encodeAddress } from "../../src/sys/structs.ts";
 import { inOwnMounts, skip } from "../support/own-mounts.ts";
+import { root } from "../support/peer.ts";
 
 const linux = systemCalled("linux");
 const { EINPROGRESS, EMFILE, ECONNREFUSED } = { ...linux.constants, EMFILE: 24, ECONNREFUSED: 111 };
@@ -422,3 +424,67 @@ process.exit();
     ),
   );
 }
+
+const mayTrace = spawnSync("strace", ["-o", "/dev/null", "true"]).status === 0;
+
+test("one address costs no more system calls than the connection needs", {
+  skip: skip || (mayTrace ? false : "needs strace, and the right to trace"),
+}, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "std-net-"));
+  const hosts = join(folder, "hosts");
+  writeFileSync(hosts, HOSTS);
+  const program = `
+import * as net from "std-net";
+const listener = net.TcpListener.bind("127.0.0.10:0").value;
+const address = listener.local_addr().value;
+const name = address.replace("127.0.0.10", "one.example");
+net.lookup_host(name);
+const kept = [];
+// Marks a place in the trace.
+const mark = (what) => net.UnixStream.connect("/nowhere/" + what);
+for (const [what, call] of [
+  ["number", () => net.TcpStream.connect(address)],
+  ["name", () => net.TcpStream.connect(name)],
+  ["number with a limit", () => net.TcpStream.connect_timeout(address, 1000)],
+  ["name with a limit", () => net.TcpStream.connect_timeout(name, 1000)],
+]) {
+  mark(what);
+  kept.push(call().value);
+}
+mark("end");
+`;
+  // Of the main thread alone: another one looks the name up where there is a limit.
+  const trace = (way: string): Record<string, string[]> => {
+    const output = join(folder, `trace${way}`);
+    const traced = `strace -o ${output} -e trace=socket,connect,setsockopt,getsockopt,poll,fcntl,epoll_ctl`;
+    const script = `mount --bind "$1" /etc/hosts && STD_NET_WAIT=${way} exec ${traced} "$2" --input-type=module -e "$3"`;
+    const args = ["--mount", "sh", "-c", script, "sh", hosts, process.execPath, program];
+    assert.equal(spawnSync("unshare", args, { cwd: root, timeout: 20_000 }).status, 0);
+    const calls: Record<string, string[]> = {};
+    let place: string[] = [];
+    for (const line of readFileSync(output, "utf8").split("\n")) {
+      const marked = /^connect\(.*"\/nowhere\/([^"]*)"/.exec(line)?.[1];
+      if (marked !== undefined) {
+        place = [];
+        calls[marked] = place;
+      } else if (!line.includes("AF_UNIX")) {
+        place.push(/^\w+/.exec(line)?.[0] ?? "");
+      }
+    }
+    return calls;
+  };
+  /** The resolver's own calls are not of interest: those before the last socket, of a name. */
+  const fromTheSocketOn = (calls: readonly string[] = []): string[] =>
+    calls.slice(calls.lastIndexOf("socket"));
+  for (const [way, plain, limited] of [
+    ["", ["socket", "connect"], ["socket", "setsockopt", "connect"]],
+    ["poll", ["socket", "connect", "poll", "getsockopt"], ["socket", "connect", "poll", "getsockopt"]],
+  ] as const) {
+    const calls = trace(way);
+    assert.deepEqual(calls["number"], plain);
+    assert.deepEqual(fromTheSocketOn(calls["name"]), plain);
+    assert.deepEqual(calls["number with a limit"], limited);
+    assert.deepEqual(fromTheSocketOn(calls["name with a limit"]), limited);
+  }
+  rmSync(folder, { recursive: true });
+});
