@@ -188,6 +188,22 @@ for (const { name, environment } of ways) {
     failsByItself(environment));
   test(`where no thread can be created, a lookup that could be ended is made without one: ${name}`, () =>
     needsNoThread(environment));
+
+  test(`a lookup that can be ended finds what the plain call finds: ${name}`, async () => {
+    const program = `
+import * as net from "std-net";
+const names = ["localhost", "no.such.name.invalid", "a..b", "x".repeat(300), "\u00e4.invalid", "1", "0x7f.1"];
+const all = () => JSON.stringify(names.map((name) => net.lookup_host(name + ":80")));
+const plain = all();
+// From now on something could end it.
+process.on("SIGUSR2", () => {});
+for (let round = 0; round < 3; round++) if (all() !== plain) console.log(all(), plain);
+console.log(JSON.parse(plain).length);
+process.exit();
+`;
+    await using peer = startPeer(process.execPath, ["--input-type=module", "-e", program], environment);
+    assert.equal(await peer.line(), "7");
+  });
 }
 
 async function failsByItself(environment: NodeJS.ProcessEnv): Promise<void> {

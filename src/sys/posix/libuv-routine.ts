@@ -25,6 +25,9 @@ const UV_EAI_CANCELED = -3003;
 
 const HOST = "127.0.0.1";
 
+/** How long threads last that only show that they can be had, in microseconds. */
+const TOGETHER = 1000;
+
 /** The address of that function; null when this libuv is not as it is known here, undefined when a loop could not be had now. */
 export function findGetaddrinfoRoutine(
   library: Libc["library"],
@@ -36,6 +39,7 @@ export function findGetaddrinfoRoutine(
   const uv_loop_init = library.func("int uv_loop_init(uintptr_t)");
   const uv_loop_close = library.func("int uv_loop_close(uintptr_t)");
   if (Number(uv_req_size(GETADDRINFO_REQUEST)) !== UV_GETADDRINFO.size) return null;
+  if (!mayMakeThreads(library, poolSize())) return undefined;
   const loopSize = Number(uv_loop_size());
   const loop = memory.allocate(loopSize + UV_GETADDRINFO.size);
   if (loop === null) return undefined;
@@ -48,6 +52,30 @@ export function findGetaddrinfoRoutine(
   }
   memory.free(loop);
   return routine;
+}
+
+/** How many threads libuv's pool begins with (`init_threads` of its threadpool.c). */
+function poolSize(): number {
+  const wanted = process.env.UV_THREADPOOL_SIZE;
+  if (wanted === undefined) return 4;
+  return Math.min(Math.max(Number.parseInt(wanted, 10) || 1, 1), 1024);
+}
+
+/**
+ * Whether so many threads can be had beside those that there are. The first request begins the pool's, and libuv ends the process when one
+ * of them cannot be had.
+ */
+function mayMakeThreads(library: Libc["library"], count: number): boolean {
+  const pthread_create = library.func("int pthread_create(void *, void *, uintptr_t, uintptr_t)");
+  const pthread_join = library.func("int pthread_join(uintptr_t, void *)");
+  // A function of one argument, for which the threads are there at the same time.
+  const usleep: bigint = library.symbol("usleep");
+  const thread = new BigUint64Array(1);
+  const threads: bigint[] = [];
+  while (threads.length < count && pthread_create(thread, null, usleep, TOGETHER) === 0)
+    threads.push(thread[0]!);
+  for (const each of threads) pthread_join(each, null);
+  return threads.length === count;
 }
 
 /** The queue before the mutex is empty: both of its pointers are its own address. */

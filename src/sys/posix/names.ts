@@ -59,12 +59,12 @@ export function loadNames(
     },
     lookup: lookup && {
       start: (host, type) => lookup.start(host, hintsFor(type)),
-      wait: lookup.wait,
+      wait: (handle, milliseconds) => lookup.wait(handle, milliseconds),
       finish(handle, port) {
         const { code, list } = lookup.finish(handle);
         return code === 0 ? takeAddresses(list, port) : code;
       },
-      abandon: lookup.abandon,
+      abandon: (handle) => lookup.abandon(handle),
     },
   };
 }
