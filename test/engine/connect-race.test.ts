@@ -439,12 +439,14 @@ const listener = net.TcpListener.bind("127.0.0.10:0").value;
 const address = listener.local_addr().value;
 const name = address.replace("127.0.0.10", "one.example");
 net.lookup_host(name);
-const kept = [];
+const several = "two.example:" + new URL("http://" + address).port;
+const kept = [net.TcpListener.bind(net.lookup_host(several).value[0]).value];
 // Marks a place in the trace.
 const mark = (what) => net.UnixStream.connect("/nowhere/" + what);
 for (const [what, call] of [
   ["number", () => net.TcpStream.connect(address)],
   ["name", () => net.TcpStream.connect(name)],
+  ["several", () => net.TcpStream.connect(several)],
   ["number with a limit", () => net.TcpStream.connect_timeout(address, 1000)],
   ["name with a limit", () => net.TcpStream.connect_timeout(name, 1000)],
 ]) {
@@ -483,6 +485,7 @@ mark("end");
     const calls = trace(way);
     assert.deepEqual(calls["number"], plain);
     assert.deepEqual(fromTheSocketOn(calls["name"]), plain);
+    assert.deepEqual(fromTheSocketOn(calls["several"]), limited, "a limit for the first one alone, no more");
     assert.deepEqual(calls["number with a limit"], limited);
     assert.deepEqual(fromTheSocketOn(calls["name with a limit"]), limited);
   }

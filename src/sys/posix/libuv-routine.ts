@@ -28,8 +28,23 @@ const HOST = "127.0.0.1";
 /** How long threads last that only show that they can be had, in microseconds. */
 const TOGETHER = 1000;
 
-/** The address of that function; null when this libuv is not as it is known here, undefined when a loop could not be had now. */
+/**
+ * The address of that function; null when this libuv is not as it is known here, undefined when a loop or a thread could not be
+ * had now.
+ */
 export function findGetaddrinfoRoutine(
+  library: Libc["library"],
+  memory: Memory,
+  numbers: PosixConstants,
+): bigint | null | undefined {
+  try {
+    return askLoop(library, memory, numbers);
+  } catch {
+    return null; // A program that has Node inside need not export libuv's functions.
+  }
+}
+
+function askLoop(
   library: Libc["library"],
   memory: Memory,
   numbers: PosixConstants,

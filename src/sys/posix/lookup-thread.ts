@@ -54,7 +54,12 @@ const SIGSET_SIZE = 128;
 /** Null where there is no libuv (Bun, Deno), and on 32-bit systems. */
 export function loadLookupThread(libc: Libc): Lookup | null {
   // (Bun exports libuv's names, and ends the program when one is called.)
-  return isLibuv && libc.koffi.sizeof("long") === 8 ? new LookupThread(libc) : null;
+  if (!isLibuv || libc.koffi.sizeof("long") !== 8) return null;
+  try {
+    return new LookupThread(libc);
+  } catch {
+    return null; // A function is missing.
+  }
 }
 
 class LookupThread implements Lookup {
