@@ -433,7 +433,7 @@ export class Socket extends OwnedDescriptor implements Transport, WaitingSocket 
   }
 
   /** It is connected to this address: by `connect`, or by who has called connect(2) on it. Gives 0. */
-  connected(address: Uint8Array): 0 {
+  connected(address: Buffer): 0 {
     this.#suspicion = Suspicion.of(this.sys, address);
     return 0;
   }

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { inOwnMounts, skip } from "../support/own-mounts.ts";
-import { startPeer } from "../support/peer.ts";
+import { type Peer, startPeer } from "../support/peer.ts";
 
 /** Each test of the lookup itself runs over both: glibc's, and the thread that macOS and musl have in its place. */
 const ways = [
