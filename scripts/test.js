@@ -1,6 +1,6 @@
 // npm test [-- NAME ...]
 // Compiles the tests to plain JavaScript and gives them to node's own test runner: all of them, or those named by file or
-// folder (`npm test -- tcp udp tls/` runs test/net/tcp.test.ts, test/net/udp.test.ts and all of test/tls). No loader sits
+// folder (`npm test -- tcp udp tls` runs test/net/tcp.test.ts, test/net/udp.test.ts and all of test/tls). No loader sits
 // in the tests' processes, so that every descriptor, thread and signal that a test counts is the library's or its own.
 import { spawn } from "node:child_process";
 import { readdirSync, rmSync } from "node:fs";
@@ -16,14 +16,12 @@ const all = readdirSync("test", { recursive: true, encoding: "utf8" })
   .sort();
 const files = named.length > 0 ? named.flatMap(filesNamed) : all;
 
-/** A folder's files, or the one file of that name in whatever folder it lies. */
+/** The file of that name in whatever folder it lies; or, where no file has the name, all files of that folder. */
 function filesNamed(name) {
   const wanted = name.replace(/^(\.\/)?test\//, "");
-  const found = all.filter((file) =>
-    wanted.endsWith("/")
-      ? file.startsWith(wanted)
-      : [wanted, `${wanted}${SUFFIX}`].some((end) => file === end || file.endsWith(`/${end}`)),
-  );
+  const ends = [wanted, `${wanted}${SUFFIX}`];
+  const named = all.filter((file) => ends.some((end) => file === end || file.endsWith(`/${end}`)));
+  const found = named.length > 0 ? named : all.filter((file) => file.startsWith(wanted.replace(/\/?$/, "/")));
   if (found.length > 0) return found;
   console.error(`there is no test ${name}`);
   process.exit(2);
