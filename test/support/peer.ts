@@ -119,6 +119,21 @@ export function node(program: string, ...args: string[]): Peer {
   return startPeer(process.execPath, ["--input-type=module", "-e", text, ...args]);
 }
 
+/** The path of a program of test/support/peers. */
+export function peerPath(name: string): string {
+  return join(root, "test/support/peers", name);
+}
+
+/** A Python program of test/support/peers. */
+export function pythonFile(name: string, ...args: string[]): Peer {
+  return startPeer("python3", ["-u", peerPath(name), ...args]);
+}
+
+/** A Node program of test/support/peers; it may import "std-net". */
+export function nodeFile(name: string, ...args: string[]): Peer {
+  return startPeer(process.execPath, [peerPath(name), ...args]);
+}
+
 /** The value of a result that must be ok. */
 export function ok<T>(result: Result<T, string>): T {
   if (result.isErr) throw new Error(`unexpected error result: ${result.error}`);
