@@ -1,51 +1,82 @@
 // Builds what the package ships: one JavaScript file (a file less to find and read is time less at
 // start-up) and one declaration file for each source file.
 import { execFileSync } from "node:child_process";
-import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { build } from "esbuild";
 import { minify } from "terser";
 
 const declarations = !process.argv.includes("--no-types");
 const require = createRequire(import.meta.url);
 
-rmSync("dist", { recursive: true, force: true });
+// Everything is made in a folder beside dist/, and then each file takes its place in dist/ by a rename. So a program that runs
+// meanwhile always finds complete files. (The source maps' paths hold for either folder.)
+const OUT = `dist-${process.pid}`;
+process.on("exit", () => rmSync(OUT, { recursive: true, force: true }));
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
 
+/** @satisfies {import("esbuild").BuildOptions} */
 const common = {
   bundle: true,
   // koffi finds its binary beside its own files.
   external: ["koffi", "std-net"],
-  platform: "node",
-  format: "esm",
+  platform: /** @type {const} */ ("node"),
+  format: /** @type {const} */ ("esm"),
   target: "node20",
-  logLevel: "warning",
+  logLevel: /** @type {const} */ ("warning"),
 };
 
 await build({
   ...common,
   entryPoints: { index: "src/index.ts" },
-  outdir: "dist",
+  outdir: OUT,
   minifySyntax: true,
   sourcemap: true,
   sourcesContent: false,
 });
-keepClassNames("dist/index.js");
-await shorten("dist/index.js");
+keepClassNames(`${OUT}/index.js`);
+await shorten(`${OUT}/index.js`);
 
 // The command finds the library by the package's own name, as every other program does.
-await build({ ...common, entryPoints: { cli: "src/cli/index.ts" }, outdir: "dist", tsconfigRaw: {} });
-chmodSync("dist/cli.js", 0o755);
+await build({ ...common, entryPoints: { cli: "src/cli/index.ts" }, outdir: OUT, tsconfigRaw: {} });
+chmodSync(`${OUT}/cli.js`, 0o755);
 
 if (declarations) {
   const tsc = join(dirname(require.resolve("typescript/package.json")), "bin", "tsc");
-  execFileSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { stdio: "inherit" });
-  for (const file of readdirSync("dist/types", { recursive: true, encoding: "utf8" })) {
-    if (file.endsWith(".d.ts")) nameWhatAllFind(join("dist/types", file));
+  execFileSync(process.execPath, [tsc, "-p", "tsconfig.build.json", "--outDir", `${OUT}/types`], {
+    stdio: "inherit",
+  });
+  for (const file of readdirSync(`${OUT}/types`, { recursive: true, encoding: "utf8" })) {
+    if (file.endsWith(".d.ts")) nameWhatAllFind(join(OUT, "types", file));
   }
 }
 
-/** The compiler leaves `./x.ts` in declarations, where not every resolver finds `./x.d.ts`; `./x.js` is found by all. */
+putInPlace();
+
+/** Moves what was built into dist/, and removes from dist/ what is older. --no-types leaves the declarations as they are. */
+function putInPlace() {
+  const filesOf = (/** @type {string} */ folder) =>
+    readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(folder, join(entry.parentPath ?? entry.path, entry.name)));
+  const built = filesOf(OUT);
+  mkdirSync("dist", { recursive: true });
+  for (const file of built) {
+    mkdirSync(join("dist", dirname(file)), { recursive: true });
+    renameSync(join(OUT, file), join("dist", file));
+  }
+  for (const file of filesOf("dist")) {
+    const isOld = declarations || !file.startsWith("types");
+    if (isOld && !built.includes(file)) rmSync(join("dist", file), { force: true });
+  }
+}
+
+/**
+ * The compiler leaves `./x.ts` in declarations, where not every resolver finds `./x.d.ts`; `./x.js` is found by all.
+ *
+ * @param {string} file
+ */
 function nameWhatAllFind(file) {
   const text = readFileSync(file, "utf8");
   writeFileSync(file, text.replace(/((?:from |import\()"\.[^"]*)\.ts"/g, '$1.js"'));
@@ -54,6 +85,8 @@ function nameWhatAllFind(file) {
 /**
  * The engine reads every byte before the first line runs, and comments, indentation and the names of variables are half of
  * them: 3 ms of a program's start. The names of functions and classes stay, for those who read a stack trace.
+ *
+ * @param {string} file
  */
 async function shorten(file) {
   const { code, map } = await minify(readFileSync(file, "utf8"), {
@@ -64,6 +97,7 @@ async function shorten(file) {
     format: { max_line_len: 500 },
     sourceMap: { content: readFileSync(`${file}.map`, "utf8"), url: basename(`${file}.map`) },
   });
+  if (code === undefined || typeof map !== "string") throw new Error(`terser made nothing of ${file}`);
   writeFileSync(file, code);
   writeFileSync(`${file}.map`, map);
 }
@@ -71,6 +105,8 @@ async function shorten(file) {
 /**
  * esbuild makes `class Name` into `var Name = class`, or into `var Name = class _Name` where it mentions itself: the first
  * would be named by whatever shortening makes of the variable, and the second is printed by a name that is not its own.
+ *
+ * @param {string} file
  */
 function keepClassNames(file) {
   let code = readFileSync(file, "utf8");

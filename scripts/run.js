@@ -3,7 +3,7 @@
 //   node scripts/run.js examples/tour.ts [argument ...]
 //   node scripts/run.js tour [argument ...]
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { build } from "esbuild";
 
@@ -17,8 +17,11 @@ if (!existsSync(entry)) {
   console.error(`there is no ${entry}`);
   process.exit(2);
 }
-mkdirSync("build", { recursive: true });
-const outfile = join("build", `${basename(entry, ".ts")}.js`);
+// A folder for each run: nobody replaces a program that another run is about to load.
+const folder = `build/run-${process.pid}`;
+mkdirSync(folder, { recursive: true });
+process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+const outfile = join(folder, `${basename(entry, ".ts")}.js`);
 await build({
   entryPoints: [entry],
   outfile,

@@ -4,11 +4,16 @@
 // in the tests' processes, so that every descriptor, thread and signal that a test counts is the library's or its own.
 import { spawn } from "node:child_process";
 import { readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { availableParallelism } from "node:os";
+import { join, resolve } from "node:path";
 import { build } from "esbuild";
+import { knownTimes } from "./test-progress.js";
 
-const OUT = "build/test";
+// A folder for each run: two runs at the same time do not disturb each other.
+const OUT = `build/test-${process.pid}`;
 const SUFFIX = ".test.ts";
+/** The mean of all files, for those that have not been run here yet. */
+const SECONDS_OF_A_FILE = 8;
 const named = process.argv.slice(2);
 const all = readdirSync("test", { recursive: true, encoding: "utf8" })
   .filter((file) => file.endsWith(SUFFIX))
@@ -16,7 +21,11 @@ const all = readdirSync("test", { recursive: true, encoding: "utf8" })
   .sort();
 const files = named.length > 0 ? named.flatMap(filesNamed) : all;
 
-/** The file of that name in whatever folder it lies; or, where no file has the name, all files of that folder. */
+/**
+ * The file of that name in whatever folder it lies; or, where no file has the name, all files of that folder.
+ *
+ * @param {string} name
+ */
 function filesNamed(name) {
   const wanted = name.replace(/^(\.\/)?test\//, "");
   const ends = [wanted, `${wanted}${SUFFIX}`];
@@ -27,7 +36,7 @@ function filesNamed(name) {
   process.exit(2);
 }
 
-rmSync(OUT, { recursive: true, force: true });
+process.on("exit", () => rmSync(OUT, { recursive: true, force: true }));
 await build({
   entryPoints: files.map((file) => join("test", file)),
   outdir: OUT,
@@ -46,14 +55,40 @@ await build({
 });
 
 const compiled = files.map((file) => join(OUT, file.replace(/\.ts$/, ".js")));
-const reporter = process.env.STD_NET_TEST_REPORTER ?? "spec";
+const reporter = process.env["STD_NET_TEST_REPORTER"] ?? "spec";
+const names = compiled.map((file) => file.slice(OUT.length + 1));
+console.log(
+  `${files.length === 1 ? "1 test file takes" : `${files.length} test files take`} about ${expected(names)}`,
+);
 const child = spawn(
   process.execPath,
-  ["--enable-source-maps", "--test", `--test-reporter=${reporter}`, ...compiled],
-  { stdio: "inherit" },
+  [
+    ...["--enable-source-maps", "--test"],
+    ...[`--test-reporter=${reporter}`, "--test-reporter-destination=stdout"],
+    ...["--test-reporter=./scripts/test-progress.js", "--test-reporter-destination=stderr"],
+    ...compiled,
+  ],
+  {
+    stdio: "inherit",
+    env: { ...process.env, STD_NET_TEST_FILES: String(files.length), STD_NET_TEST_FOLDER: resolve(OUT) },
+  },
 );
 // Ctrl-C reaches the whole foreground process group; the runner ends its tests and itself.
 process.on("SIGINT", () => {});
+process.on("SIGTERM", () => child.kill("SIGTERM"));
 child.on("exit", (code) => {
   process.exitCode = code ?? 1;
 });
+
+/**
+ * The time that these files took in earlier runs, shared among the processes that the runner starts at once.
+ *
+ * @param {readonly string[]} names
+ */
+function expected(names) {
+  const times = knownTimes();
+  const seconds = names.map((name) => times[name] ?? SECONDS_OF_A_FILE);
+  const atOnce = Math.max(1, availableParallelism() - 1);
+  const total = Math.max(seconds.reduce((sum, each) => sum + each, 0) / atOnce, ...seconds);
+  return total < 100 ? `${Math.ceil(total)} seconds` : `${Math.ceil(total / 60)} minutes`;
+}

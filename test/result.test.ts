@@ -1,7 +1,7 @@
 // Result: its members, what it prints, how it compares, and what another thread gets of it. Jest and Vitest have a file of
 // their own, test/project/test-runners.test.ts.
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
@@ -277,7 +277,7 @@ describe("how it compares", () => {
   });
 
   test("a program whose bundler renames everything shows the same", async () => {
-    const folder = join(root, "build", "result-bundle");
+    const folder = join(root, "build", `result-bundle-${process.pid}`);
     mkdirSync(folder, { recursive: true });
     writeFileSync(
       join(folder, "program.mjs"),
@@ -298,6 +298,7 @@ describe("how it compares", () => {
     });
     await using child = startPeer(process.execPath, [join(folder, "out/program.mjs")]);
     const { stdout } = await child.exit();
+    rmSync(folder, { recursive: true });
     assert.match(stdout, /^Ok\(2\) Unit \{\} NetError: x$/m);
     assert.match(stdout, /^\+ Ok \{$/m);
     assert.match(stdout, /^- Err \{$/m);

@@ -90,7 +90,7 @@ const examples = [...guides.flatMap(examplesOfGuide), ...sources.flatMap(example
   ({ title }) => !/README\.md, (?:server|client)\.ts/.test(title),
 );
 
-const folder = join(root, "build", "examples-of-docs");
+const folder = join(root, "build", `examples-of-docs-${process.pid}`);
 
 interface Outcome {
   readonly stdout: string;
@@ -188,6 +188,7 @@ describe("examples", () => {
     https.closeAllConnections();
     for (const server of servers) server.close();
     certificates.remove();
+    rmSync(folder, { recursive: true, force: true });
   });
 
   test("all compile, in strict TypeScript", async () => {
