@@ -4,7 +4,7 @@
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 
 const TOOLS = ["vite@8", "postject@1.0.0-alpha.6"];
 const FUSE = "NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2";
@@ -29,6 +29,7 @@ const tools = resolve("build/bundler-tools");
 const esbuild = resolve("node_modules/.bin/esbuild");
 const npmOptions = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
 
+/** @param {string} command @param {readonly string[]} args */
 function run(command, args, cwd = project) {
   return execFileSync(command, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
 }
@@ -47,15 +48,20 @@ if (!existsSync(join(tools, "node_modules/.bin/postject"))) {
   run("npm", ["install", ...npmOptions, ...TOOLS], tools);
 }
 
-/** Runs what was built where nothing else is. */
+/**
+ * Runs what was built where nothing else is.
+ *
+ * @param {string} recipe
+ * @param {string} file
+ */
 function check(recipe, file, command = process.execPath) {
   // Far from the project: modules are looked for in the folders above, too.
   const place = mkdtempSync(join(tmpdir(), "std-net-"));
-  cpSync(join(project, file), join(place, file.split("/").pop()));
+  cpSync(join(project, file), join(place, basename(file)));
   for (const name of ["koffi", "@koromix"]) {
     cpSync(join(project, "node_modules", name), join(place, "node_modules", name), { recursive: true });
   }
-  const args = command === process.execPath ? [file.split("/").pop()] : [];
+  const args = command === process.execPath ? [basename(file)] : [];
   const output = run(command === process.execPath ? command : join(place, command), args, place);
   rmSync(place, { recursive: true });
   if (output !== EXPECTED) throw new Error(`${recipe} printed ${JSON.stringify(output)}`);

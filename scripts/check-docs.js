@@ -20,7 +20,11 @@ execFileSync(process.execPath, ["scripts/docs.js"], { stdio: "inherit" });
 rmSync(pictures, { recursive: true, force: true });
 mkdirSync(pictures, { recursive: true });
 
-/** What a reader must find, by page. */
+/**
+ * What a reader must find, by page.
+ *
+ * @type {Record<string, string[]>}
+ */
 const pages = {
   "index.html": ["Blocking sockets and blocking HTTP", "Is it for me?"],
   "classes/std-net.TcpStream.html": [
@@ -51,10 +55,17 @@ process.exitCode = failed ? 1 : 0;
 
 /** The links within the site that lead to no file, or to no place in it. */
 function deadLinks() {
+  /** @type {Map<string, string>} */
   const texts = new Map();
-  const textOf = (file) => texts.get(file) ?? texts.set(file, readFileSync(file, "utf8")).get(file);
+  const textOf = (/** @type {string} */ file) => {
+    const text = texts.get(file) ?? readFileSync(file, "utf8");
+    texts.set(file, text);
+    return text;
+  };
+  /** @type {Set<string>} */
   const found = new Set();
-  for (const page of readdirSync(site, { recursive: true }).filter((name) => name.endsWith(".html"))) {
+  const pages = readdirSync(site, { recursive: true, encoding: "utf8" });
+  for (const page of pages.filter((name) => name.endsWith(".html"))) {
     for (const [, link] of textOf(join(site, page)).matchAll(/<a[^>]* href="(?!\w+:|#")([^"]+)"/g)) {
       const [path, anchor] = link.split("#");
       const file = path === "" ? join(site, page) : resolve(site, page, "..", decodeURI(path));
@@ -67,7 +78,14 @@ function deadLinks() {
   return [...found];
 }
 
+/**
+ * What is wrong with a page.
+ *
+ * @param {string} page
+ * @param {readonly string[]} wanted
+ */
 function look(page, wanted) {
+  if (chromium === undefined) return ["there is no Chromium"];
   const flags = [
     ...[
       "--headless",
@@ -87,7 +105,7 @@ function look(page, wanted) {
   ];
   const url = pathToFileURL(join(site, page)).href;
   const picture = join(pictures, `${basename(page, ".html")}.png`);
-  const options = { encoding: "utf8", timeout: 60_000, maxBuffer: 64 * 1024 * 1024 };
+  const options = { encoding: /** @type {const} */ ("utf8"), timeout: 60_000, maxBuffer: 64 * 1024 * 1024 };
   const dump = spawnSync(chromium, [...flags, "--dump-dom", url], options);
   spawnSync(chromium, [...flags, `--screenshot=${picture}`, url], options);
   const problems = wanted

@@ -14,10 +14,16 @@ const tools = resolve("build/tools");
 const project = resolve("build/package");
 const npmOptions = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
 
+/**
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {{ cwd?: string }} [options]
+ */
 function run(command, args, options = {}) {
   execFileSync(command, args, { stdio: "inherit", ...options });
 }
 
+/** @param {string} text */
 function step(text) {
   console.log(`\n== ${text}`);
 }
@@ -68,11 +74,13 @@ console.log("each leads to a file of the package");
 step("the README's examples");
 // Port 8080 may be somebody else's here.
 const port = await freePort();
+/** @type {Map<string, string>} */
 const examples = new Map();
 for (const [, name, code] of readFileSync("README.md", "utf8").matchAll(/^```ts (\S+)\n([\s\S]*?)^```$/gm)) {
   examples.set(name, code.replaceAll("127.0.0.1:8080", `127.0.0.1:${port}`));
 }
-const write = (name, code) => writeFileSync(join(project, name), code);
+const write = (/** @type {string} */ name, /** @type {string} */ code) =>
+  writeFileSync(join(project, name), code);
 for (const [name, code] of examples) {
   write(name, code);
   // They are JavaScript as they stand; as CommonJS only the import line differs.
@@ -140,6 +148,7 @@ const version = execFileSync(join(project, "node_modules/.bin/std-net"), ["--ver
 if (version.trim() !== JSON.parse(readFileSync("package.json", "utf8")).version) throw new Error(version);
 console.log(`std-net --version: ${version.trim()}`);
 
+/** @param {string} program @param {string} wanted */
 function expect(program, wanted) {
   const output = execFileSync(process.execPath, [program], { cwd: project, encoding: "utf8" });
   if (output !== wanted) throw new Error(`${program} printed ${JSON.stringify(output)}`);
@@ -149,12 +158,14 @@ function expect(program, wanted) {
 async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
-  const { port: free } = server.address();
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port was bound");
   server.close();
   await once(server, "close");
-  return free;
+  return address.port;
 }
 
+/** @param {number} port */
 async function waitForPort(port) {
   for (let tries = 0; tries < 200; tries++) {
     const socket = connect(port, "127.0.0.1");

@@ -19,6 +19,7 @@ export async function runCore(binary, flags, report = () => {}) {
   const listed = await outputOf(binary, [...flags, CORE]);
   const names = listed.output.trim().split("\n");
   if (listed.code !== 0) return { passed: 0, failed: [`the checks did not load: ${names[0]}`], skipped: 0 };
+  /** @type {string[]} */
   const failed = [];
   for (const name of names) {
     const { code, output } = await outputOf(binary, [...flags, CORE, name], { NO_COLOR: "1" });

