@@ -80,7 +80,7 @@ test("each call prints its operation, addresses, sizes, result and microseconds"
   assert.equal(lines.length, expected.length);
 });
 
-test("what is sent, received, asked for or secret is in no line", async () => {
+test("no line has data that was sent or received, a path, or a secret", async () => {
   await using peer = run("std-net");
   const { stderr } = await peer.exit();
   assert.doesNotMatch(stderr, /hush/i);

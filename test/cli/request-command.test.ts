@@ -109,7 +109,7 @@ describe("request", () => {
     assert.deepEqual(sent.slice(at), expected);
   });
 
-  test("on a terminal, no control character of a stranger is obeyed", async () => {
+  test("on a terminal, no control character of a response takes effect", async () => {
     const stranger = createHttpServer((_, response) => response.end("\u001b[2J \u009b2J \u007f"));
     await once(stranger.listen(0, "127.0.0.1"), "listening");
     const { port } = stranger.address() as AddressInfo;
@@ -119,12 +119,12 @@ describe("request", () => {
     assert.ok(stdout.includes('"\\u001b[2J \\u009b2J \\u007f"'), stdout);
   });
 
-  test("--text is sent as it is, and --decode says what the answer becomes", async () => {
+  test("--text is sent as it is, and --decode says what the response's body becomes", async () => {
     const { stdout } = await run(["request", "POST", `${url}/`, "--text", "[1,  2]", "--decode", "text"]);
     assert.ok(stdout.includes('\\"body\\":[1,  2]}"'), stdout);
   });
 
-  test("an answer with an error status is an answer: status 0", async () => {
+  test("a response with an error status is no failure: exit status 0", async () => {
     const failing = createHttpServer((_request, response) => response.writeHead(500).end("broken"));
     await once(failing.listen(0, "127.0.0.1"), "listening");
     const { port } = failing.address() as AddressInfo;
@@ -141,7 +141,7 @@ describe("request", () => {
     assert.ok(stdout.includes('\u001b[36m"status"\u001b[39m: \u001b[33m200\u001b[39m,\r\n'), stdout);
   });
 
-  test("a reader that goes away is no failure", async () => {
+  test("a closed output is no failure", async () => {
     await using shell = startPeer("bash", [
       "-c",
       `set -o pipefail; node ${CLI} request GET '${url}/' | true`,

@@ -20,7 +20,7 @@ describe("serve", () => {
     return { server, port, url: `http://127.0.0.1:${port}` };
   }
 
-  test("each request is answered with itself and printed on a line; Ctrl-C ends it, status 0", async () => {
+  test("each response is the request itself, and each request is printed on a line; Ctrl-C ends it, status 0", async () => {
     const { server, url } = await startServer();
     await using _ = server;
     await using curl = startPeer("curl", [
@@ -44,7 +44,7 @@ describe("serve", () => {
     assert.equal(end.signal, null);
   });
 
-  test("a client that sends nothing, or half a request, keeps nobody waiting; the status can be chosen", async () => {
+  test("a client that sends nothing, or half a request, delays no other client; the status can be chosen", async () => {
     const { server, port, url } = await startServer("--status", "503");
     await using _ = server;
     const silent = connect(port, "127.0.0.1");
@@ -97,7 +97,7 @@ describe("serve", () => {
     assert.deepEqual([code, stdout], [0, '{"error":"request body too large"} 413']);
   });
 
-  test("no client goes on for ever after it was refused, and none keeps the others waiting", async () => {
+  test("no client goes on for ever after it was refused, and none delays the others", async () => {
     const { server, port, url } = await startServer();
     await using _ = server;
     const hostile = (what: string) =>
@@ -138,7 +138,7 @@ print(n > ${size})`);
     assert.ok(endless.process.exitCode === null, "it was served all the time");
   });
 
-  test("with descriptors used up it rests, and goes on when there are some", async () => {
+  test("without free descriptors it waits, and goes on when there are some", async () => {
     const program = `ulimit -n 40; exec "$0" ${CLI} serve 127.0.0.1:0`;
     const { server, port, url } = await listening(startPeer("sh", ["-c", program, process.execPath]));
     await using _ = server;

@@ -60,7 +60,7 @@ describe("tcp", () => {
     assert.equal(code, 0);
   });
 
-  test("a peer that does not answer is a failure when the time is over", async () => {
+  test("a peer that does not respond is a failure when the time is over", async () => {
     const full = ok(net.TcpListener.bind("127.0.0.1:0", { backlog: 0 }));
     const address = ok(full.local_addr());
     const waiting: net.TcpStream[] = [];
@@ -130,7 +130,7 @@ describe("tcp: a peer that ends its direction first and goes on reading", () => 
     assert.equal(await listener.line(), "6");
   });
 
-  test("a pipe that never gave anything is none, and at a terminal somebody sees it end", async () => {
+  test("a pipe that never gave anything is no failure, and neither is a terminal", async () => {
     await using listener = peer();
     await using command = start("tcp", `127.0.0.1:${await listener.line()}`, "--wait", "0.4");
     const { code, stderr } = await command.exit();
@@ -180,7 +180,7 @@ test("tcp: a reader that goes away ends it, also when the peer takes nothing mor
 });
 
 describe("udp", () => {
-  test("datagrams go out and answers are printed", async () => {
+  test("datagrams go out and responses are printed", async () => {
     const socket = createSocket("udp4");
     socket.on("message", (bytes, from) => socket.send(`got ${bytes}`, from.port, from.address));
     socket.bind(0, "127.0.0.1");
@@ -210,7 +210,7 @@ describe("udp", () => {
     assert.equal(code, 0);
   });
 
-  test("where nobody listens, it says so", async () => {
+  test("a port on which nothing listens is an error", async () => {
     const { code, stderr } = await run(["udp", "127.0.0.1:1"], "hello\n");
     assert.match(stderr, /^std-net: udp (recv|send) failed: Connection refused \(os error 111\)\n$/);
     assert.equal(code, 1);

@@ -73,7 +73,7 @@ describe("usage", () => {
     assert.ok(performance.now() - begun < 1500); // a thousandth of it; it was four seconds
   });
 
-  test("the status is the same when nobody reads standard error", async () => {
+  test("the exit status is the same when standard error is closed", async () => {
     const program = `import os, subprocess, sys
 reader, writer = os.pipe()
 os.close(reader)

@@ -163,7 +163,7 @@ test("a listener that was removed again leaves the signal its default action", a
 });
 
 for (const flags of [[], ["--v8-pool-size=0"]]) {
-  test(`a child's end (SIGCHLD) does not disturb a call, and is told afterwards: node ${flags}`, async () => {
+  test(`a child's end (SIGCHLD) does not disturb a call, and is reported afterwards: node ${flags}`, async () => {
     await using child = startPeer(process.execPath, [
       ...flags,
       "--input-type=module",
@@ -321,7 +321,7 @@ print("again")
   assert.equal(await child.line(), "listener");
 });
 
-test("a signal ends a request that waits for the body of a redirect, which nobody will see", async () => {
+test("a signal ends a request that waits for the body of a redirect, which is thrown away", async () => {
   await using server = python(`
 s = socket.create_server(("127.0.0.1", 0))
 print(s.getsockname()[1])

@@ -110,7 +110,7 @@ describe("the framing of a request", () => {
   });
 });
 
-describe("the framing of an answer", () => {
+describe("the framing of a response", () => {
   test("follows the rules of RFC 9112, 6.3, in their order", () => {
     const length = "Content-Length: 5\r\n";
     const chunked = "Transfer-Encoding: chunked\r\n";
@@ -421,7 +421,7 @@ describe("the value of a body", () => {
     assert.equal(value("\ufeff", "base64"), "77u/");
   });
 
-  test("is the text, or base64, where that is asked for", () => {
+  test("is the text, or base64, where an option says so", () => {
     assert.equal(value("[1]", "text"), "[1]");
     assert.equal(value("", "text"), "");
     assert.equal(value(" ", "text"), " ");

@@ -81,21 +81,21 @@ test("a connection is not used again when the caller says close, or keeps none",
   }
 });
 
-test("keep_alive false leaves the connection at rest alone", () => {
+test("keep_alive false leaves the idle connection alone", () => {
   const url = raw.url(TELL);
   const kept = connection(url);
   assert.notEqual(connection(url, { keep_alive: false }), kept);
   assert.equal(connection(url), kept);
 });
 
-test("a connection whose answer was not read to its end is not used again", () => {
+test("a connection whose response was not read to its end is not used again", () => {
   const url = raw.url(TELL);
   const first = connection(url);
   assert.match(err(net.http.request({ method: "GET", url, max_body_bytes: 9 })), /body too large/);
   assert.notEqual(connection(url), first);
 });
 
-test("bytes that come while a connection rests are never the next answer", () => {
+test("bytes that come on an idle connection are never the next response", () => {
   const evil = "HTTP/1.1 500 Evil\r\nContent-Length: 0\r\n\r\n";
   const first = connection(raw.url(TELL, 30, evil));
   letPass(120);
@@ -113,7 +113,7 @@ test("a connection that the server closed while it rested is replaced, for a POS
   assert.notEqual(connection(raw.url(TELL), { method: "POST", body: 1 }), second);
 });
 
-test("what a server sends behind its answer is never the answer of a request that follows at once", () => {
+test("what a server sends behind its response is never the response to a request that follows at once", () => {
   const [head, body] = [TELL.slice(0, -10), TELL.slice(-10)];
   // The body is received by a call of its own, which asks for its ten bytes and no more.
   const url = raw.url(head, "", "", `${body}HTTP/1.1 500 Evil\r\nContent-Length: 4\r\n\r\nevil`);
@@ -124,7 +124,7 @@ test("what a server sends behind its answer is never the answer of a request tha
   }
 });
 
-test("what a server sends a moment behind its answer is never the answer of a request that may not be sent twice", () => {
+test("what a server sends a moment behind its response is never the response to a request that may not be sent twice", () => {
   const evil = "HTTP/1.1 500 Evil\r\nContent-Length: 4\r\n\r\nevil";
   for (const steps of [
     [TELL, evil],
@@ -161,7 +161,7 @@ test("a request that may not be sent twice does not wait past its time for a ser
   }
 });
 
-test("a server that closes after each answer without saying so is asked again and again", () => {
+test("a server that closes after each response without Connection: close gets each request on a new connection", () => {
   // The end comes at the very moment of the next request, before it or after.
   const url = raw.url(TELL, "<end>");
   for (let i = 0; i < 300; i++) assert.equal(ok(net.http.request({ method: "GET", url })).body, "0123456789");
@@ -193,7 +193,7 @@ for (const ending of ["<end>", "<reset>"] as const) {
     }
   });
 
-  test(`no second try once an answer has begun: ${ending}`, () => {
+  test(`no second try once a response has begun: ${ending}`, () => {
     const url = raw.url({ first: [TELL], later: ["HTTP/1.1 200 OK\r\n", 50, ending] });
     closeConnection();
     connection(url);
@@ -201,7 +201,7 @@ for (const ending of ["<end>", "<reset>"] as const) {
   });
 }
 
-test("a new connection that gives no answer is an error, not tried again", () => {
+test("a new connection that gives no response is an error, not tried again", () => {
   const text = err(net.http.request({ method: "GET", url: raw.url("<end>") }));
   assert.equal(text, "http request failed: connection closed before response headers");
 });
@@ -243,7 +243,7 @@ function withJump<T>(seconds: number, call: () => T): { took: number; value: T }
   }
 }
 
-test("no connection rests for longer than a minute, whatever the server says", () => {
+test("no connection is idle for longer than a minute, whatever the server says", () => {
   const url = raw.url(TELL.replace("X-", "Keep-Alive: timeout=3600\r\nX-"));
   for (const [seconds, isKept] of [
     [58, true],
@@ -267,7 +267,7 @@ test("without timeout_ms a call has five minutes", () => {
   assert.ok(took > 1900 && took < 4000, `${took} ms`);
 });
 
-test("what follows a 2xx answer to CONNECT is the tunnel's, and no other request's", async () => {
+test("what follows a 2xx response to CONNECT belongs to the tunnel, and to no other request", async () => {
   await using server = python(`
 s = socket.create_server(("127.0.0.1", 0))
 print(s.getsockname()[1])
@@ -282,7 +282,7 @@ for body in b"", b"1":
   assert.equal(ok(net.http.request({ method: "GET", url, timeout_ms: 5000 })).body, 1);
 });
 
-test("an answer that comes before a large body was read is the answer", () => {
+test("a response that comes before a large body was read is the response", () => {
   const body_text = "x".repeat(20_000_000);
   const refusal = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno";
   for (const steps of [[], ["<end>"]]) {
@@ -342,7 +342,7 @@ time.sleep(60)
   assert.ok(answer.body === body_text);
 });
 
-test("connections at rest keep no process alive", async () => {
+test("idle connections keep no process alive", async () => {
   await using child = node(
     `console.log(net.http.request({ method: "GET", url: process.argv[1] }).isOk);`,
     raw.url(TELL),
@@ -352,7 +352,7 @@ test("connections at rest keep no process alive", async () => {
   assert.equal(stdout, "true\n");
 });
 
-test("connections at rest are bounded in number", () => {
+test("the number of idle connections is limited", () => {
   const before = openDescriptors();
   const url = new URL(raw.url(TELL));
   for (let i = 2; i < 102; i++) {

@@ -181,7 +181,7 @@ const badAnswer = fc.oneof(
 
 const method = fc.constantFrom("GET", "HEAD", "POST", "CONNECT");
 
-test("an answer is the same however it is cut", () => {
+test("a response is the same however it is cut", () => {
   fc.assert(
     fc.property(
       fc.oneof(goodAnswer, badAnswer),
@@ -198,7 +198,7 @@ test("an answer is the same however it is cut", () => {
   );
 });
 
-test("an answer is the same byte by byte", () => {
+test("a response is the same byte by byte", () => {
   fc.assert(
     fc.property(fc.oneof(goodAnswer, badAnswer), method, (answer, asked) => {
       const bytes = Buffer.from(answer, "latin1");
@@ -255,7 +255,7 @@ function isSwitch(outcome: Outcome): boolean {
   return Array.isArray(outcome) && outcome[0] === 101;
 }
 
-test("an answer larger than the inbox is the same however it is cut", () => {
+test("a response larger than the read buffer is the same however it is cut", () => {
   const body = Buffer.alloc(99_000, "0123456789");
   const interim = `HTTP/1.1 103 Hints\r\nLink: ${"x".repeat(60_000)}\r\n\r\n`;
   const answer = Buffer.from(
@@ -272,7 +272,7 @@ test("an answer larger than the inbox is the same however it is cut", () => {
   }
 });
 
-test("random and mutated answers over a connection: always a result, in time, and nothing left behind", () => {
+test("random and mutated responses over a connection: always a result, in time, and nothing left behind", () => {
   net.http.request({ method: "GET", url: raw.url("<end>") });
   const descriptors = openDescriptors();
   const begin = performance.now();
@@ -315,7 +315,7 @@ test("mutated compressed bodies: always a result", () => {
   );
 });
 
-test("whatever a caller gives: a result, never an exception", () => {
+test("any value from the caller: a result, never an exception", () => {
   const anything = fc.anything({
     withBigInt: true,
     withDate: true,

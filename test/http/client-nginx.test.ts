@@ -94,7 +94,7 @@ test("HEAD, a redirect, 304, 404, 204 with close, any status", { skip }, () => {
   assert.deepEqual([teapot.status, teapot.body], [418, "short and stout"]);
 });
 
-test("a body that nginx does not want is answered with 413", { skip }, () => {
+test("a body that is too large for nginx gets a 413 response", { skip }, () => {
   const answer = ok(request("/data.json", { method: "POST", body_text: "x".repeat(20_000_000) }));
   assert.equal(answer.status, 413);
 });

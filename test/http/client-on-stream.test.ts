@@ -29,7 +29,7 @@ test("a request goes out as http.request makes it", () => {
   server.close();
 });
 
-test("a range: asked for without a coding, and given as it came", () => {
+test("a range: the request accepts no coding, and the body is left as it came", () => {
   const { client, server } = tcpPair();
   ok(net.http.write_request(client, { method: "GET", url: URL, headers: { Range: "bytes=0-9" } }));
   assert.match(arrived(server), /\r\nAccept-Encoding: identity\r\n/);
@@ -62,7 +62,7 @@ test("a request that is refused sends nothing", () => {
   server.close();
 });
 
-test("one answer is read, and no byte more", () => {
+test("one response is read, and no byte more", () => {
   for (const body of [
     "Content-Length: 3\r\n\r\n[1]",
     "Transfer-Encoding: chunked\r\n\r\n3\r\n[1]\r\n0\r\nT: x\r\n\r\n",
@@ -78,7 +78,7 @@ test("one answer is read, and no byte more", () => {
   }
 });
 
-test("pipelined requests: each answer is read as that of its own request", () => {
+test("pipelined requests: each response is read as that of its own request", () => {
   const { client, server } = tcpPair();
   for (const method of ["HEAD", "GET", "HEAD"]) ok(net.http.write_request(client, { method, url: URL }));
   const head = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n";
@@ -96,7 +96,7 @@ test("pipelined requests: each answer is read as that of its own request", () =>
   server.close();
 });
 
-test("101 is an answer, and the stream is the other protocol's", () => {
+test("101 is a response, and the stream belongs to the other protocol", () => {
   const { client, server } = tcpPair();
   const headers = { Connection: "Upgrade", Upgrade: "echo" };
   ok(net.http.write_request(client, { method: "GET", url: URL, headers }));
@@ -135,7 +135,7 @@ test("limits and errors, which stay", () => {
   }
 });
 
-test("limits without options: 64 KiB of header section, 128 fields, 32 interim answers, a body of 64 MiB", () => {
+test("limits without options: 64 KiB of header section, 128 fields, 32 interim responses, a body of 64 MiB", () => {
   for (const [answer, text] of [
     [padded(65536), null],
     [padded(65537), "http headers too large"],
@@ -155,7 +155,7 @@ test("limits without options: 64 KiB of header section, 128 fields, 32 interim a
   }
 });
 
-test("a server of another protocol, which says no more until it is answered, is told at once", () => {
+test("a server of another protocol, which waits for the client, is an error at once", () => {
   for (const [greeting, text] of [
     ["220 mail.test ESMTP\r\n", "invalid http response: malformed start line"],
     ["SSH-2.0-x\r\n", "invalid http response: malformed start line"],
@@ -171,7 +171,7 @@ test("a server of another protocol, which says no more until it is answered, is 
   }
 });
 
-test("the end of the stream within an answer", () => {
+test("the end of the stream within a response", () => {
   for (const [answer, text] of [
     ["HTTP/1.1 200 OK\r\n", "connection closed before response headers"],
     ["HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n123", "connection closed before response body complete"],
@@ -200,7 +200,7 @@ test("a timeout loses nothing", () => {
   server.close();
 });
 
-test("in non-blocking mode an answer can come in any pieces", () => {
+test("in non-blocking mode a response can come in any pieces", () => {
   const answers = [
     'HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n{"a":1}',
     'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{"a\r\n4\r\n":1}\r\n0\r\n\r\n',
@@ -230,7 +230,7 @@ test("in non-blocking mode an answer can come in any pieces", () => {
   );
 });
 
-test("a poller does not wake for half an answer: what came of it is kept, and not put back", () => {
+test("a poller does not wake up for half a response: what came of it is kept, and not pushed back", () => {
   for (const [answer, body] of [
     ['HTTP/1.1 103 Hints\r\nA: b\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n{"a":1}', { a: 1 }],
     ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\n[1\r\n1\r\n]\r\n0\r\nT: u\r\n\r\n", [1]],
@@ -257,7 +257,7 @@ test("a poller does not wake for half an answer: what came of it is kept, and no
   }
 });
 
-test("in non-blocking mode a large request is finished by asking again", async () => {
+test("in non-blocking mode a large request is finished by calling again", async () => {
   const { client, server } = tcpPair();
   ok(client.set_nonblocking(true));
   const request = { method: "POST", url: URL, body_text: "x".repeat(8_000_000) };
@@ -275,7 +275,7 @@ test("in non-blocking mode a large request is finished by asking again", async (
   server.close();
 });
 
-test("our own server's halves at the other end", () => {
+test("read_request and write_response at the other end", () => {
   const { client, server } = tcpPair();
   for (let i = 0; i < 50; i++) {
     ok(net.http.write_request(client, { method: "PUT", url: URL, body: { i } }));

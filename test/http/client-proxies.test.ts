@@ -1,6 +1,7 @@
 // http.request through proxies.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { Failure } from "../../src/error.ts";
 import { proxyFor, readEnvironment } from "../../src/http/client/proxy.ts";
 import { parseTarget } from "../../src/http/wire/url.ts";
 import { arrived, get, SEEN } from "../support/http-requests.ts";
@@ -80,7 +81,7 @@ test("a CONNECT that is refused is an error with the proxy's status", async () =
   assert.equal(openDescriptors(), before);
 });
 
-test("a proxy that is none, or talks nonsense", async () => {
+test("a proxy URL that is invalid, and a proxy that breaks the protocol", async () => {
   for (const proxy of ["", "proxy:8080", "https://a:1", "socks5://a:1", "http://"]) {
     assert.equal(err(get("http://a/", { proxy })), "'proxy' is not a valid http proxy URL");
   }
@@ -145,7 +146,7 @@ test("NO_PROXY's rules", () => {
       no_proxy,
     })!;
     const found = proxyFor(parseTarget(url)!, environment);
-    return found !== null && typeof found !== "string";
+    return found !== null && !(found instanceof Failure);
   };
   assert.ok(uses("http://example.com/", ""));
   assert.ok(!uses("http://example.com/", "*"));
@@ -176,7 +177,9 @@ test("NO_PROXY's rules", () => {
   assert.equal((proxyFor(parseTarget("http://a/")!, both) as { address: string }).address, "low:1");
   assert.equal(proxyFor(parseTarget("https://a/")!, both), null);
   const wrong = readEnvironment({ NODE_USE_ENV_PROXY: "1", HTTPS_PROXY: "nonsense" })!;
-  assert.equal(proxyFor(parseTarget("https://a/")!, wrong), "HTTPS_PROXY is not a valid http proxy URL");
+  const failure = proxyFor(parseTarget("https://a/")!, wrong);
+  assert.ok(failure instanceof Failure);
+  assert.equal(failure.reason, "HTTPS_PROXY is not a valid http proxy URL");
 });
 
 test("NO_PROXY: one host in whatever spelling", () => {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import * as net from "std-net";
+import { Failure } from "../../src/error.ts";
 import { isRedirect, redirected } from "../../src/http/client/redirect.ts";
 import { parseTarget } from "../../src/http/wire/url.ts";
 import { arrived, get, SEEN } from "../support/http-requests.ts";
@@ -68,10 +69,10 @@ test("303 after HEAD stays HEAD", () => {
     { method: "HEAD", target, fields: [], body: null },
     { status: 303, locations: ["/b"] },
   );
-  assert.ok(typeof next !== "string" && next.method === "HEAD" && next.target.path === "/b");
+  assert.ok(!(next instanceof Failure) && next.method === "HEAD" && next.target.path === "/b");
 });
 
-test("answers that are no redirects: 300, 304, 3xx without Location, others with one", () => {
+test("responses that are no redirects: 300, 304, 3xx without Location, others with one", () => {
   for (const status of [300, 304, 305, 306]) assert.equal(isRedirect({ status, locations: ["/"] }), false);
   assert.equal(isRedirect({ status: 302, locations: [] }), false);
   assert.equal(
@@ -82,7 +83,7 @@ test("answers that are no redirects: 300, 304, 3xx without Location, others with
   assert.equal(ok(get(raw.url("HTTP/1.1 201 Made\r\nLocation: /\r\nContent-Length: 0\r\n\r\n"))).status, 201);
 });
 
-test("an empty Location is no redirect: its answer is the answer, and a POST is sent once", () => {
+test("an empty Location is no redirect: the caller gets that response, and a POST is sent once", () => {
   for (const location of ["", " ", " \t ", "\x01 \x0b\x1f"]) {
     for (const status of [301, 302, 303, 307, 308]) {
       const url = raw.url(
@@ -99,7 +100,7 @@ test("an empty Location is no redirect: its answer is the answer, and a POST is 
   assert.equal(ok(get(raw.url(twice))).status, 302);
 });
 
-test("max_redirects: 0 gives the answer itself, one too many is an error", () => {
+test("max_redirects: 0 gives the redirect itself, one too many is an error", () => {
   const once = redirect(seenUrl(), 302, "", "body");
   const answer = ok(get(once, { max_redirects: 0 }));
   assert.equal(answer.status, 302);
@@ -109,7 +110,7 @@ test("max_redirects: 0 gives the answer itself, one too many is an error", () =>
   assert.equal(err(get(twice, { max_redirects: 1 })), "http request failed: too many redirects");
 });
 
-test("a circle ends after 20", async () => {
+test("a redirect loop ends after 20 redirects", async () => {
   await using server = node(`
     import { createServer } from "node:http";
     const server = createServer(({ url }, response) => {
@@ -134,7 +135,7 @@ test("Location is resolved as a URL is", () => {
   assert.match(arrived({ url: redirect(`${path}?\u00c3\u00bc b`) }), /\?%C3%BC%20b HTTP/);
 });
 
-test("a Location's octets are asked for as they are, whatever charset they are in", () => {
+test("a Location's octets are requested as they are, in any charset", () => {
   const path = new URL(seenUrl()).pathname;
   for (const [octets, asked] of [
     ["?caf\xe9", "?caf%E9"],
@@ -151,7 +152,7 @@ test("a Location's octets are asked for as they are, whatever charset they are i
   const next = (location: string) => {
     const asked = { method: "GET", target: parseTarget("http://a/b/c")!, fields: [], body: null };
     const found = redirected(asked, { status: 302, locations: [location] });
-    return typeof found === "string" ? found : found.target.origin + found.target.path;
+    return found instanceof Failure ? found.reason : found.target.origin + found.target.path;
   };
   assert.equal(next("caf\xe9/x?y=\xb0\xa1"), "http://a/b/caf%E9/x?y=%B0%A1");
   assert.equal(next("/\xd6\xd0\xce\xc4.html"), "http://a/%D6%D0%CE%C4.html");
@@ -237,7 +238,7 @@ test("another scheme, host or port is another origin", () => {
     ["http://sub.a.test:8443/b", false],
   ] as const) {
     const next = redirected(asked, { status: 307, locations: [location] });
-    assert.ok(typeof next !== "string");
+    assert.ok(!(next instanceof Failure));
     assert.deepEqual(next.fields, stays ? fields : [["Kept", "x"]], location);
     assert.equal(next.target.authorization !== null, stays, location);
   }
@@ -293,7 +294,7 @@ test("https: connections are kept, and never shared between different tls option
   );
 });
 
-test("https: who we are stays with the first origin", () => {
+test("https: the client's certificate stays with the first origin", () => {
   const { cert, key } = secure.identity;
   const client = (url: string) =>
     (ok(get(url, { tls: { ca: secure.root, cert, key } })).body as { client: string | null }).client;

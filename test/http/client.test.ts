@@ -237,7 +237,7 @@ test("the caller's fields go out in their order and win over the defaults; the f
   assert.equal(body, "5");
 });
 
-test("a request for a range asks for no coding, unless the caller chose one", () => {
+test("a request for a range accepts no coding, unless the caller chose one", () => {
   const codingsAsked = (headers: { [name: string]: string }) =>
     understood({ method: "GET", headers }).headers["accept-encoding"];
   assert.match(codingsAsked({ "X-Range": "bytes=0-1", "If-Range": '"a"' }) ?? "", /^gzip, deflate, br/);
@@ -273,7 +273,7 @@ test("user and password of the URL become Basic credentials, percent-decoded, un
   assert.equal(authorization({ url: echoUrl }), undefined);
 });
 
-test("keep_alive false says so and leaves no connection", () => {
+test("keep_alive false sends Connection: close and leaves no connection", () => {
   assert.equal(understood({ method: "GET", keep_alive: false }).headers.connection, "close");
   const url = raw.url("HTTP/1.1 200 OK\r\nContent-Length: {connection}\r\n\r\n".replace("{connection}", "0"));
   assert.equal(ok(get(url, { keep_alive: false })).status, 200);
@@ -312,7 +312,7 @@ for (const [name, answer, body] of [
   ],
   ["a folded field", plain("1", "X: a\r\n b\r\n"), 1],
 ] as [string, string, net.Json][]) {
-  test(`the answer's body: ${name}`, () => {
+  test(`the response's body: ${name}`, () => {
     const end = answer.includes("Length") || answer.includes("chunked") ? [] : ["<end>" as const];
     for (const url of [raw.url(answer, ...end), raw.url({ slowly: answer }, ...end)]) {
       assert.deepEqual(ok(get(url)).body, body);
@@ -320,7 +320,7 @@ for (const [name, answer, body] of [
   });
 }
 
-test("the answer to a HEAD has no body, and the connection goes on", () => {
+test("the response to HEAD has no body, and the connection goes on", () => {
   const url = raw.url("HTTP/1.1 200 OK\r\nContent-Length: 500\r\nX-On: {connection}\r\n\r\n");
   const first = ok(net.http.request({ method: "HEAD", url }));
   const second = ok(net.http.request({ method: "HEAD", url }));
@@ -415,7 +415,7 @@ for (const [name, steps, text] of [
     'response body is not utf-8 (decode_body "base64" gives its bytes)',
   ],
 ] as [string, (string | number | { flood: string })[], string | undefined][]) {
-  test(`an answer that is an error: ${name}`, () => {
+  test(`a response that is an error: ${name}`, () => {
     const before = openDescriptors();
     const text2 = err(get(raw.url(...(steps as [])), { timeout_ms: 10_000, keep_alive: false }));
     if (text === undefined) assert.match(text2, /^http request failed: invalid http response: /);
@@ -424,7 +424,7 @@ for (const [name, steps, text] of [
   });
 }
 
-test("limits without options: 64 KiB of header section, 128 fields, 32 interim answers, a body of 64 MiB", () => {
+test("limits without options: 64 KiB of header section, 128 fields, 32 interim responses, a body of 64 MiB", () => {
   const short = "connection closed before response body complete";
   for (const [answer, text] of [
     [padded(65536), null],

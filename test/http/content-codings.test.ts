@@ -196,7 +196,7 @@ test("zero bytes behind gzip and deflate data are padding, and nothing else is",
   assert.match(err(coded("br", brotli)), /does not decode|goes on after its br data$/);
 });
 
-test("no body, no coding: HEAD and an empty answer", () => {
+test("no body, no coding: HEAD and an empty response", () => {
   const url = raw.url("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 50\r\n\r\n");
   const answer = ok(net.http.request({ method: "HEAD", url }));
   assert.equal(answer.headers["content-encoding"], "gzip");
@@ -232,7 +232,7 @@ test("max_body_bytes counts what comes out, to the byte", () => {
   assert.equal(answer.body, noise.toString("base64"));
 });
 
-test("a coding that the caller asked for itself is undone as well", () => {
+test("a coding that the caller accepted by its own header is undone as well", () => {
   const answer = ok(coded("gzip", zlib.gzipSync("1"), { headers: { "Accept-Encoding": "gzip" } }));
   assert.equal(answer.body, 1);
 });

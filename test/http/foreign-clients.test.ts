@@ -184,7 +184,7 @@ describe("foreign clients", () => {
     assert.equal(seen[1]?.headers["transfer-encoding"], "chunked");
   });
 
-  test("a client that pipelines gets its answers in order", async () => {
+  test("a client that pipelines gets its responses in order", async () => {
     await using peer = pythonFile("http-pipeline.py", address);
     serve(1, echo);
     const expected = [...Array(200).keys(), "end"].join(" ");
@@ -192,7 +192,7 @@ describe("foreign clients", () => {
   });
 });
 
-test("answers to requests that were sent ahead do not wait for the client's acknowledgements", async () => {
+test("responses to requests that were sent ahead do not wait for the client's acknowledgements", async () => {
   const listener = ok(net.TcpListener.bind("127.0.0.1:0"));
   const [host, port] = ok(listener.local_addr()).split(":");
   const rounds = 20;

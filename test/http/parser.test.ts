@@ -307,7 +307,7 @@ describe("response heads", () => {
     assert.equal(refusal(folds, parseResponseHead), "http headers too large");
   });
 
-  test("are refused where they are no answer", () => {
+  test("are refused where they are no response", () => {
     for (const text of [
       "HTTP/2 200\r\n\r\n",
       "HTTP/1.1 20 OK\r\n\r\n",

@@ -77,7 +77,7 @@ describe("read_request", () => {
     assert.equal(answersOf("Connection: close\xa0\r\n"), "keep-alive");
   });
 
-  test("tells a client that asks for it to go on, and only such a one", () => {
+  test("sends 100 Continue to a client that expects it, and to no other", () => {
     const expecting = post("[1]", "Expect: 100-Continue\r\n");
     const head = expecting.slice(0, -3);
     connected((client, server) => {
@@ -147,7 +147,7 @@ describe("read_request", () => {
     assert.equal(request(get, { timeout_ms: null }).method, "GET");
   });
 
-  test("ends with its timeout also when the client takes not even the answer that tells it to go on", () => {
+  test("ends with its timeout also when the client does not even read 100 Continue", () => {
     connected((client, server) => {
       ok(server.set_nonblocking(true));
       for (const size of [65536, 1, 1, 1]) {
@@ -175,7 +175,7 @@ describe("read_request", () => {
     });
   });
 
-  test("waits for nothing more once the client's last request is answered", () => {
+  test("waits for nothing more after the response to the client's last request", () => {
     for (const last of [
       "GET / HTTP/1.0\r\n\r\n",
       get.replace("\r\n\r\n", "\r\nConnection: x, Close\r\n\r\n"),
@@ -193,7 +193,7 @@ describe("read_request", () => {
     }
   });
 
-  test("waits as ever while a request that was read ahead is unanswered", () => {
+  test("waits as usual while a request that was read ahead has no response yet", () => {
     connected((client, server) => {
       writeAll(client, get.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n") + get);
       ok(net.http.read_request(server));

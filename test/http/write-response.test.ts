@@ -89,7 +89,7 @@ describe("write_response", () => {
     assert.equal(reset.body, "");
   });
 
-  test("sends no body in answer to a HEAD, but its length", () => {
+  test("sends no body in a response to HEAD, but its length", () => {
     const head = get.replace("GET", "HEAD");
     const { headers, body } = sent({ status: 200, body: [1] }, head);
     assert.equal(headers.get("Content-Length"), "3");
@@ -108,14 +108,14 @@ describe("write_response", () => {
     });
   });
 
-  test("gives a 2xx answer to CONNECT neither body nor length", () => {
+  test("sends neither body nor length in a 2xx response to CONNECT", () => {
     const tunnel = sent({ status: 200, body: [1] }, "CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\n\r\n");
     assert.ok(!tunnel.headers.has("Content-Length"));
     assert.equal(tunnel.body, "");
     assert.equal(sent({ status: 403, body: [1] }, "CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\n\r\n").body, "[1]");
   });
 
-  test("gives HTTP/1.0 clients what they understand", () => {
+  test("sends HTTP/1.0 clients what they understand", () => {
     const keep = { status: 200, headers: { Connection: "keep-alive" } };
     assert.equal(sent(keep, "GET / HTTP/1.0\r\n\r\n").headers.get("Connection"), "close");
     assert.equal(
@@ -283,7 +283,7 @@ describe("write_response", () => {
     });
   });
 
-  test("counts a response that had to be continued as one answer", () => {
+  test("counts a response that had to be continued once", () => {
     connected((client, server) => {
       writeAll(client, get + get.replace("GET", "HEAD"));
       ok(net.http.read_request(server));

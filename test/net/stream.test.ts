@@ -257,7 +257,7 @@ sys.exit(0 if total == 30000000 else 1)`);
   assert.equal((await child.exit()).code, 0);
 });
 
-test("timeouts: what they accept, what they answer, and that they end a wait in time", () => {
+test("timeouts: which values they accept, what they return, and that they end a wait in time", () => {
   const { client, server } = tcpPair();
   assert.equal(ok(client.read_timeout()), null);
   assert.equal(ok(client.write_timeout()), null);

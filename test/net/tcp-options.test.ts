@@ -24,11 +24,11 @@ test("connect_timeout connects, refuses and gives up in time", () => {
   assert.equal(
     net.error_code(err(net.TcpStream.connect_timeout(address, 5000))),
     "ECONNREFUSED",
-    "nobody listens there any more",
+    "nothing listens there any more",
   );
 });
 
-test("connect_timeout: a server whose queue is full does not answer", () => {
+test("connect_timeout: a server whose backlog is full does not respond", () => {
   const listener = ok(net.TcpListener.bind("127.0.0.1:0", { backlog: 0 }));
   const address = ok(listener.local_addr());
   const waiting: net.TcpStream[] = [];

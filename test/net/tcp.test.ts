@@ -331,7 +331,7 @@ s.sendall(b"late")
 });
 
 describe("closing", () => {
-  test("every call on a closed object says so; closing twice is harmless", () => {
+  test("every call on a closed object is an error; closing twice is harmless", () => {
     const { listener, client, server } = pair();
     for (let times = 0; times < 2; times++) for (const open of [client, server, listener]) open.close();
     assert.equal(err(client.read(1)), "invalid tcp stream");
@@ -379,7 +379,7 @@ describe("closing", () => {
 });
 
 describe("connecting", () => {
-  test("nobody listens", () => {
+  test("nothing listens", () => {
     const listener = ok(net.TcpListener.bind("127.0.0.1:0"));
     const address = ok(listener.local_addr());
     listener.close();

@@ -125,7 +125,7 @@ time.sleep(30)`);
     server.close();
   });
 
-  test("a non-blocking socket says the same, though no time is over", () => {
+  test("a non-blocking socket gives the same error, though no timeout is over", () => {
     const socket = ok(net.UdpSocket.bind("127.0.0.1:0"));
     ok(socket.set_nonblocking(true));
     isLate(socket.recv(1), "EAGAIN");

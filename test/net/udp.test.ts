@@ -33,7 +33,7 @@ s.sendto(b"", (h, int(p)))
     socket.close();
   });
 
-  test("IPv6, and who sent is told for each datagram anew", async () => {
+  test("IPv6, and each datagram comes with its own sender", async () => {
     const socket = ok(net.UdpSocket.bind("[::1]:0"));
     const own = ok(socket.local_addr());
     await using peer = python(
@@ -57,7 +57,7 @@ for i in range(3):
 });
 
 describe("datagrams", () => {
-  test("are cut to the size that was asked for, and the rest is lost", () => {
+  test("are cut to the size of the read, and the rest is lost", () => {
     const socket = ok(net.UdpSocket.bind("127.0.0.1:0"));
     const own = ok(socket.local_addr());
     ok(socket.send_to([1, 2, 3, 4], own));

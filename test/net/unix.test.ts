@@ -234,7 +234,7 @@ test("abstract names are no files", { skip: linuxOnly }, async () => {
   await client.exit();
 });
 
-test("connect_timeout: a listener that accepts nobody", () => {
+test("connect_timeout: a listener that accepts no connection", () => {
   const path = newPath();
   const listener = ok(net.UnixListener.bind(path, { backlog: 0 }));
   const waiting: net.UnixStream[] = [];

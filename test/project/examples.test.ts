@@ -74,7 +74,7 @@ test("http-server answers from all workers, and finishes on a signal", async () 
   assert.deepEqual([code, stderr], [0, ""]);
 });
 
-test("http-server: a client that sends all of a request that is refused reads why, and holds nobody up", async () => {
+test("http-server: a client that sends all of a request that is refused reads why, and delays no other client", async () => {
   await using server = example("http-server", "127.0.0.1:0", "1");
   const address = /on http:\/\/(\S+)$/.exec(await server.line())?.[1] ?? "";
   const post = (length: number) => `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${length}\r\n\r\n`;
@@ -104,7 +104,7 @@ except OSError: print("reset")`,
   assert.equal(await endless.line(), "reset");
 });
 
-test("chat: what one says all the others read, hundreds of them", async () => {
+test("chat: what one client sends all the others read, hundreds of them", async () => {
   await using server = example("chat", "127.0.0.1:0");
   const address = (await server.line()).replace("listening on ", "");
   const before = openDescriptors();
@@ -151,7 +151,7 @@ while True:
     records += bytes([192, 0, 2, 9]) if kind == 1 else bytes.fromhex("20010db8000000000000000000000009")
     s.sendto(query[:2] + b"\\x81\\x80\\0\\1\\0\\2\\0\\0\\0\\0" + query[12:] + records, client)`;
 
-test("dns asks again when a query is lost, and takes no response with another's number", async () => {
+test("dns sends the query again when it is lost, and takes no response with another query's number", async () => {
   await using resolver = python(FAKE_RESOLVER);
   const server = `127.0.0.1:${await resolver.line()}`;
   const { code, stdout, stderr } = await example("dns", "some.example", server).exit();
@@ -238,7 +238,7 @@ test("redis against redis-server", { skip: noRedis }, async () => {
   }
 });
 
-test("redis without a server says so", async () => {
+test("redis without a server prints the error", async () => {
   const { code, stdout, stderr } = await example("redis", `127.0.0.1:${freePort()}`).exit();
   assert.deepEqual([code, stdout], [1, ""]);
   assert.equal(stderr, "failed to connect: Connection refused (os error 111)\n");

@@ -142,7 +142,7 @@ test("no call raises SIGPIPE, for which a program may listen", async () => {
   listener.close();
 });
 
-test("showing a certificate to a server that asks for it when it has read the request", async () => {
+test("a certificate for a server that requests it after it has read the request", async () => {
   const { peer, addr } = await pythonServer(
     readFileSync(peerPath("tls-ask-later.py"), "utf8"),
     "context.load_verify_locations(sys.argv[1] + '/root.pem')\n" +

@@ -17,7 +17,7 @@ import {
   server,
 } from "../support/tls-peers.ts";
 
-test("a plain-text server, a server that hangs up, one that sends rubbish", async () => {
+test("a plain-text server, a server that closes, one that sends an alert", async () => {
   const answers: [string, RegExp][] = [
     ["raw.sendall(b'HTTP/1.1 400 Bad Request\\r\\n\\r\\n')\ntime.sleep(9)", /wrong version number/],
     [
@@ -78,7 +78,7 @@ test("a handshake on a stream that is open already obeys its read timeout", asyn
   }
 });
 
-test("bytes that a failed read gave back are the handshake's first", async () => {
+test("bytes that a failed read pushed back are the handshake's first", async () => {
   const listener = ok(net.TcpListener.bind(LOOPBACK));
   await using peer = python(
     `import ssl
@@ -119,7 +119,7 @@ test("a handshake that cannot begin closes the connection all the same", () => {
   listener.close();
 });
 
-test("a server that never answers costs its time and no more", async () => {
+test("a server that never responds costs the timeout and no more", async () => {
   const listener = ok(net.TcpListener.bind(LOOPBACK));
   const began = performance.now();
   const error = err(net.TlsStream.connect(ok(listener.local_addr()), { ...options(), timeout_ms: 300 }));
@@ -236,7 +236,7 @@ test("a name in Unicode is sent and checked in A-labels", async () => {
   stream.close();
 });
 
-test("rubbish within the handshake and behind it gives an error result", async () => {
+test("random bytes within the handshake and behind it give an error result", async () => {
   await using peer = nodeFile("tls-rubbish.mjs");
   const addr = `127.0.0.1:${await peer.line()}`;
   for (let round = 0; round < 200; round++) {

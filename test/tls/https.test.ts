@@ -184,7 +184,7 @@ test("what is not trusted is refused, whatever was trusted before", () => {
   assert.match(request({ ca: 5 } as unknown as net.TlsClientOptions), /^http request failed: .*option 'ca'/);
 });
 
-test("an answer whose length is known needs no close_notify; one that ends with the connection does", () => {
+test("a response whose length is known needs no close_notify; one that ends with the connection does", () => {
   const url = (path: string) => `https://127.0.0.1:${port}${path}`;
   const whole = ok(net.http.request({ method: "GET", url: url("/whole"), tls: { ca }, keep_alive: false }));
   assert.equal(whole.body, "full");
@@ -284,7 +284,7 @@ const FLOOD = `
   console.log(count);
 `;
 
-test("a server that asks for new keys without end, and takes no answer, is not heard for ever", async () => {
+test("a server that requests new keys without end, and reads no response, does not hold up a call for ever", async () => {
   const path = certificates.path("flood.sock");
   await using flood = node(FLOOD, certificates.directory, path);
   assert.equal(await flood.line(), "listening");
@@ -304,7 +304,7 @@ test("a server that asks for new keys without end, and takes no answer, is not h
   assert.ok(count > 1000 && count < 25_000, `${count} were heard`);
 });
 
-test("nor does it hold up a program that does not wait, whether it takes the answers or not", async () => {
+test("nor does it hold up a non-blocking program, whether it reads the responses or not", async () => {
   for (const reads of ["", "reads"]) {
     await using flood = node(FLOOD, certificates.directory, "", reads);
     await using child = node(

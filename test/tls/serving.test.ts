@@ -97,7 +97,7 @@ test("serving with ALPN: the server's first choice, or a fatal alert", async () 
   assert.equal(ordered.exit.stdout, "three b'hi'\n");
 });
 
-test("asking clients for a certificate", async () => {
+test("request_cert requests certificates from clients", async () => {
   const asking = { request_cert: true, ca };
   let subject: string | undefined;
   const use = (stream: net.TlsStream) => {

@@ -36,7 +36,7 @@ test("NODE_EXTRA_CA_CERTS counts, NODE_TLS_REJECT_UNAUTHORIZED does not", async 
   assert.match(await trusting.line(), /^tls handshake failed: certificate verify failed: /);
 });
 
-test("NODE_EXTRA_CA_CERTS counts with a byte order mark, whoever reads it, as it counts in Node", async () => {
+test("NODE_EXTRA_CA_CERTS counts with a byte order mark, whether Node or the library reads it", async () => {
   const { peer, addr } = await pythonServer(ACCEPT_ALL);
   await using _ = peer;
   const marked = certificates.path("marked.pem");

@@ -105,7 +105,7 @@ test("wrong options are error results, and no secret is in them", () => {
   listener.close();
 });
 
-test("nobody is asked for a password at the terminal", async () => {
+test("no call prompts for a password at the terminal", async () => {
   // RFC 1421's encryption goes with any PEM; OpenSSL's prompt would go to the terminal, or here to standard error.
   const header = "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00112233445566778899AABBCCDDEEFF\n\n";
   const cert = server.cert.replace("-----BEGIN CERTIFICATE-----\n", (line) => line + header);

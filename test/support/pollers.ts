@@ -1,0 +1,12 @@
+// Pollers on each of the mechanisms that a system may have.
+import * as net from "std-net";
+import { ok } from "./peer.ts";
+
+export const mechanisms = ["epoll", "poll"] as const;
+
+export function makePoller(mechanism: (typeof mechanisms)[number]): net.Poller {
+  if (mechanism === "poll") process.env["STD_NET_POLLER"] = "poll";
+  const poller = ok(net.Poller.create());
+  delete process.env["STD_NET_POLLER"];
+  return poller;
+}
