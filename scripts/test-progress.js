@@ -1,7 +1,7 @@
 // A reporter for node's test runner, beside the one whose output is read: it says on a terminal how many test files are
 // done, and keeps the time that each file took, from which scripts/test.js tells how long the next run takes.
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { dirname, relative } from "node:path";
+import { basename, dirname, relative } from "node:path";
 
 /** Seconds by test file. */
 export const TIMES = "build/test-times.json";
@@ -32,7 +32,8 @@ function keepTimes(times) {
  */
 function fileDone({ type, data }) {
   if (type !== "test:complete" || data.nesting !== 0 || data.file === undefined) return undefined;
-  if (!data.file.endsWith(data.name)) return undefined;
+  // The name is a whole path or a relative one, by the version of Node.
+  if (basename(data.name) !== basename(data.file)) return undefined;
   const folder = process.env["STD_NET_TEST_FOLDER"] ?? "";
   return { file: relative(folder, data.file), seconds: data.details.duration_ms / 1000 };
 }

@@ -4,44 +4,7 @@ import { writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import * as net from "std-net";
 import { Certificates, type ServerCase, serverCases } from "../support/certificates.ts";
-import { type Peer, startPeer } from "../support/peer.ts";
-
-/** Serves every case on a port of its own; says "hello" to whoever gets in. */
-const SERVERS = `
-  import { readFileSync } from "node:fs";
-  import tls from "node:tls";
-  const ports = [];
-  for (const { cert, key, minVersion, maxVersion, ciphers } of JSON.parse(readFileSync(process.argv[1], "utf8"))) {
-    // A server may show whatever it likes: nothing of its own certificate is to be refused here.
-    const options = { cert, key, minVersion, maxVersion, ciphers: ciphers ?? tls.DEFAULT_CIPHERS + ":@SECLEVEL=0" };
-    const server = tls.createServer(options, (socket) => socket.on("error", () => {}).end("hello"));
-    server.on("tlsClientError", () => {});
-    await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-    ports.push(server.address().port);
-  }
-  console.log(JSON.stringify(ports));
-`;
-
-/** What node:tls says to each of them: null for a connection, or its error. */
-const NODE_CLIENT = `
-  import { readFileSync } from "node:fs";
-  import tls from "node:tls";
-  const { ca, clients } = JSON.parse(readFileSync(process.argv[1], "utf8"));
-  const verdicts = [];
-  for (const { port, name } of clients) {
-    verdicts.push(await new Promise((resolve) => {
-      const isAddress = /^[0-9.]+$|:/.test(name);
-      const options = { host: isAddress ? name : "127.0.0.1", ...(isAddress ? {} : { servername: name }), port, ca };
-      const lookup = { host: "127.0.0.1", checkServerIdentity: (_, cert) => tls.checkServerIdentity(name, cert) };
-      const socket = tls.connect({ ...options, ...lookup }, () => {
-        resolve(null);
-        socket.destroy();
-      });
-      socket.on("error", (error) => resolve(String(error.code ?? error.message)));
-    }));
-  }
-  console.log(JSON.stringify(verdicts));
-`;
+import { nodeFile, type Peer } from "../support/peer.ts";
 
 let certificates: Certificates;
 let cases: ServerCase[];
@@ -56,21 +19,11 @@ before(async () => {
   cases = made.cases;
   ca = made.root.cert;
   writeFileSync(certificates.path("cases.json"), JSON.stringify(cases));
-  servers = startPeer(process.execPath, [
-    "--input-type=module",
-    "-e",
-    SERVERS,
-    certificates.path("cases.json"),
-  ]);
+  servers = nodeFile("tls-cases.mjs", certificates.path("cases.json"));
   ports = JSON.parse(await servers.line()) as number[];
   const clients = cases.map((each, index) => ({ port: ports[index], name: each.asks ?? "server.test" }));
   writeFileSync(certificates.path("clients.json"), JSON.stringify({ ca, clients }));
-  await using client = startPeer(process.execPath, [
-    "--input-type=module",
-    "-e",
-    NODE_CLIENT,
-    certificates.path("clients.json"),
-  ]);
+  await using client = nodeFile("tls-verdicts.mjs", certificates.path("clients.json"));
   nodeVerdicts = JSON.parse(await client.line()) as (string | null)[];
 });
 
