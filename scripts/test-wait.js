@@ -8,10 +8,10 @@ const NAMES = [
   "engine/",
   "net/",
   "tls/",
-  "http-client",
-  "http-client-connections",
-  "http-client-halves",
-  "http-server",
+  "http/client",
+  "http/client-connections",
+  "http/client-on-stream",
+  "http/read-request",
 ];
 
 const named = process.argv.slice(2);
