@@ -44,7 +44,7 @@ function race(
   reason: string,
 ): Socket | Failure {
   // poll(2): a few sockets for once. It needs no descriptor of its own.
-  const selector = sys.selector(true);
+  const selector = sys.selector(sys.behaviour.pollSeesFailedConnects);
   if (typeof selector === "number") {
     pending?.close();
     return new Failure(systemReason(sys, -selector));

@@ -8,7 +8,7 @@ import { alternateFamilies } from "./connect-race.ts";
 import { networkPlatform } from "./permission.ts";
 import { resolve } from "./resolve.ts";
 import { Socket } from "./socket.ts";
-import { unixAddress } from "./socket-address.ts";
+import { notSupported, unixAddress } from "./socket-address.ts";
 import { setFlag } from "./socket-options.ts";
 import { FOREVER } from "./wait/slices.ts";
 
@@ -95,6 +95,7 @@ export function unboundUnixDatagrams(): Socket | Failure {
 export function unixPair(type: "stream" | "datagram"): [Socket, Socket] | Failure {
   const sys = networkPlatform();
   if (sys instanceof Failure) return sys;
+  if (!sys.behaviour.hasUnixPairs) return notSupported(sys);
   const pair = Socket.pair(sys, typeNumber(sys, type));
   return typeof pair === "number" ? new Failure(systemReason(sys, -pair)) : pair;
 }
@@ -110,6 +111,7 @@ function unixSocket(
 ): Socket | Failure {
   const sys = networkPlatform();
   if (sys instanceof Failure) return sys;
+  if (type === "datagram" && !sys.behaviour.hasUnixDatagrams) return notSupported(sys);
   const address = path === null ? Buffer.alloc(0) : unixAddress(sys, path);
   if (address instanceof Failure) return address;
   const socket = Socket.create(sys, sys.constants.AF_UNIX, typeNumber(sys, type));

@@ -12,7 +12,7 @@ import { FOREVER } from "./wait/slices.ts";
 export { CLOSED, READABLE, WRITABLE } from "../sys/selector.ts";
 
 function closeSelector(selector: Selector): void {
-  if (selector.descriptor >= 0) disown(selector.descriptor);
+  for (const descriptor of selector.descriptors) disown(descriptor);
   selector.close();
 }
 
@@ -43,7 +43,7 @@ export class PollSet {
   /** Closes it when `owner` is dropped. */
   belongsTo(owner: object): void {
     selectors.register(owner, this.#selector, this);
-    if (this.#selector.descriptor >= 0) own(this.#selector.descriptor);
+    for (const descriptor of this.#selector.descriptors) own(descriptor);
   }
 
   add(socket: OwnedDescriptor, token: number, interest: number): number {

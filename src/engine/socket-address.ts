@@ -16,10 +16,16 @@ import { unixNameBytes, unixNameText } from "./unix-name.ts";
 
 /** Between the text that users write and read, and the socket addresses of the system. */
 
+/** The reason of a call that this system does not have. */
+export function notSupported(system: System): Failure {
+  return new Failure(`not supported on ${system.label}`);
+}
+
 /** The socket address of a Unix socket's path. */
 export function unixAddress(system: System, path: string): Buffer | Failure {
-  const isAbstract = system.behaviour.hasAbstractNames && path.startsWith("\0");
+  const isAbstract = path.startsWith("\0");
   if (path === "" || (!isAbstract && path.includes("\0"))) return new Failure("invalid socket path");
+  if (isAbstract && !system.behaviour.hasAbstractNames) return notSupported(system);
   const name = unixNameBytes(path);
   if (name === null) return new Failure("invalid socket path");
   return encodeUnixAddress(system, name) ?? new Failure("socket path too long");

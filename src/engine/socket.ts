@@ -385,11 +385,13 @@ export class Socket extends OwnedDescriptor implements Transport, WaitingSocket 
   /** connect(2) of a Unix stream, waiting at most until the deadline: 0, minus an errno, or CONNECT_TIMED_OUT. */
   connectUnix(address: Uint8Array, deadline: number): number {
     const { sys } = this;
-    const { EAGAIN, EINTR } = sys.constants;
+    const { EAGAIN, EINTR, EINPROGRESS } = sys.constants;
     for (let tries = 0; ; tries++) {
       this.#strategy.begin(this, this.#sending, deadline, false);
       if (sys.connect(this.descriptor, address, address.length) === 0) return 0;
       const errno = sys.errno();
+      // Where the system does not wait for that room, but for the connection (Windows).
+      if (errno === EINPROGRESS) return this.#awaitConnection(errno, deadline);
       // It waits for nothing but room among those not yet accepted, SO_SNDTIMEO long; nothing is begun until then.
       if (errno !== EAGAIN && errno !== EINTR) return -errno;
       if (errno === EINTR ? takeSignal() : takeUnseenSignal()) return -EINTR;

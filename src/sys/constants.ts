@@ -11,6 +11,8 @@ export type SystemName = "linux" | "darwin" | "windows";
 
 const COLUMN: Record<SystemName, 0 | 1 | 2> = { linux: 0, darwin: 1, windows: 2 };
 
+const LABEL: Record<SystemName, string> = { linux: "Linux", darwin: "macOS", windows: "Windows" };
+
 type Row<Value> = readonly [linux: Value, darwin: Value, windows: Value];
 /** A number for each row of numbers, and a boolean for each of booleans. */
 type Column<Table extends Record<string, Row<unknown>>> = {
@@ -161,6 +163,8 @@ const BEHAVIOUR = {
   // poll(2) can wait for more than the bytes that are there already (SO_RCVLOWAT). Windows also hides what lies behind the
   // first of its buffers from MSG_PEEK (Microsoft's KB 192599).
   canWaitForMore: [true, true, false],
+  // poll(2) tells of a connection that could not be made. WSAPoll does not, before Windows 10 2004 (Microsoft's own note).
+  pollSeesFailedConnects: [true, true, false],
   // A new IPv6 socket is IPv6 only, unless IPV6_V6ONLY is turned off.
   ipv6OnlyByDefault: [false, false, true],
   // SO_REUSEADDR lets a listener bind a port with connections in TIME_WAIT. On Windows it would steal another's port, and is
@@ -168,6 +172,9 @@ const BEHAVIOUR = {
   reuseAddressIsSafe: [true, true, false],
   // A Unix socket's name may begin with a NUL and be no file (unix(7)).
   hasAbstractNames: [true, false, false],
+  // Unix sockets for datagrams, and pairs of Unix sockets. Windows has streams only (AF_UNIX, since Windows 10 1803).
+  hasUnixDatagrams: [true, true, false],
+  hasUnixPairs: [true, true, false],
 } as const satisfies Record<string, Row<boolean>>;
 
 export type Constants = Column<typeof NUMBERS>;
@@ -177,6 +184,8 @@ export type Behaviour = Column<typeof BEHAVIOUR>;
 
 /** What is known of a system before a call is made. */
 export interface System {
+  /** As people call it. */
+  readonly label: string;
   readonly constants: Constants;
   readonly layout: Layout;
   readonly behaviour: Behaviour;
@@ -189,6 +198,7 @@ function column<Table extends Record<string, Row<unknown>>>(table: Table, system
 
 export function systemCalled(name: SystemName): System {
   return {
+    label: LABEL[name],
     constants: column(NUMBERS, name),
     layout: column(LAYOUT, name),
     behaviour: column(BEHAVIOUR, name),

@@ -1,15 +1,17 @@
 import { constants } from "node:os";
 import { getSystemErrorMap } from "node:util";
+import { windowsErrorName } from "./windows/errors.ts";
 
 /**
  * The symbolic names of errnos. A module of its own: to ask for a name must not load koffi.
  *
- * On Windows the numbers are those of winerror.h, which Node's tables do not have; sys/windows/ has a table for them.
+ * On Windows the numbers are those of winerror.h, which Node's tables do not have; windows/errors.ts has them.
  */
 let names: Map<number, string> | undefined;
 
 /** `ECONNREFUSED` for 111 on Linux; null for a number without a name. */
 export function errorName(errno: number): string | null {
+  if (process.platform === "win32") return windowsErrorName(errno);
   names ??= posixNames();
   return names.get(errno) ?? null;
 }

@@ -3,6 +3,7 @@ import { Failure } from "../runtime/failure.ts";
 import { loadUnstopped } from "../runtime/load-guard.ts";
 import type { Platform } from "./platform.ts";
 import { loadPosix } from "./posix/index.ts";
+import { loadWindows } from "./windows/index.ts";
 
 export type { Platform } from "./platform.ts";
 
@@ -37,8 +38,10 @@ function load(): Platform {
       return loadPosix("linux", way);
     case "darwin":
       return loadPosix("darwin", way);
+    case "win32":
+      return loadWindows();
     default:
-      throw new Error("this system is not supported yet");
+      throw new Error("this system is not supported");
   }
 }
 

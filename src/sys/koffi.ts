@@ -38,6 +38,8 @@ function findKoffi(): Koffi {
       if (isRecentEnough(found)) return found;
       failure = new Error("the koffi that was found is too old");
     } catch (thrown) {
+      // That says more than what the other places would say.
+      if ((thrown as { code?: unknown }).code === "ERR_DLOPEN_DISABLED") throw thrown;
       failure = thrown;
     }
   }

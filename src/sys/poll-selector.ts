@@ -18,7 +18,7 @@ export function openPoll(call: PollCall): () => Selector {
 
 /** poll(2), which every system has: what a wait costs grows with how many are registered. */
 class PollSelector implements Selector {
-  readonly descriptor = -1;
+  readonly descriptors: readonly number[] = [];
   readonly #call: PollCall;
   #entries: Buffer;
   /** The token of each entry, and the entry of each descriptor. */

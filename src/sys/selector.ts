@@ -4,8 +4,8 @@
  * that of another socket that got the same descriptor later.
  */
 export interface Selector {
-  /** The mechanism's own descriptor; -1 where it has none. */
-  readonly descriptor: number;
+  /** The mechanism's own descriptors; none where it has none. */
+  readonly descriptors: readonly number[];
   /** These three give 0, or minus an errno. */
   add(descriptor: number, token: number, interest: number): number;
   modify(descriptor: number, token: number, interest: number, before: number): number;

@@ -156,6 +156,8 @@ export function openssl(): OpenSsl | Failure {
 
 /** Node is linked with OpenSSL and exports it. When the runtime has none, or another library, the system's is used. */
 function candidates(): (string | null)[] {
+  // node.exe exports all that is called here. koffi's null, "what this program has loaded", is POSIX.
+  if (process.platform === "win32") return [process.execPath];
   if (process.platform === "darwin") {
     return [
       null,
@@ -183,6 +185,22 @@ function load(): OpenSsl {
       "none, and the system's was not found (Debian and Ubuntu: libssl3, Fedora: openssl-libs, Alpine: libssl3, " +
       "Homebrew: openssl@3)",
   );
+}
+
+/** The longest value of a variable on Windows, in characters (GetEnvironmentVariableW). */
+const LONGEST_VALUE = 32_767;
+
+/** getenv(3). On Windows a C library has a copy of the environment from the program's start, so the system is asked. */
+function loadGetenv(koffi: Koffi, library: Library): OpenSsl["getenv"] {
+  if (process.platform !== "win32") return library.func("const char *getenv(const char *)");
+  const getVariable = koffi
+    .load("kernel32.dll")
+    .func("uint32_t __stdcall GetEnvironmentVariableW(const char16_t *, void *, uint32_t)");
+  return (name) => {
+    const room = Buffer.alloc(2 * (LONGEST_VALUE + 1));
+    const length: number = getVariable(name, room, LONGEST_VALUE + 1);
+    return length === 0 ? null : room.toString("utf16le", 0, 2 * length);
+  };
 }
 
 function declare(koffi: Koffi, library: Library): OpenSsl {
@@ -283,6 +301,6 @@ function declare(koffi: Koffi, library: Library): OpenSsl {
     PEM_read_bio_X509_AUX: f("void *PEM_read_bio_X509_AUX(void *, void *, void *, void *)"),
     PEM_read_bio_PrivateKey: f("void *PEM_read_bio_PrivateKey(void *, void *, void *, void *)"),
     ...alpnSelection(koffi, library),
-    getenv: f("const char *getenv(const char *)"),
+    getenv: loadGetenv(koffi, library),
   };
 }

@@ -37,7 +37,7 @@ export function openEpoll({ koffi, library, close }: Libc): () => Selector | num
     }
 
     return {
-      descriptor: queue,
+      descriptors: [queue],
       add: (descriptor, token, interest) => control(EPOLL_CTL_ADD, descriptor, token, interest),
       modify: (descriptor, token, interest) => control(EPOLL_CTL_MOD, descriptor, token, interest),
       remove: (descriptor) => control(EPOLL_CTL_DEL, descriptor, 0, 0),

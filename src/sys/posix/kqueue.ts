@@ -52,7 +52,7 @@ export function openKqueue({ koffi, library, numbers, close }: Libc): () => Sele
     }
 
     return {
-      descriptor: queue,
+      descriptors: [queue],
       add: (descriptor, token, interest) => changeInterest(descriptor, token, interest, 0),
       modify: changeInterest,
       remove: (descriptor, interest) => changeInterest(descriptor, 0, 0, interest),
