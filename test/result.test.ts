@@ -9,10 +9,12 @@ import { MessageChannel, receiveMessageOnPort } from "node:worker_threads";
 import { build } from "esbuild";
 import * as net from "std-net";
 import { node, root, startPeer } from "./support/peer.ts";
+import { streamPair } from "./support/sockets.ts";
+import { reason, reasonPattern } from "./support/system-errors.ts";
 
 const { Result, Unit, NetError, unwrap } = net;
 
-const REFUSED = "failed to connect: Connection refused (os error 111)";
+const REFUSED = `failed to connect: ${reason("ECONNREFUSED")}`;
 const good: net.Result<number, string> = Result.ok(2);
 const bad: net.Result<number, string> = Result.err(REFUSED);
 
@@ -89,7 +91,7 @@ describe("members", () => {
     const other: net.Unit = {};
     assert.notDeepEqual(other, Unit);
     // What the library gives is the same thing.
-    const [one] = net.UnixStream.pair().unwrap();
+    const [one] = streamPair();
     assert.deepEqual(one.set_read_timeout(5), done);
   });
 
@@ -180,7 +182,10 @@ describe("unwrap and expect", () => {
     assert.equal(code, 1);
     assert.match(
       stderr,
-      /^NetError: failed to connect: Connection refused \(os error 111\)\n {4}at .*eval1\]:3:/m,
+      new RegExp(
+        `^NetError: failed to connect: ${reasonPattern("ECONNREFUSED")}\\r?\\n {4}at .*eval1\\]:3:`,
+        "m",
+      ),
     );
     assert.match(stderr, /code: 'ECONNREFUSED'/);
     assert.doesNotMatch(stderr, /dist\/index\.js/);

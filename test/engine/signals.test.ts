@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Exit, node, python, startPeer } from "../support/peer.ts";
+import { reason } from "../support/system-errors.ts";
 
 const prelude = `
 const listener = net.TcpListener.bind("127.0.0.1:0").value;
@@ -54,7 +55,7 @@ for (const [prefix, call] of Object.entries(calls)) {
       "SIGINT",
     );
     assert.equal(end.stderr, "");
-    assert.equal(end.stdout, `blocking\n${prefix}Interrupted system call (os error 4)\nEINTR\nlistener\n`);
+    assert.equal(end.stdout, `blocking\n${prefix}${reason("EINTR")}\nEINTR\nlistener\n`);
     assert.equal(end.code, 0);
   });
 }
@@ -81,7 +82,7 @@ for (const [prefix, call] of Object.entries({
     );
     const end = await child.exit();
     assert.equal(end.stderr, "");
-    assert.equal(end.stdout, `${prefix}Interrupted system call (os error 4)\nlistener\n`);
+    assert.equal(end.stdout, `${prefix}${reason("EINTR")}\nlistener\n`);
     assert.ok(performance.now() - begun < 5000);
   });
 }
@@ -107,7 +108,7 @@ for (const [prefix, call] of Object.entries({
     );
     const end = await child.exit();
     assert.equal(end.stderr, "");
-    assert.equal(end.stdout, `${prefix}Interrupted system call (os error 4)\nlistener\n`);
+    assert.equal(end.stdout, `${prefix}${reason("EINTR")}\nlistener\n`);
   });
 }
 
@@ -128,8 +129,8 @@ for (const limit of ["", "client.set_write_timeout(60_000);"]) {
     );
     assert.equal(
       end.stdout,
-      "blocking\ntcp write failed: Interrupted system call (os error 4)\nlistener\n" +
-        "tcp write failed: Resource temporarily unavailable (os error 11)\n",
+      `blocking\ntcp write failed: ${reason("EINTR")}\nlistener\n` +
+        `tcp write failed: ${reason("EAGAIN")}\n`,
     );
   });
 }
@@ -145,7 +146,7 @@ test("a listener that comes after the first socket counts too, for any signal, a
       console.log("blocking"); console.log(server.read(1).error);`,
       signal,
     );
-    assert.equal(end.stdout, "blocking\ntcp read failed: Interrupted system call (os error 4)\nlistener\n");
+    assert.equal(end.stdout, `blocking\ntcp read failed: ${reason("EINTR")}\nlistener\n`);
   }
 });
 
@@ -200,7 +201,7 @@ for (const flags of [[], ["--v8-pool-size=0"]]) {
       process.exit();`,
     ]);
     assert.equal(await child.line(), "late");
-    assert.equal(await child.line(), "tcp read failed: Resource temporarily unavailable (os error 11)");
+    assert.equal(await child.line(), `tcp read failed: ${reason("EAGAIN")}`);
     assert.equal(await child.line(), "exit 0");
     assert.equal(await child.line(), "true", "a child process blocks no signals");
   });
@@ -215,7 +216,7 @@ test("with a listener for SIGCHLD itself, a child's end does interrupt", async (
     spawn("sleep", ["0.3"]);
     console.log(server.read(1).error);`,
   );
-  assert.equal(await child.line(), "tcp read failed: Interrupted system call (os error 4)");
+  assert.equal(await child.line(), `tcp read failed: ${reason("EINTR")}`);
   assert.equal(await child.line(), "listener");
 });
 
@@ -266,7 +267,7 @@ for (const [prefix, call] of Object.entries(calls)) {
       client.set_read_timeout(700);
       console.log(net.error_code(client.read(1).error));`,
     );
-    assert.equal(await child.line(), `${prefix}Interrupted system call (os error 4)`);
+    assert.equal(await child.line(), `${prefix}${reason("EINTR")}`);
     assert.equal(await child.line(), "EAGAIN");
     assert.equal(await child.line(), "listener");
   });
@@ -291,7 +292,7 @@ test("a connection that is long in the making, where a listener exists: its own 
   assert.equal(await child.line(), "blocking");
   await new Promise((resolve) => setTimeout(resolve, 400));
   child.kill("SIGINT");
-  assert.equal(await child.line(), "failed to connect: Interrupted system call (os error 4)");
+  assert.equal(await child.line(), `failed to connect: ${reason("EINTR")}`);
   assert.equal(await child.line(), "listener");
 });
 
@@ -317,7 +318,7 @@ print("again")
   assert.equal(await child.line(), "true");
   assert.equal(await server.line(), "asked");
   child.kill("SIGINT");
-  assert.equal(await child.line(), "http request failed: Interrupted system call (os error 4)");
+  assert.equal(await child.line(), `http request failed: ${reason("EINTR")}`);
   assert.equal(await child.line(), "listener");
 });
 
@@ -340,7 +341,7 @@ print("followed")
   assert.equal(await server.line(), "asked");
   await new Promise((resolve) => setTimeout(resolve, 150)); // time for the head to be read
   child.kill("SIGINT");
-  assert.equal(await child.line(), "http request failed: Interrupted system call (os error 4)");
+  assert.equal(await child.line(), `http request failed: ${reason("EINTR")}`);
   assert.equal(await child.line(), "listener");
 });
 
@@ -362,6 +363,6 @@ time.sleep(60)
   );
   assert.equal(await server.line(), "asked");
   child.kill("SIGINT");
-  assert.equal(await child.line(), "http request failed: Interrupted system call (os error 4)");
+  assert.equal(await child.line(), `http request failed: ${reason("EINTR")}`);
   assert.equal(await child.line(), "listener");
 });

@@ -10,6 +10,7 @@ import { announced, fields, interim, padded } from "../support/answers.ts";
 import { err, node, ok } from "../support/peer.ts";
 import fc from "../support/properties.ts";
 import { tcpPair, timed } from "../support/sockets.ts";
+import { reason } from "../support/system-errors.ts";
 
 const URL = "http://server.test/path?q";
 
@@ -326,7 +327,7 @@ test("socket_path: HTTP over a Unix socket", async () => {
   assert.deepEqual(ok(get("http://docker/moved")).body, { url: "/", host: "elsewhere.test", connections: 3 });
   assert.equal(
     err(get("http://docker/", { socket_path: join(directory, "none") })),
-    "http request failed: No such file or directory (os error 2)",
+    `http request failed: ${reason("ENOENT")}`,
   );
   assert.match(err(get("http://docker/", { socket_path: "x".repeat(200) })), /^http request failed: /);
   assert.match(err(get("http://docker/", { socket_path: "" })), /^http request failed: /);

@@ -7,6 +7,7 @@ import * as net from "std-net";
 import { announced, fields, interim, padded } from "../support/answers.ts";
 import { err, node, ok, openDescriptors, type Peer, python } from "../support/peer.ts";
 import { type RawServer, rawServer } from "../support/raw-server.ts";
+import { reason } from "../support/system-errors.ts";
 
 let raw: RawServer;
 let echo: Peer;
@@ -366,7 +367,7 @@ for (const [name, steps, text] of [
     ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n1\r\n", "<end>"],
     "connection closed before response body complete",
   ],
-  ["a reset", ["HTTP/1.1 200 OK\r\n\r\n123", 50, "<reset>"], "Connection reset by peer (os error 104)"],
+  ["a reset", ["HTTP/1.1 200 OK\r\n\r\n123", 50, "<reset>"], reason("ECONNRESET")],
   [
     "101",
     ["HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"],
@@ -473,7 +474,7 @@ test("decode_body", () => {
 });
 
 test("a connection that is refused, and one to nowhere", () => {
-  assert.equal(err(get("http://127.0.0.1:1/")), "http request failed: Connection refused (os error 111)");
+  assert.equal(err(get("http://127.0.0.1:1/")), `http request failed: ${reason("ECONNREFUSED")}`);
   assert.match(
     err(get("http://does-not-exist.invalid/")),
     /^http request failed: failed to lookup address information: /,

@@ -1,7 +1,8 @@
 // The type of a body: Json, or what the caller claims. The compiler checks most of this file (npm run check).
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { http, type Json, type Result, UnixStream, unwrap } from "std-net";
+import { http, type Json, type Result, unwrap } from "std-net";
+import { streamPair } from "../support/sockets.ts";
 
 interface Order {
   id: number;
@@ -21,7 +22,7 @@ function isOrder(body: Json): body is { id: number; tags: string[] } {
 
 test("a body is Json until the caller claims another type or has looked", () => {
   const order: Order = { id: 7, tags: ["new"] };
-  const [client, server] = unwrap(UnixStream.pair());
+  const [client, server] = streamPair();
   const ask = () => {
     unwrap(
       http.write_request(client, {

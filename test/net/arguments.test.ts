@@ -6,6 +6,7 @@ import vm from "node:vm";
 import * as net from "std-net";
 import { err, ok } from "../support/peer.ts";
 import fc from "../support/properties.ts";
+import { reason, reasonPattern } from "../support/system-errors.ts";
 
 const throwing = new Proxy([1, 2, 3], {
   get() {
@@ -211,8 +212,8 @@ describe("sizes, addresses and flags", () => {
         assert.equal(err(call(address)), `${prefix}invalid port value`);
       }
       assert.match(err(call(`${"a".repeat(5000)}:1`)), /lookup address information: /);
-      assert.match(err(call("[fe80::1%nonesuch]:1")), /No such device \(os error 19\)$/);
-      assert.equal(err(call("[fe80::1%99999999999]:1")), `${prefix}No such device (os error 19)`);
+      assert.match(err(call("[fe80::1%nonesuch]:1")), new RegExp(`${reasonPattern("ENODEV")}$`));
+      assert.equal(err(call("[fe80::1%99999999999]:1")), `${prefix}${reason("ENODEV")}`);
     }
   });
 });

@@ -1,12 +1,17 @@
 // BufReader: what it gives is what the stream would give, whatever the pieces in which the bytes come.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BufReader, error_code, type ReadSource, TcpListener, TcpStream, UnixStream } from "std-net";
+import { BufReader, error_code, type ReadSource, TcpListener, TcpStream, type UnixStream } from "std-net";
 import { err, ok, portOf, python } from "../support/peer.ts";
 import fc from "../support/properties.ts";
+import { streamPair } from "../support/sockets.ts";
+import { isWindows } from "../support/system-errors.ts";
+
+/** Pairs are TCP connections on Windows. */
+const READ = `${isWindows ? "tcp" : "unix"} read failed: `;
 
 function unixPair(): [UnixStream, UnixStream] {
-  return ok(UnixStream.pair()) as [UnixStream, UnixStream];
+  return streamPair() as [UnixStream, UnixStream];
 }
 
 /** A reader of a stream that has these bytes and has ended. */
@@ -43,7 +48,7 @@ test("read_into fills what fits, and a large buffer goes straight to the stream"
 test("read_exact gives all or nothing, and loses nothing", () => {
   const reader = readerOf("0123456789", 4);
   assert.equal(ok(reader.read_exact(6)).toString(), "012345");
-  assert.equal(err(reader.read_exact(5)), "unix read failed: failed to fill whole buffer");
+  assert.equal(err(reader.read_exact(5)), `${READ}failed to fill whole buffer`);
   assert.equal(ok(reader.read_exact(4)).toString(), "6789");
 });
 
@@ -51,13 +56,13 @@ test("read_until stops behind the delimiter, wherever the pieces are cut", () =>
   const reader = readerOf("ab\rcd\r\n\r\nrest", 3);
   assert.equal(ok(reader.read_until("\r\n")).toString(), "ab\rcd\r\n");
   assert.equal(ok(reader.read_until([13, 10])).toString(), "\r\n");
-  assert.equal(err(reader.read_until("\r\n")), "unix read failed: end of stream before the delimiter");
+  assert.equal(err(reader.read_until("\r\n")), `${READ}end of stream before the delimiter`);
   assert.equal(ok(reader.read_to_end()).toString(), "rest");
 });
 
 test("read_until holds the limit, and the bytes stay", () => {
   const reader = readerOf("0123456789;", 4);
-  assert.equal(err(reader.read_until(";", 10)), "unix read failed: no delimiter within 10 bytes");
+  assert.equal(err(reader.read_until(";", 10)), `${READ}no delimiter within 10 bytes`);
   assert.equal(ok(reader.read_until(";", 11)).toString(), "0123456789;");
 });
 
@@ -72,7 +77,7 @@ test("lines ends with an error that it gives once", () => {
   const reader = readerOf("one\nlonger than that\n", 4);
   assert.deepEqual(
     [...reader.lines(6)].map((line) => (line.isOk ? line.value : line.error)),
-    ["one", "unix read failed: no line end within 6 bytes"],
+    ["one", `${READ}no line end within 6 bytes`],
   );
   assert.equal(ok(reader.read_line()), "longer than that");
 });
@@ -86,10 +91,7 @@ test("a character is not cut where a piece ends, and U+2028 ends no line", () =>
 
 test("read_to_end holds its limit, and the bytes stay", () => {
   const reader = readerOf("0123456789", 4);
-  assert.equal(
-    err(reader.read_to_end(9)),
-    "unix read failed: more than 9 bytes before the end of the stream",
-  );
+  assert.equal(err(reader.read_to_end(9)), `${READ}more than 9 bytes before the end of the stream`);
   assert.equal(ok(reader.read_to_end(10)).toString(), "0123456789");
   assert.equal(ok(reader.read_to_end()).length, 0);
 });
@@ -165,7 +167,7 @@ test("wrong arguments are errors", () => {
 test("errors are the stream's own, closed streams included", () => {
   const [, far] = unixPair();
   far.close();
-  assert.equal(err(new BufReader(far).read(1)), "invalid unix stream");
+  assert.equal(err(new BufReader(far).read(1)), isWindows ? "invalid tcp stream" : "invalid unix stream");
   const listener = ok(TcpListener.bind("127.0.0.1:0"));
   const stream = ok(TcpStream.connect(ok(listener.local_addr())));
   const peer = ok(listener.accept());

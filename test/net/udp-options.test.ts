@@ -5,6 +5,10 @@ import { test } from "node:test";
 import * as net from "std-net";
 import { err, ok, portOf, python } from "../support/peer.ts";
 import { timed } from "../support/sockets.ts";
+import { isWindows } from "../support/system-errors.ts";
+
+// (Wine says EINVAL.)
+const NOT_JOINED = isWindows ? /^(EADDRNOTAVAIL|EINVAL)$/ : /^EADDRNOTAVAIL$/;
 
 function socket(address = "127.0.0.1:0"): net.UdpSocket {
   return ok(net.UdpSocket.bind(address));
@@ -15,7 +19,10 @@ test("connect, send and recv talk to one peer only", async () => {
   const far = socket();
   const stranger = socket();
   assert.equal(net.error_code(err(near.peer_addr())), "ENOTCONN");
-  assert.equal(net.error_code(err(near.send("x"))), "EDESTADDRREQ");
+  assert.match(
+    String(net.error_code(err(near.send("x")))),
+    isWindows ? /^(ENOTCONN|EINVAL)$/ : /^EDESTADDRREQ$/,
+  );
   ok(near.connect(ok(far.local_addr())));
   assert.equal(ok(near.peer_addr()), ok(far.local_addr()));
   assert.equal(ok(near.send("ping")), 4);
@@ -31,13 +38,15 @@ test("connect, send and recv talk to one peer only", async () => {
   assert.equal(err(near.connect("nowhere")), "udp connect failed: invalid socket address");
   assert.equal(err(near.connect(5 as unknown as string)), "expected string");
   assert.equal(err(near.send([300])), "byte value out of range");
-  // A peer that has gone: the ICMP answer surfaces at a connected socket.
   const gone = ok(stranger.local_addr());
   stranger.close();
-  ok(near.connect(gone));
-  ok(near.send("anyone?"));
-  ok(near.set_read_timeout(5000));
-  assert.equal(net.error_code(err(near.recv(1))), "ECONNREFUSED");
+  // A peer that has gone: the ICMP answer surfaces at a connected socket. (Wine never tells of it.)
+  if (process.env.STD_NET_UNDER_WINE === undefined) {
+    ok(near.connect(gone));
+    ok(near.send("anyone?"));
+    ok(near.set_read_timeout(5000));
+    assert.equal(net.error_code(err(near.recv(1))), "ECONNREFUSED");
+  }
   near.close();
   far.close();
   for (const result of [
@@ -135,7 +144,7 @@ test("broadcast and multicast options, and what is none", () => {
   assert.equal(err(near.join_multicast_v6("ff02", 0)), "udp join_multicast_v6 failed: invalid IPv6 address");
   assert.equal(err(near.join_multicast_v4(5 as unknown as string, "0.0.0.0")), "expected string");
   assert.equal(net.error_code(err(near.join_multicast_v4("10.0.0.1", "127.0.0.1"))), "EINVAL");
-  assert.equal(net.error_code(err(near.leave_multicast_v4("224.0.0.251", "127.0.0.1"))), "EADDRNOTAVAIL");
+  assert.match(String(net.error_code(err(near.leave_multicast_v4("224.0.0.251", "127.0.0.1")))), NOT_JOINED);
   assert.equal(net.error_code(err(near.join_multicast_v6("ff02::1", 2 ** 32))), "EINVAL");
   near.close();
   assert.equal(err(near.join_multicast_v4("224.0.0.251", "0.0.0.0")), "invalid udp socket");
@@ -219,7 +228,7 @@ except OSError as error: print(error)`;
     assert.equal(ok(near.recv_from(100))[0].toString(), "to the group");
   } else context.diagnostic(`this host sends no IPv6 multicast on loopback: ${line}`);
   ok(near.leave_multicast_v6("ff01::77", 1));
-  assert.equal(net.error_code(err(near.leave_multicast_v6("ff01::77", 1))), "EADDRNOTAVAIL");
+  assert.match(String(net.error_code(err(near.leave_multicast_v6("ff01::77", 1)))), NOT_JOINED);
   near.close();
 });
 

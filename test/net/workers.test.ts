@@ -4,6 +4,8 @@ import { test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { TcpListener, TcpStream } from "std-net";
 import { node, ok, openDescriptors, python, root } from "../support/peer.ts";
+import { STREAM_PAIR } from "../support/sockets.ts";
+import { isWindows } from "../support/system-errors.ts";
 
 /** What a worker can be blocked in: JavaScript with `net` and some sockets at hand. */
 const blocked: Record<string, string> = {
@@ -14,7 +16,9 @@ const blocked: Record<string, string> = {
   recv_from: "udp.recv_from(1)",
   "read_until that has seen a part": "client.write('part'); server.read_until('end')",
   "Poller.wait": "net.Poller.create().value.wait(null)",
-  "UnixListener's accept": "net.UnixListener.bind('\\0std-net worker ' + Math.random()).value.accept()",
+  "UnixListener's accept": isWindows
+    ? "net.TcpListener.bind('127.0.0.1:0').value.accept()"
+    : "net.UnixListener.bind('\\0std-net worker ' + Math.random()).value.accept()",
   "http.request to a server that does not answer":
     "net.http.request({ method: 'GET', url: 'http://' + address + '/' })",
   "http.request that is never accepted": "net.http.request({ method: 'GET', url: 'http://' + full + '/' })",
@@ -129,7 +133,7 @@ test("process.exit() in the main thread ends the process while workers are block
 test("process.exit() in the main thread ends the process as soon while there are many workers", async () => {
   const calls = [
     "net.TcpListener.bind('127.0.0.1:0').value.accept()",
-    "net.UnixStream.pair().value[0].read(1)",
+    `${STREAM_PAIR}[0].read(1)`,
     "net.Poller.create().value.wait(null)",
     // Others may wait on the same socket.
     "net.UdpSocket.bind('127.0.0.1:0').map((socket) => [socket, socket.try_clone()]).value[0].recv_from(1)",

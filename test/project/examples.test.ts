@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import * as net from "std-net";
 import { ok, openDescriptors, type Peer, portOf, python, startPeer } from "../support/peer.ts";
+import { reason } from "../support/system-errors.ts";
 
 function example(name: string, ...args: string[]): Peer {
   const peer = startPeer("node", ["scripts/run.js", name, ...args]);
@@ -241,7 +242,7 @@ test("redis against redis-server", { skip: noRedis }, async () => {
 test("redis without a server prints the error", async () => {
   const { code, stdout, stderr } = await example("redis", `127.0.0.1:${freePort()}`).exit();
   assert.deepEqual([code, stdout], [1, ""]);
-  assert.equal(stderr, "failed to connect: Connection refused (os error 111)\n");
+  assert.equal(stderr, `failed to connect: ${reason("ECONNREFUSED")}\n`);
 });
 
 test("handover: there and back, and no line is lost", async () => {

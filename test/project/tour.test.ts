@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startPeer } from "../support/peer.ts";
+import { reasonPattern } from "../support/system-errors.ts";
 
 test("npm start shows TCP, UDP, HTTP and errors at work", async () => {
   await using tour = startPeer("node", ["scripts/run.js", "examples/tour.ts"]);
@@ -18,7 +19,7 @@ test("npm start shows TCP, UDP, HTTP and errors at work", async () => {
     /→ \{ status: 200, .* body: \{ hello: "you" \} \}$/m,
     /body: \{ sum: 9007199254740996n \}/,
     /^4\. Errors are values$/m,
-    /→ error: failed to connect: Connection refused \(os error 111\)$/m,
+    new RegExp(`→ error: failed to connect: ${reasonPattern("ECONNREFUSED")}$`, "m"),
     /→ "ECONNREFUSED"$/m,
   ]) {
     assert.match(stdout, shown);

@@ -6,6 +6,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { programCall } from "./peer.ts";
 
 export interface Identity {
   /** PEM, the leaf first. */
@@ -53,7 +54,12 @@ export class Certificates {
   }
 
   #openssl(...args: string[]): void {
-    execFileSync("openssl", args, { cwd: this.directory, stdio: ["ignore", "ignore", "pipe"] });
+    const [command, programArguments, environment] = programCall("openssl", args);
+    execFileSync(command, programArguments, {
+      cwd: this.directory,
+      env: { ...process.env, ...environment },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
   }
 
   /** A certificate signed by `issuer` (null: by itself), kept as NAME.pem and NAME.key too. */

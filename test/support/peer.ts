@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readdirSync, readlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import koffi from "koffi";
 import type { Result } from "std-net";
 
 /** The repository's root: programs started here find "std-net" by the package's own name. */
@@ -38,9 +39,10 @@ export function startPeer(
   args: readonly string[],
   environment: NodeJS.ProcessEnv = {},
 ): Peer {
-  const child = spawn(command, args, {
+  const [program, programArguments, lent] = programCall(command, args, environment);
+  const child = spawn(program, programArguments, {
     cwd: root,
-    env: { ...process.env, NODE_NO_WARNINGS: "", ...environment },
+    env: { ...process.env, NODE_NO_WARNINGS: "", ...lent },
     stdio: ["pipe", "pipe", "pipe"],
   });
   let stdout = "";
@@ -108,6 +110,23 @@ export function startPeer(
   };
 }
 
+/**
+ * How to start a program. Under Wine only node.exe can be: whatever else is asked for runs on Linux, and a program that stands for it
+ * passes on what it reads and writes (scripts/windows/host.js). On Windows itself Python is called `python`.
+ */
+export function programCall(
+  command: string,
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv = {},
+): [command: string, args: readonly string[], environment: NodeJS.ProcessEnv] {
+  if (process.platform !== "win32" || command === process.execPath) return [command, args, environment];
+  if (process.env.STD_NET_UNDER_WINE === undefined) {
+    return [command === "python3" ? "python" : command, args, environment];
+  }
+  const guest = join(root, "scripts", "windows", "guest.mjs");
+  return [process.execPath, [guest, command, ...args], { STD_NET_GUEST_ENV: JSON.stringify(environment) }];
+}
+
 /** A Python program, given as its text; `sys`, `socket` and `time` are imported. */
 export function python(program: string, ...args: string[]): Peer {
   return startPeer("python3", ["-u", "-c", `import socket, sys, time\n${program}`, ...args]);
@@ -158,9 +177,24 @@ time.sleep(0.2)
 
 /** How many descriptors of sockets, pipes and the like this process has open. */
 export function openDescriptors(): number {
+  if (process.platform === "win32") return openHandles();
   // Files do not count: Node opens and closes them in its own time, and the library has none open between its calls.
   return readdirSync("/proc/self/fd").filter((descriptor) => !isFile(descriptor)).length;
 }
+
+/** How many handles the process has open, by trying all numbers that it can have: sockets are some of them. */
+function openHandles(): number {
+  const isOpen = koffi.load("kernel32.dll").func("int __stdcall GetHandleInformation(intptr_t, void *)") as (
+    handle: number,
+    flags: object,
+  ) => number;
+  const flags = new Uint32Array(1);
+  let count = 0;
+  for (let handle = 4; handle < LARGEST_HANDLE; handle += 4) if (isOpen(handle, flags) !== 0) count++;
+  return count;
+}
+
+const LARGEST_HANDLE = 16_384;
 
 function isFile(descriptor: string): boolean {
   try {
