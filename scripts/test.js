@@ -1,64 +1,25 @@
 // npm test [-- NAME ...]
-// Compiles the tests to plain JavaScript and gives them to node's own test runner: all of them, or those named by file or
+// Compiles the tests (compile-tests.js) and gives them to node's own test runner: all of them, or those named by file or
 // folder (`npm test -- tcp udp tls` runs test/net/tcp.test.ts, test/net/udp.test.ts and all of test/tls). No loader sits
 // in the tests' processes, so that every descriptor, thread and signal that a test counts is the library's or its own.
 import { spawn } from "node:child_process";
-import { readdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join, resolve } from "node:path";
-import { build } from "esbuild";
+import { resolve } from "node:path";
+import { compileTests } from "./compile-tests.js";
 import { knownTimes } from "./test-progress.js";
 
 // A folder for each run: two runs at the same time do not disturb each other.
 const OUT = `build/test-${process.pid}`;
-const SUFFIX = ".test.ts";
 /** The mean of all files, for those that have not been run here yet. */
 const SECONDS_OF_A_FILE = 8;
-const named = process.argv.slice(2);
-const all = readdirSync("test", { recursive: true, encoding: "utf8" })
-  .filter((file) => file.endsWith(SUFFIX))
-  .map((file) => file.replaceAll("\\", "/"))
-  .sort();
-const files = named.length > 0 ? named.flatMap(filesNamed) : all;
-
-/**
- * The file of that name in whatever folder it lies; or, where no file has the name, all files of that folder.
- *
- * @param {string} name
- */
-function filesNamed(name) {
-  const wanted = name.replace(/^(\.\/)?test\//, "");
-  const ends = [wanted, `${wanted}${SUFFIX}`];
-  const named = all.filter((file) => ends.some((end) => file === end || file.endsWith(`/${end}`)));
-  const found = named.length > 0 ? named : all.filter((file) => file.startsWith(wanted.replace(/\/?$/, "/")));
-  if (found.length > 0) return found;
-  console.error(`there is no test ${name}`);
-  process.exit(2);
-}
 
 process.on("exit", () => rmSync(OUT, { recursive: true, force: true }));
-await build({
-  entryPoints: files.map((file) => join("test", file)),
-  outdir: OUT,
-  outbase: "test",
-  bundle: true,
-  splitting: true,
-  // "std-net" too, whatever tsconfig.json's `paths` say: the tests use what the package ships.
-  packages: "external",
-  tsconfigRaw: {},
-  platform: "node",
-  format: "esm",
-  target: "node20",
-  keepNames: true,
-  sourcemap: "inline",
-  logLevel: "warning",
-});
-
-const compiled = files.map((file) => join(OUT, file.replace(/\.ts$/, ".js")));
+const compiled = await compileTests(process.argv.slice(2), OUT);
 const reporter = process.env["STD_NET_TEST_REPORTER"] ?? "spec";
 const names = compiled.map((file) => file.slice(OUT.length + 1));
 console.log(
-  `${files.length === 1 ? "1 test file takes" : `${files.length} test files take`} about ${expected(names)}`,
+  `${compiled.length === 1 ? "1 test file takes" : `${compiled.length} test files take`} about ${expected(names)}`,
 );
 const child = spawn(
   process.execPath,
@@ -70,7 +31,7 @@ const child = spawn(
   ],
   {
     stdio: "inherit",
-    env: { ...process.env, STD_NET_TEST_FILES: String(files.length), STD_NET_TEST_FOLDER: resolve(OUT) },
+    env: { ...process.env, STD_NET_TEST_FILES: String(compiled.length), STD_NET_TEST_FOLDER: resolve(OUT) },
   },
 );
 // Ctrl-C reaches the whole foreground process group; the runner ends its tests and itself.

@@ -1,0 +1,144 @@
+// Tests that do not run on Windows, by file and by test (patterns of names), each with the reason. The first group is about Windows
+// itself, the second about Wine alone. `npm run test:windows` prints them.
+
+/** What Windows does not have. */
+const NO_UNIX_KINDS = "Windows has no Unix pairs, datagrams or abstract names";
+const NO_FD = "a SOCKET is no descriptor of the C runtime: fs, child_process and net.Socket cannot take it";
+const NO_SIGNALS = "process.kill is TerminateProcess on Windows; test/sys/ctrl-c.test.ts is the counterpart";
+const NO_LIMITS = "Windows has no limit on descriptors or threads that a test could lower";
+const NO_PROC = "counts in /proc; test/sys/windows.test.ts counts handles";
+const NO_TERMINAL = "there is no terminal that a test could look at";
+
+const onWindows = {
+  files: {
+    "engine/resolve":
+      "puts files in the place of resolv.conf and hosts; test/sys/windows.test.ts has lookups",
+    "engine/signals": NO_SIGNALS,
+    "http/http-client-nginx": "nginx is started with Linux' paths and signals",
+    "net/unix": NO_UNIX_KINDS,
+  },
+  tests: {
+    "cli/cli": [
+      [/^on a terminal/, NO_TERMINAL],
+      [/^Ctrl-C ends a call that waits/, NO_TERMINAL],
+      [/^a pipe that never gave anything/, NO_TERMINAL],
+      [/^with descriptors used up/, NO_LIMITS],
+    ],
+    "engine/safety": [[/^where no descriptor was free/, NO_LIMITS]],
+    "engine/wait": [
+      [/new sockets are|what is given away|what set_nonblocking/, "asks fcntl(2) and /proc for the mode"],
+    ],
+    "http/http-client-connections": [
+      [
+        /^what a server sends a moment behind/,
+        "the server's millisecond takes 15 on Windows, longer than the client looks",
+      ],
+    ],
+    "http/http-client-halves": [[/^socket_path/, NO_UNIX_KINDS]],
+    "net/descriptors": [
+      [/^a child process inherits none/, NO_PROC],
+      [/^an object that was dropped/, NO_PROC],
+      [/^a worker that/, NO_PROC],
+      [/^when there are no more descriptors/, NO_LIMITS],
+    ],
+    "net/handover": [
+      [/^Unix/, NO_UNIX_KINDS],
+      [/into_fd gives the descriptor away/, NO_FD],
+      [/from_fd refuses what is no descriptor/, "looks at files; test/sys/windows.test.ts looks at handles"],
+      [/child process/, NO_FD],
+      [/net\.Socket|node:net/, NO_FD],
+      [
+        /^into_fd refuses to lose bytes/,
+        "Windows cannot wait for more than there is, so read_until keeps its bytes in the stream",
+      ],
+    ],
+    "net/junk": [[/^Unix/, NO_UNIX_KINDS]],
+    "net/poller": [[/^a registered socket lives/, NO_PROC]],
+    "net/tcp": [[/^no call raises SIGPIPE/, "Windows has no SIGPIPE"]],
+    "net/tcp-options": [
+      [/^bind options/, "reuse_port is an error on Windows; test/sys/windows.test.ts looks"],
+    ],
+    "net/timeouts": [
+      [/^connect, of TCP and of a Unix socket/, NO_UNIX_KINDS],
+      [/^is_timeout is false where no time limit/, NO_SIGNALS],
+    ],
+    "tls/https": [
+      [/^a server that asks for new keys/, NO_UNIX_KINDS],
+      [/^nor does it hold up/, NO_UNIX_KINDS],
+    ],
+    "tls/tls": [[/^a signal ends a write/, NO_SIGNALS]],
+  },
+};
+
+/** What Wine cannot do, or does otherwise than Windows. */
+const WINE_RESET = "Wine tells of a reset as of the end of the stream; Windows gives ECONNRESET";
+const PURE = "makes no call of the system, and takes Wine a minute";
+const NO_ESBUILD = "the checkout's esbuild is a program of Linux";
+const NO_UNREACHABLE = "Wine never tells that nobody listens where a datagram went";
+const NO_FETCH = "under Wine Node's own fetch cannot connect (connect UNKNOWN)";
+const OTHER_NODE = "starts node.exe from a shell or Python of Linux, which cannot";
+
+const underWine = {
+  files: {
+    json: PURE,
+    "long-integers": PURE,
+    "project/docs": "reads the sources alone: the same on every system",
+    "project/examples": NO_ESBUILD,
+    "project/layers": "reads the sources alone: the same on every system",
+    "project/test-runners": "Jest and Vitest have parts that are programs of Linux",
+    "project/tour": NO_ESBUILD,
+  },
+  tests: {
+    "cli/cli": [
+      [/^the status is the same when nobody reads/, OTHER_NODE],
+      [/^is sent all of a file/, OTHER_NODE],
+      [/^standard input that cannot be read/, OTHER_NODE],
+      [/^no client goes on for ever/, NO_FETCH],
+      [/^a connection that breaks/, WINE_RESET],
+      [/^where nobody listens/, NO_UNREACHABLE],
+      [/^a client that sends nothing/, NO_FETCH],
+      [/^bytes that are no text/, NO_FETCH],
+    ],
+    "engine/safety": [
+      [/^a bundle in CommonJS/, NO_ESBUILD],
+      [/^without koffi/, "the bed's NODE_PATH has a koffi"],
+    ],
+    "http/http-client": [[/^an answer that is an error: a reset$/, WINE_RESET]],
+    "http/http-server": [
+      [/^node's http and fetch/, NO_FETCH],
+      [
+        /^answers to requests that were sent ahead/,
+        "measures 20 milliseconds; a call takes Wine half of one",
+      ],
+    ],
+    "net/descriptors": [[/bind a UDP socket to an address that is not here/, "Wine binds to any address"]],
+    "net/handover": [
+      [/^UdpSocket: each member/, "Wine says EINVAL for an option of a socket that was closed"],
+    ],
+    "net/poller": [
+      [/the peer's end, and a broken connection/, WINE_RESET],
+      [/an error that waits on a datagram socket/, NO_UNREACHABLE],
+    ],
+    "net/tcp": [[/^a peer that resets/, WINE_RESET]],
+    "net/tcp-options": [[/^take_error takes/, WINE_RESET]],
+    result: [[/^a program whose bundler renames/, NO_ESBUILD]],
+    "tls/tls": [
+      [/^a reset is the system's error/, WINE_RESET],
+      [/^nobody is asked for a password/, OTHER_NODE],
+      [
+        /^workers that end or are terminated/,
+        "a worker costs Wine 310 KiB of its own, more than the test allows",
+      ],
+    ],
+    trace: [[/^in a bundle whose names/, NO_ESBUILD]],
+  },
+};
+
+const groups = process.env.STD_NET_UNDER_WINE === undefined ? [onWindows] : [onWindows, underWine];
+
+/** Why this file (`net/tcp`) does not run; undefined when it does. */
+exports.reasonForFile = (file) =>
+  groups.map(({ files }) => files[file]).find((reason) => reason !== undefined);
+
+/** The tests of this file that do not run: patterns of names, each with the reason. */
+exports.rulesFor = (file) => groups.flatMap(({ tests }) => tests[file] ?? []);
