@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { isMainThread } from "node:worker_threads";
 import { type Command, complain, FAILURE, SUCCESS, UsageError, WRONG_USAGE } from "./command.ts";
 import { receive, tcp, udp } from "./pipe.ts";
+import { helpFor, quotingHint } from "./quoting.ts";
 import { repl } from "./repl.ts";
 import { request } from "./request.ts";
 import { serve } from "./serve.ts";
@@ -28,7 +29,7 @@ NODE_DEBUG=std-net prints one line for each call of the library.
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   if (name === undefined) {
-    process.stderr.write(HELP);
+    process.stderr.write(helpFor(HELP));
     return WRONG_USAGE;
   }
   if (name === "--version" || name === "-v") {
@@ -38,18 +39,19 @@ async function main(args: readonly string[]): Promise<number> {
   }
   if (name === "help" || name === "--help" || name === "-h") {
     const [about] = rest;
-    process.stdout.write(about === undefined ? HELP : find(about).help);
+    process.stdout.write(about === undefined ? helpFor(HELP) : helpFor(find(about).help));
     return SUCCESS;
   }
   const command = find(name);
   if (rest.includes("--help") || rest.includes("-h")) {
-    process.stdout.write(command.help);
+    process.stdout.write(helpFor(command.help));
     return SUCCESS;
   }
   try {
     return await command.run(rest);
   } catch (error) {
-    if (error instanceof UsageError) throw new UsageError(`${name}: ${error.message} (std-net help ${name})`);
+    if (error instanceof UsageError)
+      throw new UsageError(`${name}: ${error.message}${quotingHint(rest)} (std-net help ${name})`);
     throw error;
   }
 }

@@ -121,6 +121,8 @@ function withoutTexts(code: string): string {
 
 /** Whose code knows a constant or the platform all the same, and which. */
 const known: Record<string, RegExp> = {
+  // How the system's shells quote.
+  "cli/quoting.ts": /process\.platform/g,
   // Which library OpenSSL is, where the runtime has none.
   "tls/openssl.ts": /process\.platform/g,
   // At a session's end what is left is taken off the socket itself, without TLS.

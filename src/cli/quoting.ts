@@ -1,0 +1,23 @@
+/*
+ * The quotes of Windows' shells. cmd knows double quotes alone, and within them `\"`; PowerShell knows single quotes too, but before 7.3 it
+ * takes the double quotes within an argument away (about_Parsing, "Passing arguments that contain quote characters").
+ */
+
+/** A command's help with its examples quoted for cmd: `"{\"id\": 1}"` in place of `'{"id": 1}'`. */
+export function helpFor(help: string, platform: NodeJS.Platform = process.platform): string {
+  if (platform !== "win32") return help;
+  return help.replaceAll(/'([^'\n]+)'/g, (_whole, text: string) => `"${text.replaceAll('"', '\\"')}"`);
+}
+
+/** What to say beside a usage error whose cause may be a quote that the shell has treated otherwise; "" when it is not that. */
+export function quotingHint(args: readonly string[], platform: NodeJS.Platform = process.platform): string {
+  if (platform !== "win32") return "";
+  if (args.some((text) => text.startsWith("'"))) {
+    return `; cmd takes single quotes as they are: write "{\\"id\\": 1}"`;
+  }
+  // {id:1} was {"id":1}.
+  if (args.some((text) => /^\{\s*[A-Za-z_]\w*\s*:/.test(text))) {
+    return `; the shell has taken the double quotes away: write '{\\"id\\": 1}' in PowerShell, or send the JSON on standard input`;
+  }
+  return "";
+}
