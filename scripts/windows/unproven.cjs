@@ -24,7 +24,10 @@ const onWindows = {
       [/^a pipe that never gave anything/, NO_TERMINAL],
       [/^with descriptors used up/, NO_LIMITS],
     ],
-    "engine/safety": [[/^where no descriptor was free/, NO_LIMITS]],
+    "engine/safety": [
+      [/^where no descriptor was free/, NO_LIMITS],
+      [/^a listener for the warning makes calls/, NO_FD],
+    ],
     "engine/wait": [
       [/new sockets are|what is given away|what set_nonblocking/, "asks fcntl(2) and /proc for the mode"],
     ],
@@ -62,6 +65,7 @@ const onWindows = {
       [/^connect, of TCP and of a Unix socket/, NO_UNIX_KINDS],
       [/^is_timeout is false where no time limit/, NO_SIGNALS],
     ],
+    "net/udp-options": [[/^reuse_address and reuse_port/, "reuse_port is an error on Windows"]],
     "tls/https": [
       [/^a server that asks for new keys/, NO_UNIX_KINDS],
       [/^nor does it hold up/, NO_UNIX_KINDS],
@@ -124,6 +128,7 @@ const underWine = {
     result: [[/^a program whose bundler renames/, NO_ESBUILD]],
     "tls/tls": [
       [/^a reset is the system's error/, WINE_RESET],
+      [/^NODE_EXTRA_CA_CERTS counts with a byte/, "has workers without the bed's NODE_PATH"],
       [/^nobody is asked for a password/, OTHER_NODE],
       [
         /^workers that end or are terminated/,

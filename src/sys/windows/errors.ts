@@ -172,7 +172,6 @@ export function windowsErrorName(number: number): string | null {
 
 // Numbers that only this folder knows.
 export const ERROR_NOT_FOUND = 1168;
-export const WSAEFAULT = 10014;
 export const WSAEMSGSIZE = 10040;
 export const WSAENOPROTOOPT = 10042;
 export const WSAESHUTDOWN = 10058;

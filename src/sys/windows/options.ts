@@ -6,10 +6,6 @@ import type { Winsock } from "./winsock.ts";
 type Named = "getsockname" | "getpeername" | "getsockopt" | "setsockopt" | "setLinger" | "linger";
 
 const SO_LINGER = 0x80;
-/** Gives a WSAPROTOCOL_INFOW: its size, and where the family stands. */
-const SO_PROTOCOL_INFOW = 0x2005;
-const PROTOCOL_INFO_SIZE = 628;
-const FAMILY_AT = 76;
 
 /** The addresses and the options of a socket. */
 export function loadOptions(winsock: Winsock): Pick<Platform, Named> {
@@ -22,10 +18,8 @@ export function loadOptions(winsock: Winsock): Pick<Platform, Named> {
 
   /** The address of a socket that is not bound yet: Windows gives none, POSIX one of zeros. */
   function unboundAddress(descriptor: number, address: Uint8Array, length: Uint32Array): number {
-    const info = Buffer.alloc(PROTOCOL_INFO_SIZE);
-    const size = Uint32Array.of(info.length);
-    if (checked(getsockopt(descriptor, SOL_SOCKET, SO_PROTOCOL_INFOW, info, size)) < 0) return -1;
-    const family = info.readInt32LE(FAMILY_AT);
+    const family = winsock.familyOf(descriptor);
+    if (family < 0) return failed();
     const room = family === AF_INET ? 16 : family === AF_INET6 ? 28 : 2;
     address.fill(0, 0, room);
     address[0] = family;

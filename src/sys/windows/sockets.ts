@@ -1,7 +1,6 @@
 import { thisWorker, workerOf } from "../../runtime/ownership.ts";
 import type { Platform } from "../platform.ts";
-import { refusesFamily } from "./transfers.ts";
-import { asIpv6, type Winsock } from "./winsock.ts";
+import { asIpv6, PROTOCOL_INFO_SIZE, type Winsock } from "./winsock.ts";
 
 const WSA_FLAG_OVERLAPPED = 0x1;
 const WSA_FLAG_NO_HANDLE_INHERIT = 0x80;
@@ -13,8 +12,6 @@ const HANDLE_FLAG_INHERIT = 1;
 const FIONBIO = 0x8004667e | 0;
 /** Whether an ICMP "port unreachable" becomes an error of the next receive (Microsoft's KB 263823). */
 const SIO_UDP_CONNRESET = 0x9800000c | 0;
-/** struct WSAPROTOCOL_INFOW. */
-const PROTOCOL_INFO_SIZE = 628;
 
 /** A socket's note of the user's mode, which all its duplicates in this thread share. */
 interface Mode {
@@ -121,7 +118,9 @@ function usingSockets(winsock: Winsock, control: Control): Pick<Platform, Used> 
     listen: (descriptor, backlog) => checked(listen(descriptor, backlog)),
     connect(descriptor, address, length) {
       let result = checked(connect(descriptor, address, length));
-      const mapped = result < 0 && refusesFamily(winsock) ? asIpv6(system, address) : null;
+      // (EAGAIN: the connection is being made.)
+      const hasFailed = result < 0 && winsock.error !== EAGAIN;
+      const mapped = hasFailed ? asIpv6(winsock, descriptor, address) : null;
       if (mapped !== null) result = checked(connect(descriptor, mapped, mapped.length));
       // Only a datagram socket is connected at once. It hears of a peer that is not there, as in POSIX.
       if (result === 0 && winsock.isDatagram(descriptor)) control.reportUnreachable(descriptor, true);

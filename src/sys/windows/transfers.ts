@@ -1,6 +1,6 @@
 import { addressFinder } from "../pinned-memory.ts";
 import type { Platform } from "../platform.ts";
-import { WSAECONNREFUSED, WSAEFAULT, WSAEMSGSIZE, WSAESHUTDOWN } from "./errors.ts";
+import { WSAECONNREFUSED, WSAEMSGSIZE, WSAESHUTDOWN } from "./errors.ts";
 import { asIpv6, type Winsock } from "./winsock.ts";
 
 /**
@@ -73,7 +73,7 @@ function receivingCalls(winsock: Winsock): Pick<Platform, "recv" | "recvfrom"> {
 
 function sendingCalls(winsock: Winsock): Pick<Platform, "send" | "sendto"> {
   const { koffi, library, system } = winsock;
-  const { EPIPE, ECONNRESET } = system.constants;
+  const { EAGAIN, EPIPE, ECONNRESET } = system.constants;
   const send = library.func("int __stdcall send(intptr_t, void *, int, int)");
   const sendAt = library.func("int __stdcall send(intptr_t, uintptr_t, int, int)");
   const sendto = library.func("int __stdcall sendto(intptr_t, void *, int, int, void *, int)");
@@ -98,9 +98,9 @@ function sendingCalls(winsock: Winsock): Pick<Platform, "send" | "sendto"> {
       const count: number = sendto(descriptor, buffer, length, flags, address, addressLength);
       if (count >= 0) return count;
       afterSend(descriptor);
-      // An IPv6 socket takes no IPv4 address, as Linux' do, but its form within IPv6.
-      const mapped = refusesFamily(winsock) ? asIpv6(system, address) : null;
-      if (mapped === null) return -1;
+      const { error } = winsock;
+      const mapped = error === EAGAIN ? null : asIpv6(winsock, descriptor, address);
+      if (mapped === null) return winsock.failed(error);
       const again: number = sendto(descriptor, buffer, length, flags, mapped, mapped.length);
       return again >= 0 ? again : afterSend(descriptor);
     },
@@ -110,10 +110,4 @@ function sendingCalls(winsock: Winsock): Pick<Platform, "send" | "sendto"> {
 /** An ICMP "port unreachable" is a reset here and a refusal in POSIX. */
 function refusedOrReset(winsock: Winsock, socket: number): -1 {
   return winsock.failed(winsock.isDatagram(socket) ? WSAECONNREFUSED : winsock.system.constants.ECONNRESET);
-}
-
-/** Whether the call failed because the address is of another family than the socket. (WSAEFAULT: it is too short for the socket's.) */
-export function refusesFamily({ error, system }: Winsock): boolean {
-  const { EAFNOSUPPORT, EINVAL } = system.constants;
-  return error === WSAEFAULT || error === EAFNOSUPPORT || error === EINVAL;
 }

@@ -19,10 +19,16 @@ export interface Winsock {
   /** Whether it is an open socket. */
   isSocket(socket: number): boolean;
   isDatagram(socket: number): boolean;
+  /** The socket's address family, bound or not; -1 when it is none. */
+  familyOf(socket: number): number;
 }
 
 /** Winsock 2.2, which every Windows has. */
 const VERSION = 0x0202;
+/** The option whose value is a WSAPROTOCOL_INFOW: its size, and where the family stands. */
+const SO_PROTOCOL_INFOW = 0x2005;
+export const PROTOCOL_INFO_SIZE = 628;
+const FAMILY_AT = 76;
 /** struct WSADATA on 64 bits. */
 const WSADATA_SIZE = 408;
 
@@ -62,14 +68,24 @@ export function loadWinsock(koffi: Koffi, system: System): Winsock {
     },
     isSocket: (socket) => typeOf(socket) >= 0,
     isDatagram: (socket) => typeOf(socket) === SOCK_DGRAM,
+    familyOf(socket) {
+      const info = Buffer.alloc(PROTOCOL_INFO_SIZE);
+      const size = Uint32Array.of(info.length);
+      const result: number = getsockopt(socket, SOL_SOCKET, SO_PROTOCOL_INFOW, info, size);
+      return result === 0 ? info.readInt32LE(FAMILY_AT) : -1;
+    },
   };
   return winsock;
 }
 
-/** A socket address or null, as IPv4 inside IPv6 (RFC 4291, 2.5.5.2): what a dual-stack socket takes in place of an IPv4 address. */
-export function asIpv6({ constants }: System, address: Uint8Array): Buffer | null {
+/**
+ * After a call failed: the same address for another try, or null. An IPv6 socket takes no IPv4 address, as Linux' do, but its form within
+ * IPv6 (RFC 4291, 2.5.5.2).
+ */
+export function asIpv6({ system, familyOf }: Winsock, socket: number, address: Uint8Array): Buffer | null {
+  const { constants } = system;
   const family = address[0]! | (address[1]! << 8);
-  if (family !== constants.AF_INET) return null;
+  if (family !== constants.AF_INET || familyOf(socket) !== constants.AF_INET6) return null;
   const mapped = Buffer.alloc(28);
   mapped.writeUInt16LE(constants.AF_INET6, 0);
   mapped.set(address.subarray(2, 4), 2);
