@@ -4,6 +4,7 @@ import { stopWhenLoaded } from "../runtime/load-guard.ts";
 import { onlyOnce } from "../runtime/once-per-process.ts";
 import { OwnershipTable, thisWorker, workerOf } from "../runtime/ownership.ts";
 import { platform } from "../sys/index.ts";
+import { closeAtOnce } from "./linger.ts";
 
 /**
  * Which descriptors this library's objects own: so that none of them is taken over a second time, and to close what a
@@ -15,7 +16,7 @@ const table = new OwnershipTable<number>("descriptors", workerOf, {
   takeOut: (descriptor) => descriptor,
   free(descriptor) {
     const sys = platform();
-    if (!(sys instanceof Failure)) sys.close(descriptor);
+    if (!(sys instanceof Failure)) closeAtOnce(sys, descriptor);
   },
 });
 

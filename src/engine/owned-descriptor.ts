@@ -1,10 +1,26 @@
+import { isMainThread } from "node:worker_threads";
 import type { Platform } from "../sys/index.ts";
 import { disown, own } from "./descriptor-table.ts";
+import { closeAtOnce, lingerInSlices } from "./linger.ts";
+import { wasConnected } from "./peer.ts";
 import { GivenBack } from "./pushback.ts";
+import { lastingBuffer } from "./scratch.ts";
 
-const descriptors = new FinalizationRegistry<{ sys: Platform; descriptor: number }>(({ sys, descriptor }) => {
+interface Dropped {
+  readonly sys: Platform;
+  readonly descriptor: number;
+  clones: Clones | null;
+}
+
+/** How many objects of this thread stand for the same socket. */
+interface Clones {
+  objects: number;
+}
+
+const descriptors = new FinalizationRegistry<Dropped>(({ sys, descriptor, clones }) => {
+  if (clones !== null) clones.objects--;
   disown(descriptor);
-  sys.close(descriptor);
+  closeAtOnce(sys, descriptor);
 });
 
 /**
@@ -19,14 +35,18 @@ export interface Watcher {
 }
 
 /**
- * One descriptor and the object that owns it: closes it, gives it away, and gives it back when the object was dropped. And the socket's
- * options as the system has them.
+ * One descriptor and the object that owns it: closes it, gives it away, and gives it back when the object was dropped. And what the
+ * system says of the socket: its options and its state.
  */
 export abstract class OwnedDescriptor extends GivenBack {
   readonly sys: Platform;
   #descriptor: number;
   #watchers: Set<Watcher> | null = null;
-  #isWatchedOver = false;
+  #dropped: Dropped | null = null;
+  /** Null as long as there is one object. */
+  #clones: Clones | null = null;
+  /** Whether SO_LINGER may be set, so that close(2) waits. Not asked once others may hold the socket. */
+  mayLinger = false;
 
   /** Takes over a descriptor that is open; -1 for none. */
   constructor(sys: Platform, descriptor: number) {
@@ -38,9 +58,9 @@ export abstract class OwnedDescriptor extends GivenBack {
 
   /** From now on the descriptor is given back should the socket be dropped without `close`: for those in users' hands. */
   closeWhenDropped(): void {
-    if (this.#descriptor < 0 || this.#isWatchedOver) return;
-    this.#isWatchedOver = true;
-    descriptors.register(this, { sys: this.sys, descriptor: this.#descriptor }, this);
+    if (this.#descriptor < 0 || this.#dropped !== null) return;
+    this.#dropped = { sys: this.sys, descriptor: this.#descriptor, clones: this.#clones };
+    descriptors.register(this, this.#dropped, this);
   }
 
   get open(): boolean {
@@ -67,10 +87,40 @@ export abstract class OwnedDescriptor extends GivenBack {
     if (this.#watchers !== null) for (const watcher of this.#watchers) watcher.maybePending(this);
   }
 
+  /** Whether others may hold the same socket. */
+  protected abstract readonly isShared: boolean;
+
+  /** This object is a clone of another one of this thread. */
+  protected becomeCloneOf(other: OwnedDescriptor): void {
+    if (other.#clones === null) other.#setClones({ objects: 1 });
+    this.#setClones(other.#clones!);
+    other.#clones!.objects++;
+  }
+
+  /** This object has the descriptor of another one, which has released it. */
+  protected takePlaceOf(other: OwnedDescriptor): void {
+    this.mayLinger = other.mayLinger;
+    if (other.#clones === null) return;
+    this.#setClones(other.#clones);
+    other.#clones.objects++;
+  }
+
+  #setClones(clones: Clones): void {
+    this.#clones = clones;
+    if (this.#dropped !== null) this.#dropped.clones = clones;
+  }
+
   close(): void {
+    if (!isMainThread && (this.mayLinger || this.isShared)) this.#linger();
     const descriptor = this.release();
     // close(2): on Linux the descriptor is gone whatever close returns; trying again could hit somebody else's.
     if (descriptor >= 0) this.sys.close(descriptor);
+  }
+
+  /** Before a worker's close(2). Only that of a socket's last descriptor waits. (Of others' descriptors nothing is known.) */
+  #linger(): void {
+    if (this.open && (this.#clones?.objects ?? 1) === 1)
+      lingerInSlices(this.sys, this.#descriptor, this.isShared);
   }
 
   /** Gives the descriptor away: the socket is closed for this program, the descriptor is not. */
@@ -80,7 +130,8 @@ export abstract class OwnedDescriptor extends GivenBack {
       if (this.#watchers !== null) for (const watcher of this.#watchers) watcher.beforeEnd(this);
       this.#descriptor = -1;
       disown(descriptor);
-      if (this.#isWatchedOver) descriptors.unregister(this);
+      if (this.#dropped !== null) descriptors.unregister(this);
+      if (this.#clones !== null) this.#clones.objects--;
     }
     return descriptor;
   }
@@ -119,8 +170,27 @@ export abstract class OwnedDescriptor extends GivenBack {
     return this.sys.connect(this.descriptor, address, address.length) < 0 ? -this.sys.errno() : 0;
   }
 
+  /** Whether this stream socket is a listener. Where the system does not tell, one that never had a peer is taken for one. */
+  listens(): boolean {
+    const { SOL_SOCKET, SO_ACCEPTCONN } = this.sys.constants;
+    if (this.sys.behaviour.tellsListening) return this.getOption(SOL_SOCKET, SO_ACCEPTCONN) > 0;
+    return !wasConnected(this.sys, this.descriptor);
+  }
+
+  /**
+   * Whether nothing lies there to be received, neither bytes nor the end of the stream: so it is with an idle connection
+   * that is in order. Never waits. (Why the call fails is not asked, which would cost a call more: it is
+   * EAGAIN, or an error of the connection, and with that the next send fails before a byte has gone.)
+   */
+  isQuiet(): boolean {
+    const { MSG_PEEK, MSG_DONTWAIT } = this.sys.constants;
+    return this.sys.recv(this.descriptor, lookScratch, 1, MSG_PEEK | MSG_DONTWAIT) < 0;
+  }
+
   sendAtOnce(): void {
     // It fails on a Unix socket, where nothing is ever held back.
     this.setOption(this.sys.constants.IPPROTO_TCP, this.sys.constants.TCP_NODELAY, 1);
   }
 }
+
+const lookScratch = lastingBuffer(1);

@@ -85,11 +85,14 @@ function isForIpv6(socket: Socket, row: NumberRow): row is NumberRow & { readonl
 }
 
 /** SO_LINGER in milliseconds, rounded up to whole seconds; null for off. */
-export function setLinger({ sys, descriptor }: Socket, milliseconds: number | null): number {
+export function setLinger(socket: Socket, milliseconds: number | null): number {
+  const { sys, descriptor } = socket;
   // (The least number there is, divided, would be 0.)
   const seconds = milliseconds ? Math.max(1, Math.ceil(milliseconds / 1000)) : 0;
   const most = Math.min(seconds, sys.layout.longestLinger);
-  return sys.setLinger(descriptor, milliseconds === null ? null : most) < 0 ? -sys.errno() : 0;
+  if (sys.setLinger(descriptor, milliseconds === null ? null : most) < 0) return -sys.errno();
+  socket.mayLinger = milliseconds !== null && most > 0;
+  return 0;
 }
 
 /** The same back, null for off; or minus an errno. */

@@ -5,12 +5,12 @@ import { systemCalled } from "../sys/constants.ts";
 import { type Platform, systemReason } from "../sys/index.ts";
 import { isOwned } from "./descriptor-table.ts";
 import { OwnedDescriptor } from "./owned-descriptor.ts";
-import { isPeer, shutDown, wasConnected } from "./peer.ts";
-import { lastingBuffer } from "./scratch.ts";
+import { isPeer, shutDown } from "./peer.ts";
 import { acceptShared, sendShared } from "./shared-calls.ts";
 import { LastAddress, sender } from "./socket-address.ts";
 import { CONNECT_TIMED_OUT, type Transport } from "./transport.ts";
 import { Suspicion } from "./wait/blocked-event-loop.ts";
+import { waitForBytes } from "./wait/for-bytes.ts";
 import { kernelTimeout, wasCutShort } from "./wait/kernel-timeout.ts";
 import { pollLoop, waitInSlices } from "./wait/poll-loop.ts";
 import { takeSignal, takeUnseenSignal } from "./wait/signals.ts";
@@ -74,6 +74,7 @@ export class Socket extends OwnedDescriptor implements Transport, WaitingSocket 
     const socket = new Socket(sys, descriptor);
     socket.#shared = true;
     socket.#strategy = pollLoop;
+    socket.mayLinger = (sys.linger(descriptor) ?? 0) > 0;
     return socket;
   }
 
@@ -89,7 +90,12 @@ export class Socket extends OwnedDescriptor implements Transport, WaitingSocket 
     socket.#suspicion = this.#suspicion;
     socket.#shared = true;
     socket.#strategy = pollLoop;
+    socket.becomeCloneOf(this);
     return socket;
+  }
+
+  protected get isShared(): boolean {
+    return this.#shared;
   }
 
   /** From now on others may hold the same socket through a descriptor of their own, in other threads and processes too. */
@@ -112,10 +118,8 @@ export class Socket extends OwnedDescriptor implements Transport, WaitingSocket 
    */
   #asOthersExpectIt(): void {
     const { sys, descriptor } = this;
-    if (!sys.behaviour.kernelEndsWaits) {
-      sys.setNonblocking(descriptor, this.#nonblocking);
-      return;
-    }
+    if (this.#strategy.neverBlocks) sys.setNonblocking(descriptor, this.#nonblocking);
+    if (!sys.behaviour.kernelEndsWaits) return;
     // (In any case: an accepted connection can have its listener's.)
     sys.limitReceive(descriptor, 0);
     sys.limitSend(descriptor, 0);
@@ -126,6 +130,7 @@ export class Socket extends OwnedDescriptor implements Transport, WaitingSocket 
   /** The same socket under a new owner, timeouts and mode included; for the former one it is closed. */
   moved(): Socket {
     const socket = new Socket(this.sys, this.release());
+    socket.takePlaceOf(this);
     socket.readTimeout = this.readTimeout;
     socket.writeTimeout = this.writeTimeout;
     socket.#nonblocking = this.#nonblocking;
@@ -223,31 +228,9 @@ export class Socket extends OwnedDescriptor implements Transport, WaitingSocket 
 
   waitForMore(seen: number, deadline: number): number {
     if (this.held !== null) return 0;
-    const { sys, descriptor } = this;
-    const { EAGAIN, EINVAL, POLLIN } = sys.constants;
-    if (this.nonblocking) return -EAGAIN;
-    // SO_RCVLOWAT makes poll(2) wait for so many bytes, and a TCP socket's receive buffer grow to hold them (tcp(7)
-    // and the kernel's tcp_set_rcvlowat). poll also returns when the buffer is full, or the stream at its end; and at
-    // once on a Unix socket, which knows no such mark.
-    if (sys.readableFrom(descriptor, seen + 1) < 0) {
-      const errno = sys.errno();
-      // Both directions are at their end: nothing more comes.
-      return errno === EINVAL && !sys.behaviour.takesOptionsAtTheEnd ? 0 : -errno;
-    }
+    if (this.nonblocking) return -this.sys.constants.EAGAIN;
     const limit = Math.min(deadline, monotonicTime() + this.readTimeout);
-    const result = waitInSlices(sys, limit, (milliseconds) => this.#waitFor(POLLIN, milliseconds));
-    sys.readableFrom(descriptor, 1);
-    return Math.min(0, result);
-  }
-
-  /**
-   * Whether nothing lies there to be received, neither bytes nor the end of the stream: so it is with an idle connection
-   * that is in order. Never waits. (Why the call fails is not asked, which would cost a call more: it is
-   * EAGAIN, or an error of the connection, and with that the next send fails before a byte has gone.)
-   */
-  isQuiet(): boolean {
-    const { MSG_PEEK, MSG_DONTWAIT } = this.sys.constants;
-    return this.sys.recv(this.descriptor, lookScratch, 1, MSG_PEEK | MSG_DONTWAIT) < 0;
+    return waitForBytes(this.sys, this.descriptor, seen + 1, limit, this.#shared);
   }
 
   send(source: Uint8Array, length: number, deadline: number): number {
@@ -350,28 +333,40 @@ export class Socket extends OwnedDescriptor implements Transport, WaitingSocket 
     return shutDown(this.sys, this.descriptor, how);
   }
 
-  /** Whether this stream socket is a listener. Where the system does not tell, one that never had a peer is taken for one. */
-  listens(): boolean {
-    const { SOL_SOCKET, SO_ACCEPTCONN } = this.sys.constants;
-    if (this.sys.behaviour.tellsListening) return this.getOption(SOL_SOCKET, SO_ACCEPTCONN) > 0;
-    return !wasConnected(this.sys, this.descriptor);
-  }
-
   /** accept(2): the connection, or minus an errno. Waits at most until the deadline and the read timeout. */
   accept(deadline: number): Socket | number {
     // Under load no wait ever begins that a signal could interrupt.
     if (longestSlice === LISTENER_SLICE && !this.nonblocking && takeUnseenSignal()) {
       return -this.sys.constants.EINTR;
     }
+    if (deadline !== FOREVER || this.readTimeout !== FOREVER || longestSlice !== FOREVER) {
+      const failure = this.#acceptWithoutTimeouts();
+      if (failure < 0) return failure;
+    }
     let limit = this.#strategy.begin(this, this.#receiving, deadline, false);
     for (;;) {
       const made = this.#accept();
-      // Linux copies the listener's timeouts to a connection, but those it had when the connection was made, which
-      // may be before they were set: nothing is assumed about the new socket's.
-      if (made >= 0) return new Socket(this.sys, made);
+      // Linux copies the listener's options to a connection, those of other programs too: nothing is assumed about the new
+      // socket's timeouts.
+      if (made >= 0) {
+        const connection = new Socket(this.sys, made);
+        connection.mayLinger = this.mayLinger;
+        return connection;
+      }
       limit = this.#strategy.goOn(this, this.#receiving, -made, limit, deadline);
       if (limit < 0) return limit;
     }
+  }
+
+  /**
+   * Before the first wait for a connection that must end. Linux copies a listener's timeouts to the connections that arrive, and
+   * another program may accept those later. So a listener never gets any: from now on it is non-blocking underneath.
+   */
+  #acceptWithoutTimeouts(): number {
+    if (this.#strategy.neverBlocks) return 0;
+    if (this.sys.setNonblocking(this.descriptor, true) < 0) return -this.sys.errno();
+    this.#strategy = pollLoop;
+    return 0;
   }
 
   #accept(): number {
@@ -461,5 +456,3 @@ export function openedSocket(value: unknown): Socket {
   value.closeWhenDropped();
   return value;
 }
-
-const lookScratch = lastingBuffer(1);

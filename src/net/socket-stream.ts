@@ -65,7 +65,8 @@ export abstract class SocketStream extends ByteStream<Socket> {
 
   /**
    * The number of the descriptor. The descriptor still belongs to this object, so never close it. To give a descriptor away,
-   * use `into_fd`, or `into_fd` of a `try_clone`. Does not block.
+   * use `into_fd`, or `into_fd` of a `try_clone`. A child process can inherit it (`stdio` of node:child_process). It finds no
+   * timeouts, and blocking mode unless `set_nonblocking` was called. This object's own timeouts still hold. Does not block.
    *
    * @returns Errors: `invalid tcp stream` after `close`. Source: open(2), of file descriptors.
    *

@@ -252,8 +252,8 @@ export class TcpStream extends SocketStream {
   /**
    * Sets what `close` does with bytes that are not sent yet. By default (null) it returns at once, and the system sends them in
    * the background. With a time, `close` blocks until they are sent, or until the time is over and they are dropped. 0 drops
-   * them and resets the connection. In a worker thread, the end of the worker waits for such a `close` too. Does not block
-   * itself.
+   * them and resets the connection. A worker that ends meanwhile does not wait, and neither does the garbage collector: the
+   * bytes are sent in the background. Does not block itself.
    *
    * @param ms milliseconds from 0 on, rounded up to whole seconds; or null
    * @returns Errors: `invalid tcp stream` after `close`, `timeout must be a positive number` for what is neither,

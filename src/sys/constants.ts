@@ -98,6 +98,10 @@ const POSIX_NUMBERS = {
   SOCK_NONBLOCK: [0o4000, 0, 0],
   // In whole seconds: on macOS this is SO_LINGER_SEC. SO_LINGER itself counts in clock ticks there.
   SO_LINGER: [13, 0x1080, 0x80],
+  // How much waits to be sent or acknowledged, and where that lies in the value. Linux: SO_MEMINFO's SK_MEMINFO_WMEM_QUEUED
+  // (linux/sock_diag.h), as memory. macOS: SO_NWRITE, in bytes.
+  SO_UNSENT: [55, 0x1024, 0],
+  UNSENT_AT: [20, 0, 0],
   // How many bytes make a stream readable, for poll(2) too (socket(7)).
   SO_RCVLOWAT: [18, 0x1004, 0],
   SO_RCVTIMEO: [20, 0x1006, 0],

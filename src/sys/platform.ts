@@ -88,10 +88,17 @@ export interface Platform extends System {
   limitSend(descriptor: number, milliseconds: number): number;
   /** From now on the socket counts as readable with so many bytes. Only called where `behaviour.canWaitForMore` is true. */
   readableFrom(descriptor: number, bytes: number): number;
+  /**
+   * Whether the socket has so many bytes, or is at its end: above 0, 0, or -1. As `readableFrom`, a `waitFor` that does not wait, and
+   * `readableFrom` back; but a worker that is terminated never ends in between. Only called where `behaviour.canWaitForMore` is true.
+   */
+  isReadableFrom(descriptor: number, bytes: number): number;
   /** SO_LINGER: seconds, at most `layout.longestLinger`; null for off. */
   setLinger(descriptor: number, seconds: number | null): number;
   /** The same back; -1 is a failure. */
   linger(descriptor: number): number | null;
+  /** Above 0 while something waits to be sent or acknowledged, which a `close` that lingers waits for. -1 where nobody tells. */
+  unsent(descriptor: number): number;
 
   /**
    * poll(2) of one descriptor for POLLIN or POLLOUT or both, at most so many milliseconds (-1: for ever): the events that

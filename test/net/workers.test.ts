@@ -24,6 +24,21 @@ const blocked: Record<string, string> = {
   "http.request that is never accepted": "net.http.request({ method: 'GET', url: 'http://' + full + '/' })",
   "http.read_request": "net.http.read_request(server)",
 };
+const given = "for (const each of [listener, client, server, udp]) each.as_fd()";
+for (const name of [
+  "accept",
+  "read",
+  "write to a peer that does not read",
+  "recv_from",
+  "read_until that has seen a part",
+]) {
+  blocked[`${name}, on a socket that others may have`] = `${given}; ${blocked[name]}`;
+}
+blocked["send_to a full queue, from a socket that others may have"] = `
+const receiver = net.UnixDatagram.bind("\\0std-net worker " + Math.random()).value;
+const sender = net.UnixDatagram.unbound().value;
+sender.as_fd();
+while (sender.send_to("x", receiver.local_addr().value).isOk)`;
 
 const prelude = `
 const net = await import("std-net");

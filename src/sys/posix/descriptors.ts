@@ -13,9 +13,10 @@ type Changed =
   | "limitSend"
   | "readableFrom"
   | "setLinger"
-  | "linger";
+  | "linger"
+  | "unsent";
 
-interface Calls extends Pick<Platform, "getsockopt" | "setsockopt"> {
+export interface Calls extends Pick<Platform, "getsockopt" | "setsockopt"> {
   fcntl(descriptor: number, command: number, argument: number): number;
 }
 
@@ -149,6 +150,12 @@ export function changingDescriptors(libc: Libc, calls: Calls): Pick<Platform, Ch
       const length = Uint32Array.of(value.length);
       if (calls.getsockopt(descriptor, SOL_SOCKET, numbers.SO_LINGER, value, length) < 0) return -1;
       return lingerSeconds(value);
+    },
+    unsent(descriptor) {
+      const value = Buffer.alloc(numbers.UNSENT_AT + 4);
+      const length = Uint32Array.of(value.length);
+      if (calls.getsockopt(descriptor, SOL_SOCKET, numbers.SO_UNSENT, value, length) < 0) return -1;
+      return value.readInt32LE(numbers.UNSENT_AT);
     },
   };
 }

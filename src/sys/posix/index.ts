@@ -4,7 +4,7 @@ import { loadKoffi } from "../koffi.ts";
 import { addressFinder, lastingBuffer } from "../pinned-memory.ts";
 import type { Platform } from "../platform.ts";
 import { POLLFD } from "../structs.ts";
-import { changingDescriptors, loadCalls, makingDescriptors } from "./descriptors.ts";
+import { type Calls, changingDescriptors, loadCalls, makingDescriptors } from "./descriptors.ts";
 import type { Libc } from "./libc.ts";
 import { loadNames } from "./names.ts";
 import { loadSelectors } from "./selectors.ts";
@@ -13,6 +13,9 @@ import { loadTransfers } from "./transfers.ts";
 
 /** 32 MiB less what malloc adds to a block. */
 const LARGEST_LESSON = 32 * 1024 * 1024 - 64 * 1024;
+
+/** What an option of the type int holds. */
+const MOST_BYTES = 0x7fffffff;
 
 /**
  * libc through koffi, which passes a typed array as the pointer to its memory and checks no bounds. `errno` is read with
@@ -45,7 +48,7 @@ export function loadPosix(name: SystemName, way: string | undefined): Platform {
     getsockopt: calls.getsockopt,
     setsockopt: calls.setsockopt,
     ...changingDescriptors(libc, calls),
-    ...loadWaits(libc),
+    ...loadWaits(libc, calls),
     ...loadSignals(libc),
     interfaceIndex: library.func("uint32_t if_nametoindex(const char *)"),
     ...loadNames(libc, system, way === "bsd" || process.env.STD_NET_LOOKUP === "thread"),
@@ -58,12 +61,30 @@ export function loadPosix(name: SystemName, way: string | undefined): Platform {
 }
 
 /** poll(2) of one descriptor, and of none. */
-function loadWaits({ koffi, library }: Libc): Pick<Platform, "waitFor" | "pause"> {
+function loadWaits(
+  { koffi, library, constants, numbers }: Libc,
+  { setsockopt }: Calls,
+): Pick<Platform, "waitFor" | "isReadableFrom" | "pause"> {
   const poll = library.func("int poll(void *, unsigned long, int)");
   const pollAt = library.func("int poll(uintptr_t, unsigned long, int)");
   const entry = lastingBuffer(POLLFD.size);
   const addressOf = addressFinder(koffi);
+  const { SOL_SOCKET, POLLIN } = constants;
+  const { SO_RCVLOWAT } = numbers;
+  const mark = Buffer.alloc(4);
+  const noMark = Buffer.from([1, 0, 0, 0]);
   return {
+    isReadableFrom(descriptor, bytes) {
+      mark.writeInt32LE(Math.min(bytes, MOST_BYTES));
+      entry.writeInt32LE(descriptor, 0);
+      entry.writeInt16LE(POLLIN, POLLFD.events);
+      // A worker that was terminated ends when it enters the next JavaScript function. So between these calls, which all are
+      // native ones, there is none: the mark is never left behind.
+      if (setsockopt(descriptor, SOL_SOCKET, SO_RCVLOWAT, mark, 4) < 0) return -1;
+      const count: number = poll(entry, 1, 0);
+      setsockopt(descriptor, SOL_SOCKET, SO_RCVLOWAT, noMark, 4);
+      return count;
+    },
     waitFor(descriptor, events, milliseconds) {
       entry.writeInt32LE(descriptor, 0);
       entry.writeInt16LE(events, POLLFD.events);
