@@ -21,7 +21,16 @@ interface Mode {
 type Control = ReturnType<typeof loadControl>;
 type Made = "socket" | "socketpair" | "accept" | "adopt" | "duplicate" | "close";
 type ModeCalls = "isNonblocking" | "setNonblocking";
-type Used = "bind" | "listen" | "connect" | "shutdown" | "limitReceive" | "limitSend" | "readableFrom";
+type Used =
+  | "bind"
+  | "listen"
+  | "connect"
+  | "shutdown"
+  | "limitReceive"
+  | "limitSend"
+  | "readableFrom"
+  | "isReadableFrom"
+  | "unsent";
 
 /**
  * The calls that make and use sockets. Every socket is non-blocking underneath, always: Windows has no flag for a call that must not
@@ -131,6 +140,9 @@ function usingSockets(winsock: Winsock, control: Control): Pick<Platform, Used> 
     limitReceive: () => failed(EOPNOTSUPP),
     limitSend: () => failed(EOPNOTSUPP),
     readableFrom: () => failed(EOPNOTSUPP),
+    isReadableFrom: () => failed(EOPNOTSUPP),
+    // Windows does not tell it, so a close that lingers waits in the system.
+    unsent: () => -1,
   };
 }
 
