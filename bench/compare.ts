@@ -1,8 +1,9 @@
-// npm run bench:compare -- CHECKOUT [workload ...] [--rounds=N] [--wait=poll]
+// npm run bench:compare -- CHECKOUT [workload ...] [--rounds=N] [--wait=poll] [--cpu]
 // Compares this checkout with another one of the same project, both built: for a change that must not cost anything. Both run the
 // same workload at the same time, in turns and on one core, and each ratio is that of two neighbours in one round. With
 // --wait=poll, this checkout's side waits as on macOS and Windows; the other one may be this very checkout then.
-import { existsSync } from "node:fs";
+// --cpu counts the processor time of both sides' processes: for a machine that has other work as well.
+import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { compare, microseconds } from "./measure.ts";
 import { makeCertificate, startNginx } from "./nginx.ts";
@@ -53,12 +54,18 @@ const options = new Map(
 );
 const [other, ...named] = values.filter((value) => !value.startsWith("--"));
 if (other === undefined || !existsSync(join(other, "dist", "index.js"))) {
-  console.error("usage: npm run bench:compare -- CHECKOUT [workload ...] [--rounds=N] [--wait=poll]");
+  console.error("usage: npm run bench:compare -- CHECKOUT [workload ...] [--rounds=N] [--wait=poll] [--cpu]");
   console.error("(CHECKOUT is a folder of this project that was built: npm run build)");
   process.exit(2);
 }
 const rounds = Number(options.get("rounds") ?? 31);
 const wait = options.get("wait");
+const countsCpu = options.has("cpu");
+
+/** The nanoseconds that a process has spent on a processor (proc(5), schedstat). */
+function cpuTime(program: Program): number {
+  return Number(readFileSync(`/proc/${program.child.pid}/schedstat`, "utf8").split(" ")[0]);
+}
 
 /** The commands of both sides. A peer finds the library of the checkout that it lies in. */
 function sidesOf(file: string, ...args: (string | number)[]): Record<"new" | "old", string[]> {
@@ -69,14 +76,24 @@ function sidesOf(file: string, ...args: (string | number)[]): Record<"new" | "ol
   };
 }
 
-/** Starts both sides, warms them up and lets them take turns. */
+/** A program that is told to run, and the one that is measured: the same, or a server of which it is the client. */
+interface Side {
+  readonly side: Program;
+  readonly measured: Program;
+}
+
+/** Warms both sides up and lets them take turns. */
 async function measure(
   title: string,
-  sides: Map<string, Program>,
+  sides: Map<string, Side>,
   workload: Omit<Workload, "file">,
 ): Promise<void> {
-  for (const side of sides.values()) await side.run(workload.warmUp);
-  const perOperation = async (side: Program) => (await side.run(workload.count)) / workload.count / 1000;
+  for (const { side } of sides.values()) await side.run(workload.warmUp);
+  const perOperation = async ({ side, measured }: Side): Promise<number> => {
+    const before = countsCpu ? cpuTime(measured) : 0;
+    const elapsed = await side.run(workload.count);
+    return (countsCpu ? cpuTime(measured) - before : elapsed) / workload.count / 1000;
+  };
   const results = await interleave(
     new Map([...sides].map(([name, side]) => [name, () => perOperation(side)])),
     rounds,
@@ -108,11 +125,11 @@ async function compareClients(title: string, workload: Workload): Promise<void> 
       running.push(server.program);
       args = [server.port];
     }
-    const sides = new Map<string, Program>();
+    const sides = new Map<string, Side>();
     for (const [name, command] of Object.entries(sidesOf(workload.file, ...args, ...(workload.args ?? [])))) {
       const side = await startPeer(command);
       running.push(side);
-      sides.set(name, side);
+      sides.set(name, { side, measured: side });
     }
     await measure(title, sides, workload);
   } finally {
@@ -124,13 +141,13 @@ async function compareClients(title: string, workload: Workload): Promise<void> 
 async function compareServers(title: string, file: string, clientFile: string, count: number, most: number) {
   const running: Program[] = [];
   try {
-    const sides = new Map<string, Program>();
+    const sides = new Map<string, Side>();
     for (const [name, command] of Object.entries(sidesOf(file))) {
       const { program, port } = await startServer(command);
       running.push(program);
       const side = await startPeer(peer(clientFile, port));
       running.push(side);
-      sides.set(name, side);
+      sides.set(name, { side, measured: program });
     }
     await measure(title, sides, { count, warmUp: 20_000, most });
   } finally {
