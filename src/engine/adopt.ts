@@ -1,5 +1,6 @@
 import { Failure } from "../error.ts";
 import { systemReason } from "../sys/index.ts";
+import { listens } from "./peer.ts";
 import { networkPlatform } from "./permission.ts";
 import { Socket } from "./socket.ts";
 import { socketFamily } from "./socket-address.ts";
@@ -37,5 +38,5 @@ function fits(socket: Socket, { families, type, listening }: Shape): boolean {
   const family = socketFamily(socket);
   if (!families.some((name) => constants[name] === family)) return false;
   if (socket.getOption(SOL_SOCKET, SO_TYPE) !== (type === "stream" ? SOCK_STREAM : SOCK_DGRAM)) return false;
-  return type === "datagram" || socket.listens() === listening;
+  return type === "datagram" || listens(socket.sys, socket.descriptor) === listening;
 }

@@ -2,7 +2,6 @@ import { isMainThread } from "node:worker_threads";
 import type { Platform } from "../sys/index.ts";
 import { disown, own } from "./descriptor-table.ts";
 import { closeAtOnce, lingerInSlices } from "./linger.ts";
-import { wasConnected } from "./peer.ts";
 import { GivenBack } from "./pushback.ts";
 import { lastingBuffer } from "./scratch.ts";
 
@@ -168,13 +167,6 @@ export abstract class OwnedDescriptor extends GivenBack {
   /** connect(2) of a datagram socket, which has nothing to wait for: 0, or minus an errno. */
   connectDatagrams(address: Uint8Array): number {
     return this.sys.connect(this.descriptor, address, address.length) < 0 ? -this.sys.errno() : 0;
-  }
-
-  /** Whether this stream socket is a listener. Where the system does not tell, one that never had a peer is taken for one. */
-  listens(): boolean {
-    const { SOL_SOCKET, SO_ACCEPTCONN } = this.sys.constants;
-    if (this.sys.behaviour.tellsListening) return this.getOption(SOL_SOCKET, SO_ACCEPTCONN) > 0;
-    return !wasConnected(this.sys, this.descriptor);
   }
 
   /**

@@ -18,6 +18,15 @@ export function wasConnected(sys: Platform, descriptor: number): boolean {
   return sys.errno() === sys.constants.EINVAL;
 }
 
+/** Whether a stream socket is a listener. Where the system does not tell, one that never had a peer is taken for one. */
+export function listens(sys: Platform, descriptor: number): boolean {
+  if (!sys.behaviour.tellsListening) return !wasConnected(sys, descriptor);
+  const { SOL_SOCKET, SO_ACCEPTCONN } = sys.constants;
+  const value = Buffer.alloc(4);
+  const result = sys.getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, value, Uint32Array.of(value.length));
+  return result === 0 && value.readInt32LE(0) !== 0;
+}
+
 /** shutdown(2): 0, or minus an errno. */
 export function shutDown(sys: Platform, descriptor: number, how: "read" | "write" | "both"): number {
   const { SHUT_RD, SHUT_WR, SHUT_RDWR, ENOTCONN } = sys.constants;

@@ -2,6 +2,7 @@ import { workerOf } from "../../runtime/ownership.ts";
 import type { Platform } from "../../sys/index.ts";
 import { familyOf, ipOffset, portOf, SOCKADDR_ROOM } from "../../sys/structs.ts";
 import { isOwned } from "../descriptor-table.ts";
+import { listens } from "../peer.ts";
 
 /**
  * Whether this thread's event loop is the server at an address. The system tells which addresses this process listens on. To which
@@ -12,12 +13,10 @@ export function isServedHere(sys: Platform, address: Buffer): boolean {
   if (peer === null) return false;
   const ports = portsOfThread();
   if (ports !== null && !ports.has(peer.port)) return false;
-  // Where the system does not tell which sockets listen (macOS), the port has to do.
-  if (!sys.behaviour.tellsListening) return true;
-  const { SOL_SOCKET, SO_ACCEPTCONN } = sys.constants;
+  const { SOL_SOCKET, SO_TYPE, SOCK_STREAM } = sys.constants;
   // Every number is tried, because not every system has a folder that lists the open ones.
   for (let descriptor = 0; descriptor < workerOf.length; descriptor++) {
-    if (option(sys, descriptor, SOL_SOCKET, SO_ACCEPTCONN) <= 0) continue;
+    if (option(sys, descriptor, SOL_SOCKET, SO_TYPE) !== SOCK_STREAM || !listens(sys, descriptor)) continue;
     // The library's own listeners do not depend on the event loop.
     if (isOwned(descriptor) || workerOf[descriptor] !== 0) continue;
     const listener = endpointOf(sys, descriptor);
