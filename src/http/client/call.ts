@@ -15,7 +15,7 @@ import { Exchange, type OwnReader, type ResponsePlan, type Want } from "./exchan
 import type { ExchangeFailure } from "./exchange-failure.ts";
 import { keepIdle, lifetimeOf, noteUnasked, takeIdle } from "./pool.ts";
 import { isRedirect, redirected, withoutIdentity } from "./redirect.ts";
-import { type EncodedRequest, encodeRequest } from "./request-bytes.ts";
+import { encodeRequest } from "./request-bytes.ts";
 import type { Settings, TlsFields } from "./request-options.ts";
 import { type ClientResponse, responseOf } from "./response.ts";
 import { type Route, routeOf } from "./route.ts";
@@ -26,16 +26,6 @@ const TOO_MANY_REDIRECTS = new Failure("too many redirects");
 
 /** RFC 9110, 9.2.2. */
 const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
-
-/** An exchange under way, and what it goes over. */
-interface Attempt {
-  readonly exchange: Exchange;
-  readonly connection: Connection;
-  readonly route: Route;
-  readonly request: EncodedRequest;
-  /** Whether the connection served other exchanges before. */
-  readonly isReused: boolean;
-}
 
 export class Call implements ResponsePlan {
   /** The response or why there is none, once the call is over. */
@@ -51,8 +41,15 @@ export class Call implements ResponsePlan {
   #redirects = 0;
   /** When the next exchange begins, on monotonicTime()'s clock. */
   #now: number;
-  /** Null: the next one is to be begun. */
-  #attempt: Attempt | null = null;
+  /** The exchange under way; null where the next one is to be begun. */
+  #exchange: Exchange | null = null;
+  /** What it goes over. */
+  #route!: Route;
+  #connection!: Connection;
+  /** Whether the connection served other exchanges before. */
+  #isReused = false;
+  /** Whether the request says that the connection ends with it. */
+  #closes = false;
 
   constructor(settings: Settings, reader: OwnReader) {
     this.#settings = settings;
@@ -70,12 +67,12 @@ export class Call implements ResponsePlan {
    */
   advance(): Want | null {
     while (this.outcome === null) {
-      if (this.#attempt === null) {
+      if (this.#exchange === null) {
         this.#begin();
       } else {
-        const want = this.#attempt.exchange.advance();
+        const want = this.#exchange.advance();
         if (want !== null) return want;
-        this.#conclude(this.#attempt);
+        this.#conclude(this.#exchange);
       }
     }
     return null;
@@ -106,32 +103,35 @@ export class Call implements ResponsePlan {
     const idle = this.#settings.keepAlive
       ? takeIdle(route.key, now, IDEMPOTENT.has(method), this.deadline)
       : undefined;
-    if (idle === undefined) this.#connect(route);
-    else this.#start(idle, route, true);
+    this.#route = route;
+    if (idle === undefined) this.#connect();
+    else this.#start(idle, true);
   }
 
-  #connect(route: Route): void {
-    const connection = openConnection(route, this.#reader, this.deadline, this.#settings.connectTimeout);
+  #connect(): void {
+    const { connectTimeout } = this.#settings;
+    const connection = openConnection(this.#route, this.#reader, this.deadline, connectTimeout);
     if (connection instanceof Failure) this.outcome = connection;
-    else this.#start(connection, route, false);
+    else this.#start(connection, false);
   }
 
-  #start(connection: Connection, route: Route, isReused: boolean): void {
-    const request = encodeRequest(this.#request, route, this.#settings.keepAlive);
+  #start(connection: Connection, isReused: boolean): void {
+    const request = encodeRequest(this.#request, this.#route, this.#settings.keepAlive);
     const { method } = this.#request;
-    const exchange = new Exchange(connection, this.#reader, request, method, this, this.deadline);
-    this.#attempt = { exchange, connection, route, request, isReused };
+    this.#connection = connection;
+    this.#isReused = isReused;
+    this.#closes = request.closes;
+    this.#exchange = new Exchange(connection, this.#reader, request, method, this, this.deadline);
   }
 
   /** An exchange is over: the call is too, or another one follows. */
-  #conclude(attempt: Attempt): void {
-    this.#attempt = null;
-    const { exchange, connection, route, isReused } = attempt;
+  #conclude(exchange: Exchange): void {
+    this.#exchange = null;
     const { head, failure } = exchange;
     if (failure !== null) {
-      connection.abandon();
-      if (isReused && mayRetry(failure, this.#request.method)) {
-        this.#connect(route);
+      this.#connection.abandon();
+      if (this.#isReused && mayRetry(failure, this.#request.method)) {
+        this.#connect();
       } else if (head !== null && this.#isFollowed(head) && !failure.isInterruption) {
         // Where it leads is known, and its body would have been dropped.
         this.#finish(head, NO_BYTES);
@@ -140,28 +140,30 @@ export class Call implements ResponsePlan {
       }
       return;
     }
-    this.#release(attempt, head!);
+    this.#release(exchange, head!);
     this.#finish(head!, exchange.body);
   }
 
   /** Keeps the connection for the next request, or closes it. */
-  #release({ exchange, connection, route, request }: Attempt, head: ResponseHead): void {
+  #release(exchange: Exchange, head: ResponseHead): void {
     const { input, body } = this.#reader;
+    const connection = this.#connection;
+    const { key } = this.#route;
     const isTunnel = opensTunnel(head.status, this.#request.method);
     const hasMore = input.start < input.end;
     if (
       exchange.isSent &&
       !hasMore &&
       !body.endsWithStream &&
-      !request.closes &&
+      !this.#closes &&
       !isTunnel &&
       staysOpen(head)
     ) {
       const isQuiet = connection.tookAll(input.hadRoom);
-      keepIdle(route.key, connection, lifetimeOf(head.headers["keep-alive"]), isQuiet);
+      keepIdle(key, connection, lifetimeOf(head.headers["keep-alive"]), isQuiet);
     } else {
       connection.close();
-      if (hasMore && !isTunnel) noteUnasked(route.key);
+      if (hasMore && !isTunnel) noteUnasked(key);
     }
   }
 

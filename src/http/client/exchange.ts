@@ -2,7 +2,7 @@
  * One exchange on a connection of the client's own: the request's bytes out, the response's head and body in.
  */
 import { monotonicTime } from "../../runtime/clock.ts";
-import type { Encoded } from "../message/encode.ts";
+import { type Encoded, unshared } from "../message/encode.ts";
 import { ReadAheadInput } from "../message/read-ahead-input.ts";
 import { cutShort, type HeadLimits, refusal } from "../message/reader.ts";
 import { ResponseReader } from "../message/response-reader.ts";
@@ -44,34 +44,29 @@ export class Exchange {
   failure: ExchangeFailure | null = null;
   readonly #line: Line;
   readonly #reader: OwnReader;
+  /** What of the request is still to be sent, unless it is a large one. */
+  #request: Encoded;
+  #isUnsent = true;
+  readonly #large: LargeRequest | null;
   readonly #method: string;
   readonly #plan: ResponsePlan;
   readonly #deadline: number;
-  #bytes: Buffer;
-  #length: number;
-  /** Of a small request. */
-  #hasSent = false;
-  /** Whether its bytes lie in memory that another request uses. */
-  #isShared: boolean;
-  readonly #large: LargeRequest | null;
 
   constructor(
     line: Line,
     reader: OwnReader,
-    { bytes, length, isShared }: Encoded,
+    request: Encoded,
     method: string,
     plan: ResponsePlan,
     deadline: number,
   ) {
     this.#line = line;
     this.#reader = reader;
-    this.#bytes = bytes;
-    this.#length = length;
-    this.#isShared = isShared;
+    this.#request = request;
+    this.#large = request.length > LARGE ? new LargeRequest(line, request) : null;
     this.#method = method;
     this.#plan = plan;
     this.#deadline = deadline;
-    this.#large = length > LARGE ? new LargeRequest(line, bytes, length) : null;
     reader.forget(MOST_KEPT);
     reader.input.begin(this.#large ?? line.transport);
   }
@@ -97,12 +92,12 @@ export class Exchange {
   #send(): Want | null {
     const { transport } = this.#line;
     for (;;) {
-      const count = transport.send(this.#bytes, this.#length, this.#deadline);
-      if (count === this.#length) break;
-      if (count < 0) return this.#stop(count, this.#hasSent ? "if idempotent" : "safe");
-      this.#hasSent = true;
-      this.#bytes = this.#bytes.subarray(count, this.#length);
-      this.#length -= count;
+      const { bytes, length, isShared } = this.#request;
+      const count = transport.send(bytes, length, this.#deadline);
+      if (count === length) break;
+      if (count < 0) return this.#stop(count, this.#isUnsent ? "safe" : "if idempotent");
+      this.#request = { bytes: bytes.subarray(count, length), length: length - count, isShared };
+      this.#isUnsent = false;
     }
     this.state = "head";
     return null;
@@ -168,12 +163,12 @@ export class Exchange {
 
   #want(): Want {
     if (this.isSent) return "readable";
-    if (this.#isShared) {
-      this.#isShared = false;
-      this.#bytes = Buffer.from(this.#bytes.subarray(0, this.#length));
-      this.#large?.keepBytes();
+    if (this.#large !== null) {
+      this.#large.keepBytes();
+      return "either";
     }
-    return this.#large === null ? "writable" : "either";
+    this.#request = unshared(this.#request);
+    return "writable";
   }
 
   #fail(failure: ExchangeFailure): null {

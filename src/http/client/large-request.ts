@@ -1,6 +1,7 @@
 import { TOO_LATE, type Transport } from "../../engine/transport.ts";
 import { error_code } from "../../error-code.ts";
 import { monotonicTime } from "../../runtime/clock.ts";
+import { type Encoded, unshared } from "../message/encode.ts";
 import type { Source } from "../message/input.ts";
 
 /** What a request is sent on. */
@@ -25,15 +26,13 @@ const PATIENCE = 100;
  */
 export class LargeRequest implements Source {
   readonly #line: Line;
-  #bytes: Buffer;
-  readonly #length: number;
+  #request: Encoded;
   #sent = 0;
   #isBroken = false;
 
-  constructor(line: Line, bytes: Buffer, length: number) {
+  constructor(line: Line, request: Encoded) {
     this.#line = line;
-    this.#bytes = bytes;
-    this.#length = length;
+    this.#request = request;
   }
 
   get isUnsent(): boolean {
@@ -41,12 +40,12 @@ export class LargeRequest implements Source {
   }
 
   get isWhole(): boolean {
-    return this.#sent === this.#length;
+    return this.#sent === this.#request.length;
   }
 
-  /** Moves its bytes to memory that no other request uses. */
+  /** To be called before others send while this waits: its bytes must not lie in memory that they use. */
   keepBytes(): void {
-    this.#bytes = Buffer.from(this.#bytes.subarray(0, this.#length));
+    this.#request = unshared(this.#request);
   }
 
   /**
@@ -55,9 +54,10 @@ export class LargeRequest implements Source {
    */
   sendOn(deadline: number): number {
     const { transport } = this.#line;
+    const { bytes, length } = this.#request;
     while (!this.isWhole && !this.#isBroken) {
       const patience = Math.min(deadline, monotonicTime() + PATIENCE);
-      const piece = this.#bytes.subarray(this.#sent, Math.min(this.#length, this.#sent + PIECE));
+      const piece = bytes.subarray(this.#sent, Math.min(length, this.#sent + PIECE));
       const count = transport.send(piece, piece.length, patience);
       if (count >= 0) {
         this.#sent += count;

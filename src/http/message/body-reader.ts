@@ -12,16 +12,6 @@ import type { Input } from "./input.ts";
 /** How much of a body is received at once. For so much it is worth a system call to spare it a copy. */
 const PIECE = 64 * 1024;
 
-/** What a body may take. */
-export interface BodyLimits {
-  /** Bytes of the body, the chunked coding undone. */
-  readonly most: number;
-  /** Those of a chunked body's extensions and trailers. */
-  readonly section: SectionLimits;
-  /** Whether a chunk's line may have blanks: see ChunkedDecoder. */
-  readonly allowBlanks: boolean;
-}
-
 const NO_BYTES = Buffer.alloc(0);
 
 export class BodyReader {
@@ -40,8 +30,16 @@ export class BodyReader {
     this.#input = input;
   }
 
-  /** Begins a body. The input stands at its first byte. An error where its length is too much. */
-  begin(framing: Framing, { most, section, allowBlanks }: BodyLimits): MessageError | undefined {
+  /**
+   * Begins a body, at whose first byte the input is. It may have `most` bytes, the chunked coding undone; an error where its
+   * length is more. For `section` and `allowBlanks` see ChunkedDecoder.
+   */
+  begin(
+    framing: Framing,
+    most: number,
+    section: SectionLimits,
+    allowBlanks: boolean,
+  ): MessageError | undefined {
     this.isDone = framing.kind === "none";
     this.#decoder = undefined;
     this.#left = 0;

@@ -34,6 +34,13 @@ export interface Encoded {
   readonly isShared: boolean;
 }
 
+/** The same message in memory of its own. */
+export function unshared(message: Encoded): Encoded {
+  if (!message.isShared) return message;
+  const { bytes, length } = message;
+  return { bytes: Buffer.from(bytes.subarray(0, length)), length, isShared: false };
+}
+
 /** Small messages are made in one buffer, again and again: a new one for each costs more than the rest. */
 const SCRATCH_SIZE = 64 * 1024;
 const scratch = new ScratchBuffer(SCRATCH_SIZE);

@@ -72,9 +72,7 @@ export class RequestReader extends MessageReader<RequestHead, Input> {
     const { input } = this;
     const framing = requestFraming(head);
     const error =
-      framing instanceof MessageError
-        ? framing
-        : this.body.begin(framing, { most: maxBodyBytes, section, allowBlanks: false });
+      framing instanceof MessageError ? framing : this.body.begin(framing, maxBodyBytes, section, false);
     if (error !== undefined) {
       input.use(input.end - input.start);
       return error;

@@ -58,7 +58,7 @@ export class ResponseReader<From extends Input> extends MessageReader<ResponseHe
   ): MessageError | undefined {
     const framing = responseFraming(head, method);
     if (framing instanceof MessageError) return framing;
-    return this.body.begin(framing, { most, section, allowBlanks: true });
+    return this.body.begin(framing, most, section, true);
   }
 }
 
