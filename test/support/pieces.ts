@@ -58,11 +58,14 @@ export class Pieces {
     return count;
   }
 
+  /** What a call gives that would have to wait. */
+  wait(): number {
+    this.pauses++;
+    return WOULD_BLOCK;
+  }
+
   peek(target: Uint8Array, length: number): number {
-    if (this.#isPaused) {
-      this.pauses++;
-      return WOULD_BLOCK;
-    }
+    if (this.#isPaused) return this.wait();
     const piece = this.#pieces[0];
     if (piece === undefined) return 0;
     const count = Math.min(length, piece.length);
