@@ -13,7 +13,7 @@ import { openConnection } from "./connect.ts";
 import type { Connection } from "./connection.ts";
 import { Exchange, type OwnReader, type ResponsePlan, type Want } from "./exchange.ts";
 import type { ExchangeFailure } from "./exchange-failure.ts";
-import { keepIdle, lifetimeOf, noteUnasked, takeIdle } from "./pool.ts";
+import { keepIdle, lifetimeOf, noteUnexpected, takeIdle } from "./pool.ts";
 import { isRedirect, redirected, withoutIdentity } from "./redirect.ts";
 import { encodeRequest } from "./request-bytes.ts";
 import type { Settings, TlsFields } from "./request-options.ts";
@@ -163,7 +163,7 @@ export class Call implements ResponsePlan {
       keepIdle(key, connection, lifetimeOf(head.headers["keep-alive"]), isQuiet);
     } else {
       connection.close();
-      if (hasMore && !isTunnel) noteUnasked(key);
+      if (hasMore && !isTunnel) noteUnexpected(key);
     }
   }
 

@@ -21,7 +21,7 @@ export class Connection implements Line {
   }
 
   /**
-   * Whether nothing else had come when the last bytes of an answer came. `hadRoom` says that the call that received them had
+   * Whether nothing else had come when the last bytes of a response came. `hadRoom` says that the call that received them had
    * room for more.
    */
   tookAll(hadRoom: boolean): boolean {
@@ -29,8 +29,8 @@ export class Connection implements Line {
   }
 
   /**
-   * Whether an idle connection can serve another request: nothing has come since the last answer's end. An end
-   * of stream means that the server is gone, and bytes would be taken for the next request's answer.
+   * Whether an idle connection can serve another request: nothing has come since the last response's end. An end
+   * of stream means that the server is gone, and bytes would be taken for the next request's response.
    */
   isQuiet(): boolean {
     const session = this.#session;
@@ -64,7 +64,7 @@ export class Connection implements Line {
 
   /**
    * Closes it after a failure. TLS's farewell would wait for room in the send buffer, and for what comes of a server that
-   * has not answered: here the time may be over, and nothing is left that would have to arrive.
+   * has not responded: here the time may be over, and nothing is left that would have to arrive.
    */
   abandon(): void {
     if (this.#session !== null) this.#session.setNonblocking(true);

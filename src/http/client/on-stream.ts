@@ -1,5 +1,5 @@
 /**
- * The client's halves of an exchange, on a connection that the caller keeps: a request onto a stream, an answer off
+ * The client's halves of an exchange, on a connection that the caller keeps: a request onto a stream, a response off
  * it, and no byte more.
  */
 
@@ -28,19 +28,19 @@ import { type ClientResponse, responseOf } from "./response.ts";
  * const [client, server] = UnixStream.pair().unwrap();
  * const options: http.ReadResponseOptions = { timeout_ms: 5000, decode_body: "base64" };
  * server.write_all("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n\0\x01\x02");
- * console.log(http.read_response(client, options).map((answer) => answer.body).unwrapOr(null)); // AAEC
+ * console.log(http.read_response(client, options).map((response) => response.body).unwrapOr(null)); // AAEC
  * ```
  */
 export interface ReadResponseOptions extends ReadOptions {
   /** Bytes of the body, the codings undone (default 67108864). */
   max_body_bytes?: number;
-  /** Milliseconds for the call, which reads the whole answer; null (the default) is no limit. */
+  /** Milliseconds for the call, which reads the whole response; null (the default) is no limit. */
   timeout_ms?: number | null;
 }
 
 /**
  * Sends one HTTP/1.1 request on a connection, in one piece where the system takes it. Several may be sent before
- * the first answer is read.
+ * the first response is read.
  *
  * Blocks until the system has taken all of it. The request is made as `http.request` makes it; of its fields only
  * `method`, `url` (whose host becomes the Host field), `headers`, the body and `keep_alive` matter here. In
@@ -71,7 +71,7 @@ const writeTraced = traced("http.write_request", writePlain);
 function writePlain(stream: ByteStream, request: ClientRequest): Result<Unit, string> {
   const transport = transportOf(stream);
   if (transport === undefined || !transport.open) return Result.err("invalid tcp stream");
-  const { writer, asked } = conversationOn(transport);
+  const { writer, unanswered } = conversationOn(transport);
   let failure: number;
   if (writer.hasBegun(request)) {
     failure = writer.finish();
@@ -90,8 +90,8 @@ function writePlain(stream: ByteStream, request: ClientRequest): Result<Unit, st
     failure = writer.finish();
     if (failure === 0) {
       failure = writer.send(encoded.bytes, encoded.length, request);
-      if (failure === 0 || writer.hasBegun(request)) asked.push(method);
-      if (asked.length > MOST_UNANSWERED) asked.shift();
+      if (failure === 0 || writer.hasBegun(request)) unanswered.push(method);
+      if (unanswered.length > MOST_UNANSWERED) unanswered.shift();
     }
   }
   if (failure === 0) return SENT;
@@ -102,21 +102,21 @@ const SENT: Result<Unit, string> = Result.ok();
 const STRAIGHT = { absoluteForm: false, proxyAuthorization: null, tunnel: null };
 
 /**
- * Reads one HTTP/1.1 or HTTP/1.0 answer from a connection, and no byte more: what follows it stays on the stream, for
+ * Reads one HTTP/1.1 or HTTP/1.0 response from a connection, and no byte more: what follows it stays on the stream, for
  * the next `read_response` or `read`.
  *
- * Blocks until the whole answer has come. It answers the first request of `write_request` that has none yet (to a HEAD
- * there is no body; without a request that was written here it is read as a GET's). Interim answers are passed over;
- * 101 is an answer without a body, and what follows it belongs to the other protocol. In non-blocking mode the error is
- * EAGAIN while the answer is not whole; what came of it is kept, also past a timeout, and the next call goes on there.
+ * Blocks until the whole response has come. It answers the first request of `write_request` that has none yet (to a HEAD
+ * there is no body; without a request that was written here it is read as a GET's). Interim responses are passed over;
+ * 101 is a response without a body, and what follows it belongs to the other protocol. In non-blocking mode the error is
+ * EAGAIN while the response is not whole; what came of it is kept, also past a timeout, and the next call goes on there.
  *
  * @param stream a TcpStream, UnixStream or TlsStream
  * @param options limits, a timeout, and what the body becomes
  * @typeParam T what the caller takes the body for. It is a claim and not a check: whatever the peer sends is given as a `T`.
- * @returns the answer, as from `http.request`. Errors: `invalid tcp stream`; `connection closed before response headers`;
+ * @returns the response, as from `http.request`. Errors: `invalid tcp stream`; `connection closed before response headers`;
  * `connection closed before response body complete`; `http headers too large`; `invalid Content-Length header`; `response
  * body too large`; `response body is not utf-8`; `invalid http response: ` and what is wrong; `http read failed: ` and the
- * system's reason or `timed out`; and what is wrong with an option. After an error in the answer itself every later call
+ * system's reason or `timed out`; and what is wrong with an option. After an error in the response itself every later call
  * on the stream gives that error. Source: RFC 9112.
  *
  * @example
@@ -124,7 +124,7 @@ const STRAIGHT = { absoluteForm: false, proxyAuthorization: null, tunnel: null }
  * import { http, TcpStream } from "std-net";
  *
  * const stream = TcpStream.connect("127.0.0.1:8080").unwrap();
- * for (const path of ["/one", "/two"]) { // both questions first, then both answers
+ * for (const path of ["/one", "/two"]) { // both requests first, then both responses
  *   http.write_request(stream, { method: "GET", url: `http://127.0.0.1:8080${path}` }).unwrap();
  * }
  * console.log(http.read_response(stream).unwrap().status); // 200
@@ -159,9 +159,9 @@ function readPlain(
   const settings = readOptions(options, DEFAULTS);
   if (settings instanceof Failure) return Result.err(settings.reason);
   const conversation = conversationOn(transport);
-  const received = conversation.reader.read(settings, conversation.asked[0] ?? "GET");
+  const received = conversation.reader.read(settings, conversation.unanswered[0] ?? "GET");
   if (received instanceof Failure) return Result.err(received.reason);
-  conversation.asked.shift();
+  conversation.unanswered.shift();
   const response = responseOf(received.head, received.body, settings, received.deadline);
   if (!(response instanceof Failure)) return Result.ok(response);
   const { reason } = response;
@@ -174,8 +174,8 @@ const DEFAULTS = defaultSettings(DEFAULT_RESPONSE_BODY_BYTES);
 interface Conversation {
   readonly writer: MessageWriter;
   readonly reader: StreamResponseReader;
-  /** The methods of the requests that have no answer yet: an answer's framing depends on it. */
-  readonly asked: string[];
+  /** The methods of the requests that have no response yet: a response's framing depends on it. */
+  readonly unanswered: string[];
 }
 
 const conversations = new WeakMap<Transport, Conversation>();
@@ -186,7 +186,7 @@ function conversationOn(transport: Transport): Conversation {
     conversation = {
       writer: new MessageWriter(transport),
       reader: new StreamResponseReader(transport),
-      asked: [],
+      unanswered: [],
     };
     conversations.set(transport, conversation);
   }

@@ -1,5 +1,5 @@
 /**
- * Connections at rest, for the next request to the same place. One for each key: calls block, so a thread never has
+ * Idle connections, for the next request to the same place. One for each key: calls block, so a thread never has
  * two under way. They hold no handle of the event loop and keep no process alive.
  */
 import { setTimeout } from "node:timers";
@@ -10,12 +10,12 @@ import type { Connection } from "./connection.ts";
 /** The place of a key. It stays when its connection is taken: the next one goes there. */
 interface Place {
   connection: Connection | null;
-  /** When its last answer ended and how long it may rest, in the milliseconds of `monotonicTime()`. */
-  restsSince: number;
+  /** When its last response ended and how long it may stay idle, in the milliseconds of `monotonicTime()`. */
+  idleSince: number;
   expires: number;
-  /** Whether nothing more had come for sure when its last answer ended. */
+  /** Whether nothing more had come for sure when its last response ended. */
   wasQuiet: boolean;
-  /** What is known of the server: whether it sends anything of its own accord behind an answer. */
+  /** What is known of the server: whether it sends anything of its own accord behind a response. */
   server: "unknown" | "quiet" | "noisy";
 }
 
@@ -26,19 +26,19 @@ interface Place {
 const A_MOMENT = 0.02;
 
 /**
- * Bytes that a server sends of its own accord behind an answer look like the next request's, once that is on its way: HTTP/1.1
+ * Bytes that a server sends of its own accord behind a response look like the next request's, once that is on its way: HTTP/1.1
  * has nothing to tell them apart by. So a request that may not be sent twice goes over a used connection only when nothing came
- * for so many milliseconds behind an answer: for that it waits once for each server, and each time for one that did send
+ * for so many milliseconds behind a response: for that it waits once for each server, and each time for one that did send
  * something.
  */
 const TRIAL = 20;
-/** What comes later than this behind an answer is a server's farewell (408, say) to a connection that rested too long. */
+/** What comes later than this behind a response is a server's farewell (408, say) to a connection that was idle for too long. */
 const LATE = 1000;
 
 const places = new Map<string, Place>();
 
 /**
- * The connection at rest for this key, if there is one that still is in order. It leaves the pool. `isSafe` says that no
+ * The connection idle for this key, if there is one that still is in order. It leaves the pool. `isSafe` says that no
  * harm is done should the server turn out to have closed it; else this may wait for `TRIAL`, but not past the deadline.
  */
 export function takeIdle(
@@ -52,9 +52,9 @@ export function takeIdle(
   const { connection } = place;
   place.connection = null;
   if (place.expires > now) {
-    if (isSafe && place.wasQuiet && now - place.restsSince < A_MOMENT) return connection;
+    if (isSafe && place.wasQuiet && now - place.idleSince < A_MOMENT) return connection;
     if (connection.isQuiet() && (isSafe || staysQuiet(place, connection, now, deadline))) return connection;
-    if (now - place.restsSince < LATE && connection.hasBytes()) place.server = "noisy";
+    if (now - place.idleSince < LATE && connection.hasBytes()) place.server = "noisy";
   }
   connection.close();
   return undefined;
@@ -63,21 +63,21 @@ export function takeIdle(
 /** Whether a connection, which is quiet now, and its server can be trusted with a request that may not be sent twice. */
 function staysQuiet(place: Place, connection: Connection, now: number, deadline: number): boolean {
   if (place.server === "quiet") return true;
-  const end = place.restsSince + TRIAL;
+  const end = place.idleSince + TRIAL;
   if (end > now && !connection.staysQuiet(Math.min(end, deadline))) return false;
   if (place.server === "unknown" && end <= deadline) place.server = "quiet";
   return true;
 }
 
-/** Something came behind an answer, together with it. */
-export function noteUnasked(key: string): void {
+/** Something came behind a response, together with it. */
+export function noteUnexpected(key: string): void {
   const place = places.get(key);
   if (place !== undefined) place.server = "noisy";
 }
 
 /**
  * Keeps a connection for at most `lifetime` milliseconds. `isQuiet` says that all that had come was taken: what a server sends
- * behind its answer must not be the next one's.
+ * behind its response must not be the next one's.
  */
 export function keepIdle(key: string, connection: Connection, lifetime: number, isQuiet: boolean): void {
   if (lifetime <= 0) {
@@ -87,21 +87,21 @@ export function keepIdle(key: string, connection: Connection, lifetime: number, 
   let place = places.get(key);
   if (place === undefined) {
     if (places.size >= MOST_IDLE_CONNECTIONS) dropOldest();
-    place = { connection: null, restsSince: 0, expires: 0, wasQuiet: false, server: "unknown" };
+    place = { connection: null, idleSince: 0, expires: 0, wasQuiet: false, server: "unknown" };
     places.set(key, place);
   }
   // Another one is there when two calls overlapped: one was made from a listener that ran while the other waited.
   place.connection?.close();
   place.connection = connection;
   const now = monotonicTime();
-  place.restsSince = now;
+  place.idleSince = now;
   place.wasQuiet = isQuiet;
   place.expires = now + Math.min(lifetime, LONGEST_IDLE);
   if (!isWatching) watchExpiry();
 }
 
 /**
- * How long a connection may rest by the answer's Keep-Alive field, "timeout=5, max=100" (RFC 2068, 19.7.1.1). A second
+ * How long a connection may stay idle by the response's Keep-Alive field, "timeout=5, max=100" (RFC 2068, 19.7.1.1). A second
  * less, or half of it, than the server says: a request must not be under way when it closes. Of several times (a server's and
  * a gateway's, on two lines) the shortest holds.
  */
@@ -144,7 +144,7 @@ function drop(key: string): void {
 
 let isWatching = false;
 
-/** Sees to it that connections do not rest for ever in a program that makes no further request. */
+/** Sees to it that connections do not stay open for ever in a program that makes no further request. */
 function watchExpiry(): void {
   isWatching = true;
   // Where the event loop never turns, the timer does no harm; it does not keep the process alive either.

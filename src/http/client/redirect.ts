@@ -1,5 +1,5 @@
 /**
- * Redirects: what is asked next, by the rules of fetch (Fetch standard, "HTTP-redirect fetch") and RFC 9110, 15.4. Pure.
+ * Redirects: what is requested next, by the rules of fetch (Fetch standard, "HTTP-redirect fetch") and RFC 9110, 15.4. Pure.
  */
 
 import { Failure } from "../../error.ts";
@@ -9,15 +9,15 @@ import type { OutgoingRequest } from "../wire/head-writer.ts";
 import { parseTarget } from "../wire/url.ts";
 import type { TlsFields } from "./request-options.ts";
 
-/** 300 and 304 are answers: the one offers a choice, the other ends a question about a copy. */
+/** 300 and 304 are responses: the one offers a choice, the other says that a copy is still good. */
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
-/** What of an answer's head tells where it sends the client. */
+/** What of a response's head tells where it sends the client. */
 type Pointing = Pick<ResponseHead, "status" | "locations">;
 
 /**
- * Whether an answer sends the client elsewhere. An empty Location names nothing (RFC 9110, 10.2.2): as a URL it would stand for
- * the one that was just asked, again and again.
+ * Whether a response sends the client elsewhere. An empty Location names nothing (RFC 9110, 10.2.2): as a URL it would stand for
+ * the one that was just requested, again and again.
  */
 export function isRedirect({ status, locations }: Pointing): boolean {
   return locations.length > 0 && REDIRECTS.has(status) && locations.some((location) => !isBlank(location));
@@ -37,24 +37,24 @@ const BODY_FIELDS = new Set([
   "content-location",
   "content-length",
 ]);
-/** Fields that are meant for one server and no other: what proves who asks, and the name it is asked under. */
+/** Fields that are meant for one server and no other: what proves who the client is, and the name that the server is known by. */
 const PRIVATE_FIELDS = new Set(["authorization", "cookie", "proxy-authorization", "host"]);
 
-/** What to ask after this answer, or why not. */
+/** What to request after this response, or why not. */
 export function redirected(
-  asked: OutgoingRequest,
+  request: OutgoingRequest,
   { status, locations }: Pointing,
 ): OutgoingRequest | Failure {
   const [location = "", ...others] = locations;
   // Location is no list (RFC 9110, 5.3): the same line again adds nothing, another one leaves open which is meant.
   if (others.some((other) => other !== location)) return AMBIGUOUS;
-  const target = parseTarget(percentEncoded(location), asked.target);
+  const target = parseTarget(percentEncoded(location), request.target);
   if (target === null) return INVALID_URL;
-  if (asked.target.secure && !target.secure) return INSECURE;
-  const { method } = asked;
+  if (request.target.secure && !target.secure) return INSECURE;
+  const { method } = request;
   const becomesGet = status === 303 ? method !== "HEAD" : status <= 302 && method === "POST";
-  const staysHere = target.origin === asked.target.origin;
-  let { fields } = asked;
+  const staysHere = target.origin === request.target.origin;
+  let { fields } = request;
   if (becomesGet) fields = without(fields, BODY_FIELDS);
   if (!staysHere) fields = without(fields, PRIVATE_FIELDS);
   return {
@@ -62,10 +62,10 @@ export function redirected(
     // Credentials of the first URL hold for its server.
     target:
       staysHere && target.authorization === null
-        ? { ...target, authorization: asked.target.authorization }
+        ? { ...target, authorization: request.target.authorization }
         : target,
     fields,
-    body: becomesGet ? null : asked.body,
+    body: becomesGet ? null : request.body,
   };
 }
 

@@ -37,8 +37,8 @@ import type { Way } from "./route.ts";
  *   body: { id: 9007199254740993n, tags: ["new"] },
  *   timeout_ms: 10_000,
  * };
- * const answer = http.request(request);
- * console.log(answer.isOk ? answer.value.status : answer.error); // 200
+ * const response = http.request(request);
+ * console.log(response.isOk ? response.value.status : response.error); // 200
  * ```
  */
 export interface ClientRequest {
@@ -58,13 +58,13 @@ export interface ClientRequest {
   timeout_ms?: number | null;
   /** Milliseconds for making a connection, name resolution aside (default 30000); null is no limit. */
   connect_timeout_ms?: number | null;
-  /** Redirects to follow before it is an error (default 20). 0 gives the 3xx answer itself. */
+  /** Redirects to follow before it is an error (default 20). 0 gives the 3xx response itself. */
   max_redirects?: number;
-  /** Bytes of the answer's body, after decompression (default 67108864). */
+  /** Bytes of the response's body, after decompression (default 67108864). */
   max_body_bytes?: number;
   /** `"json"` (the default): JSON where the text is that, else the text; `"text"`; or `"base64"` for any bytes. */
   decode_body?: BodyDecoding;
-  /** Adds `raw_headers` to the answer (default false). */
+  /** Adds `raw_headers` to the response (default false). */
   raw_headers?: boolean;
   /**
    * The path of a Unix socket to connect to in place of the URL's host, as `UnixStream.connect` takes it; null (the default)

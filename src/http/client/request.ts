@@ -12,28 +12,28 @@ import { type ClientRequest, readSettings, type Settings } from "./request-optio
 import type { ClientResponse } from "./response.ts";
 
 /**
- * Sends an HTTP/1.1 request and gives the answer.
+ * Sends an HTTP/1.1 request and gives the response.
  *
- * Blocks until the whole answer has come, at most `timeout_ms`. Connections are kept for the next call to the same
+ * Blocks until the whole response has come, at most `timeout_ms`. Connections are kept for the next call to the same
  * origin; one that the server has closed meanwhile is replaced unseen where that is safe.
  *
  * @param req at least `method` and `url`
  * @typeParam T what the caller takes the body for. It is a claim and not a check: whatever the peer sends is given as a `T`.
- * @returns the answer. `body` is null when it is empty or white space; else the parsed JSON when it is valid JSON, with
+ * @returns the response. `body` is null when it is empty or white space; else the parsed JSON when it is valid JSON, with
  * a `bigint` for integers beyond ±(2^53 − 1); else the text. Errors, nothing being sent: `request must be a JSON object`;
  * `missing required field 'method'`; `'method' must be a string`; `'method' is not a valid method`; `missing required field
  * 'url'`; `'url' must be a string`; `'url' is not a valid http or https URL`; `'headers' must be a JSON object`; `header 'X'
  * must be a string`; `header 'X' is not a valid field`; `cannot serialize ...`; and what is wrong with any other field.
- * Then `http request failed: ` with the system's reason, `timed out`, or what is wrong with the answer.
+ * Then `http request failed: ` with the system's reason, `timed out`, or what is wrong with the response.
  * Source: RFC 9110; RFC 9112.
  *
  * @example
  * ```ts
  * import { http } from "std-net";
  *
- * const answer = http.request({ method: "GET", url: "http://127.0.0.1:8080/users?id=7" });
- * if (answer.isOk) console.log(answer.value.status, answer.value.body);
- * else console.log(answer.error); // such as http request failed: Connection refused (os error 111)
+ * const response = http.request({ method: "GET", url: "http://127.0.0.1:8080/users?id=7" });
+ * if (response.isOk) console.log(response.value.status, response.value.body);
+ * else console.log(response.error); // such as http request failed: Connection refused (os error 111)
  * ```
  */
 export function request<T = Json>(req: ClientRequest): Result<ClientResponse<Claimed<T>>, string>;

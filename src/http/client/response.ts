@@ -1,5 +1,5 @@
 /**
- * What a caller gets of an answer: its content coding undone, its body decoded. Pure.
+ * What a caller gets of a response: its content coding undone, its body decoded. Pure.
  */
 import { Failure } from "../../error.ts";
 import { type Json, LATE, TIMED_OUT } from "../../json.ts";
@@ -9,14 +9,14 @@ import type { Field, Headers } from "../wire/fields.ts";
 import type { ResponseHead } from "../wire/head-parser.ts";
 
 /**
- * An answer as `http.request` and `http.read_response` give it.
+ * A response as `http.request` and `http.read_response` give it.
  *
  * @example
  * ```ts
  * import { http } from "std-net";
  *
- * const answer = http.request({ method: "GET", url: "http://127.0.0.1:8080/", raw_headers: true }).unwrap();
- * const { status, headers, body, raw_headers } = answer;
+ * const response = http.request({ method: "GET", url: "http://127.0.0.1:8080/", raw_headers: true }).unwrap();
+ * const { status, headers, body, raw_headers } = response;
  * console.log(status, headers["content-type"], typeof body, Array.isArray(raw_headers)); // 200 application/json object true
  * ```
  *
@@ -53,7 +53,7 @@ export function responseOf(
   const { status, headers, fields } = head;
   let bytes = body;
   const codings = codingsOf(head);
-  // An answer to HEAD names the coding of a body that it does not have.
+  // A response to HEAD names the coding of a body that it does not have.
   if (codings.length > 0 && body.length > 0) {
     const decoded = decodeContent(body, codings, form.maxBodyBytes);
     if (decoded instanceof Failure) return decoded;

@@ -22,7 +22,7 @@ import { type Conversation, conversationOn } from "./conversation.ts";
  * const [client, server] = UnixStream.pair().unwrap();
  * const page: http.ServerResponse = { status: 200, headers: { "content-type": "text/html" }, body_text: "<p>hello" };
  * http.write_response(server, page);
- * console.log(http.read_response(client).map((answer) => answer.body).unwrapOr(null)); // <p>hello
+ * console.log(http.read_response(client).map((response) => response.body).unwrapOr(null)); // <p>hello
  * ```
  */
 export interface ServerResponse {
@@ -45,7 +45,7 @@ export interface ServerResponse {
  * headers do not have them, `Content-Type: application/json`, `Connection: close` and `Date` are added; a
  * Content-Length or Transfer-Encoding among them is replaced. With `Connection: keep-alive` the connection can serve the
  * next request; a client that cannot keep it (HTTP/1.0 without keep-alive, or one that said `close`) is told
- * `close`. No body is sent with 1xx, 204, 205 and 304, nor in answer to a HEAD that was read from the same stream;
+ * `close`. No body is sent with 1xx, 204, 205 and 304, nor in response to a HEAD that was read from the same stream;
  * 1xx is interim: nothing is added to it, the final response follows, and an HTTP/1.0 client, which knows no 1xx, is
  * sent none.
  *

@@ -1,5 +1,5 @@
 /**
- * Content codings undone (RFC 9110, 8.4), by node:zlib, which is loaded with the first answer that needs it. Pure.
+ * Content codings undone (RFC 9110, 8.4), by node:zlib, which is loaded with the first response that needs it. Pure.
  */
 import { Failure } from "../../error.ts";
 import { listMembers } from "./fields.ts";

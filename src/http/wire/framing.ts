@@ -36,8 +36,8 @@ export function requestFraming(head: RequestHead): Framing | MessageError {
 }
 
 /**
- * The framing of an answer's body, by the seven rules of RFC 9112, 6.3, in their order. `method` is the
- * request's. An answer to CONNECT with a 2xx has no body: what follows belongs to the tunnel.
+ * The framing of a response's body, by the seven rules of RFC 9112, 6.3, in their order. `method` is the
+ * request's. A response to CONNECT with a 2xx has no body: what follows belongs to the tunnel.
  */
 export function responseFraming(head: ResponseHead, method: string): Framing | MessageError {
   const { status } = head;

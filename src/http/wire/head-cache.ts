@@ -1,5 +1,5 @@
 /**
- * The head that was read last. The next one is mostly the same, byte for byte: the answers of a server differ by their date,
+ * The head that was read last. The next one is mostly the same, byte for byte: the responses of a server differ by their date,
  * the requests of a client in nothing. To compare takes a tenth of the time of reading. Pure, save for what it remembers.
  */
 import type { Headers } from "./fields.ts";

@@ -1,5 +1,5 @@
 /**
- * Bytes to a head: the start line and header section of a request or an answer (RFC 9112, 2 to 5). Pure: a view
+ * Bytes to a head: the start line and header section of a request or a response (RFC 9112, 2 to 5). Pure: a view
  * and a position in, and out comes a head, an error, or undefined for "need more bytes".
  *
  * Requests are read strictly: what one server reads as one request and another as two is how requests are
@@ -38,7 +38,7 @@ export interface RequestHead {
   readonly fields: readonly Field[];
 }
 
-/** The head of an answer, interim ones (1xx) included. */
+/** The head of a response, interim ones (1xx) included. */
 export interface ResponseHead {
   readonly size: number;
   readonly status: number;
@@ -47,7 +47,7 @@ export interface ResponseHead {
   readonly headers: Headers;
   readonly fields: readonly Field[];
   /**
-   * The Location lines of a 3xx, as octets, one character each; of any other answer none. `headers` has their text, joined, and
+   * The Location lines of a 3xx, as octets, one character each; of any other response none. `headers` has their text, joined, and
    * tells neither how many there were nor which octets the text was made from.
    */
   readonly locations: readonly string[];
@@ -137,7 +137,7 @@ function readRequestHead(
   };
 }
 
-/** The answer's head that begins at `start`, in the same way. */
+/** The response's head that begins at `start`, in the same way. */
 export function parseResponseHead(
   view: Buffer,
   start: number,
@@ -209,7 +209,7 @@ function octetsOf(name: string, section: string, start: number, limits: SectionL
   return fields.filter(([given]) => given.toLowerCase() === name).map(([, value]) => value);
 }
 
-/** Whether an answer that is not whole can be HTTP: a server of another protocol waits for us, and says no more. */
+/** Whether a response that is not whole can be HTTP: a server of another protocol waits for us, and says no more. */
 function mayBeAnswer(view: Buffer, start: number, end: number): boolean {
   const name = "HTTP/";
   for (let at = start; at < end && at < start + name.length; at++) {
