@@ -163,12 +163,8 @@ function linesOf(code: string): string[] {
 /** Larger than a file may be, for as long as they are being split. */
 const LARGE_FILES: string[] = [];
 
-/** Longer than a function may be: tables, which decide nothing, and what is being split. */
-const LONG_FUNCTIONS = [
-  "tls/openssl.ts: declare",
-  "http/client/outgoing-request.ts: requestHead",
-  "http/client/request-options.ts: readSettings",
-];
+/** Longer than a function may be: tables, which decide nothing. */
+const LONG_FUNCTIONS = ["tls/openssl.ts: declare"];
 
 test("no file is above 350 lines of code, no function above 60", () => {
   let seen = 0;

@@ -19,7 +19,7 @@ import {
   DEFAULT_TIMEOUT,
   mostDecodable,
 } from "../wire/limits.ts";
-import { targetOf } from "../wire/url.ts";
+import { type Target, targetOf } from "../wire/url.ts";
 import { type ProxyServer, parseProxy } from "./proxy.ts";
 import type { Way } from "./route.ts";
 
@@ -115,13 +115,23 @@ export function readSettings(request: unknown, clock?: () => number): Settings |
   if (typeof url !== "string") return new Failure("'url' must be a string");
   const target = targetOf(url);
   if (target === null) return new Failure("'url' is not a valid http or https URL");
-  let fields = NO_FIELDS;
+  let fields: readonly Field[] | Failure = NO_FIELDS;
   if (headers !== undefined) {
     if (!isJsonObject(headers)) return new Failure("'headers' must be a JSON object");
-    const read = readFields(headers, "header");
-    if (read instanceof Failure) return read;
-    fields = read;
+    fields = readFields(headers, "header");
+    if (fields instanceof Failure) return fields;
   }
+  return readRest(request, method, target, fields, clock);
+}
+
+/** What the caller says about the call, and the body. */
+function readRest(
+  request: { readonly [key: string]: unknown },
+  method: string,
+  target: Target,
+  fields: readonly Field[],
+  clock?: () => number,
+): Settings | Failure {
   const {
     timeout_ms = DEFAULT_TIMEOUT,
     connect_timeout_ms = DEFAULT_CONNECT_TIMEOUT,
@@ -130,7 +140,7 @@ export function readSettings(request: unknown, clock?: () => number): Settings |
     decode_body: decoding = "json",
     raw_headers: keepFields = false,
     keep_alive: keepAlive = true,
-    socket_path: socketPath = null,
+    socket_path,
     proxy: proxyUrl,
     tls,
   } = request;
@@ -142,16 +152,8 @@ export function readSettings(request: unknown, clock?: () => number): Settings |
   if (!isDecoding(decoding)) return new Failure(INVALID_DECODING);
   if (typeof keepFields !== "boolean") return new Failure("'raw_headers' must be a boolean");
   if (typeof keepAlive !== "boolean") return new Failure("'keep_alive' must be a boolean");
-  let proxy: ProxyServer | null | undefined;
-  if (proxyUrl !== undefined) {
-    if (proxyUrl !== null && typeof proxyUrl !== "string") return new Failure("'proxy' must be a string");
-    proxy = proxyUrl === null ? null : parseProxy(proxyUrl);
-    if (proxy === null && proxyUrl !== null) return new Failure("'proxy' is not a valid http proxy URL");
-  }
-  if (socketPath !== null) {
-    if (typeof socketPath !== "string") return new Failure("'socket_path' must be a string");
-    if (proxy) return new Failure("'socket_path' and 'proxy' cannot be given together");
-  }
+  const way = proxyUrl === undefined && socket_path === undefined ? DIRECT : readWay(socket_path, proxyUrl);
+  if (way instanceof Failure) return way;
   if (tls !== undefined && !isJsonObject(tls)) return new Failure("'tls' must be a JSON object");
   let begin: number | null = null;
   const deadlineOf = (): number => {
@@ -174,8 +176,23 @@ export function readSettings(request: unknown, clock?: () => number): Settings |
     decoding,
     keepFields,
     keepAlive,
-    socketPath,
-    proxy,
+    socketPath: way.socketPath,
+    proxy: way.proxy,
     tls: tls === undefined ? undefined : { ...tls },
   };
+}
+
+const DIRECT: Way = { socketPath: null, proxy: undefined };
+
+function readWay(socketPath: unknown = null, proxyUrl: unknown): Way | Failure {
+  let proxy: ProxyServer | null | undefined;
+  if (proxyUrl !== undefined) {
+    if (proxyUrl !== null && typeof proxyUrl !== "string") return new Failure("'proxy' must be a string");
+    proxy = proxyUrl === null ? null : parseProxy(proxyUrl);
+    if (proxy === null && proxyUrl !== null) return new Failure("'proxy' is not a valid http proxy URL");
+  }
+  if (socketPath === null) return { socketPath, proxy };
+  if (typeof socketPath !== "string") return new Failure("'socket_path' must be a string");
+  if (proxy) return new Failure("'socket_path' and 'proxy' cannot be given together");
+  return { socketPath, proxy };
 }
