@@ -524,3 +524,25 @@ describe("a head that is known", () => {
     }
   });
 });
+
+test("a head that differs from the last one in any byte is read anew, wherever it lies", () => {
+  const text = "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nX: 1\r\n\r\n";
+  for (const start of [0, 1, 2, 4, 7]) {
+    // The same memory each time: it is compared in another way when it is seen again.
+    const view = Buffer.alloc(start + text.length + 8, 0x41);
+    const parse = (keepFields: boolean) =>
+      parseResponseHead(view, start, start + text.length, new HeadSearch(), LIMITS, keepFields);
+    for (let at = 0; at < text.length; at++) {
+      for (const byte of [0x35, 0x78]) {
+        view.write(text, start, "latin1");
+        assert.deepEqual(parse(false), { ...(parse(true) as ResponseHead), fields: [] });
+        assert.deepEqual(parse(false), { ...(parse(true) as ResponseHead), fields: [] });
+        view[start + at] = byte;
+        const anew = parse(true);
+        const found = parse(false);
+        if (anew === undefined || anew instanceof MessageError) assert.deepEqual(found, anew);
+        else assert.deepEqual(found, { ...anew, fields: [] });
+      }
+    }
+  }
+});

@@ -25,6 +25,10 @@ type Reader<Head> = (
 export class KnownHead<Head extends Known> {
   readonly #read: Reader<Head>;
   readonly #bytes = Buffer.allocUnsafeSlow(LONGEST);
+  readonly #words = new Int32Array(this.#bytes.buffer);
+  /** The memory that was looked at last, and the same four bytes at a time once it is looked at again. */
+  #view: Buffer | undefined;
+  #viewWords: Int32Array | undefined;
   #limits: SectionLimits | undefined;
   #head: Head | undefined;
 
@@ -51,7 +55,27 @@ export class KnownHead<Head extends Known> {
   #find(view: Buffer, start: number, end: number, limits: SectionLimits): Head | undefined {
     const head = this.#head;
     if (head === undefined || limits !== this.#limits || end - start < head.size) return undefined;
-    return beginsWith(view, start, this.#bytes, head.size) ? withOwnHeaders(head) : undefined;
+    return this.#isAt(view, start, head.size) ? withOwnHeaders(head) : undefined;
+  }
+
+  /**
+   * Whether the bytes from `start` on are the first `size` of those that are kept. Compares four at a time where it can, which
+   * takes a quarter of the time. A program mostly reads into the same memory; a view on other memory costs more than it saves.
+   */
+  #isAt(view: Buffer, start: number, size: number): boolean {
+    let compared = 0;
+    if (view === this.#view && ((view.byteOffset | start) & 3) === 0) {
+      const words = this.#words;
+      this.#viewWords ??= new Int32Array(view.buffer, view.byteOffset, view.length >> 2);
+      if (!areSame(words, this.#viewWords, start >> 2, size >> 2)) return false;
+      compared = size & ~3;
+    } else if (view !== this.#view) {
+      this.#view = view;
+      this.#viewWords = undefined;
+    }
+    const bytes = this.#bytes;
+    for (let at = compared; at < size; at++) if (bytes[at] !== view[start + at]) return false;
+    return true;
   }
 
   #keep(view: Buffer, start: number, limits: SectionLimits, head: Head): void {
@@ -62,9 +86,8 @@ export class KnownHead<Head extends Known> {
   }
 }
 
-/** Whether the bytes from `start` on are the first `size` of `known`. (A function that V8 optimizes by itself.) */
-function beginsWith(view: Buffer, start: number, known: Buffer, size: number): boolean {
-  for (let at = 0; at < size; at++) if (known[at] !== view[start + at]) return false;
+function areSame(known: Int32Array, words: Int32Array, start: number, count: number): boolean {
+  for (let at = 0; at < count; at++) if (known[at] !== words[start + at]) return false;
   return true;
 }
 
