@@ -38,6 +38,12 @@ const NO_BYTES = Buffer.alloc(0);
 const LF = 0x0a;
 const CR = 0x0d;
 
+/**
+ * Reads once behind what a reader has buffered, of which `most` bytes are wanted in all: how many came, 0 at the end of the
+ * stream, or the text of an error. For those who look for something else than lines.
+ */
+export let readBehind: (reader: BufReader, most: number) => number | string;
+
 /** How many bytes are searched by a loop, which for a short line takes less time than the call of a native search. */
 const SHORT = 64;
 
@@ -421,6 +427,10 @@ export class BufReader<Source extends ReadSource = ReadSource> {
     this.#start = 0;
     this.#end = 0;
     return this.#source;
+  }
+
+  static {
+    readBehind = (reader, most) => reader.#fill(most);
   }
 
   /** What stands before the errors that are this class's own. */

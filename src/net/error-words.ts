@@ -40,6 +40,7 @@ export const UDP_SOCKET = new ErrorWords("udp", "invalid udp socket");
 export const UNIX_STREAM = new ErrorWords("unix", "invalid unix stream");
 export const UNIX_LISTENER = new ErrorWords("unix listener", "invalid unix listener");
 export const UNIX_DATAGRAM = new ErrorWords("unix", "invalid unix datagram");
+export const HTTP_BODY = new ErrorWords("http", "invalid body");
 export const POLLER = new ErrorWords("poller", "invalid poller");
 
 export const LOOKUP_HOST_FAILED = "lookup_host failed: ";

@@ -75,7 +75,7 @@ export class BodyReader {
    * transport's failure. 0 where no more come: the body is done, or else the stream has ended before it. Makes as few waits as
    * there can be: none where bytes of the body have come.
    */
-  read(target: Buffer, length: number, deadline: number): number | MessageError {
+  read(target: Uint8Array, length: number, deadline: number): number | MessageError {
     const input = this.#input;
     while (!this.isDone) {
       if (input.start < input.end) {
@@ -99,7 +99,7 @@ export class BodyReader {
     return !this.#input.readsAhead || Math.min(length, this.#left) >= PIECE;
   }
 
-  #receive(target: Buffer, length: number, deadline: number): number | MessageError {
+  #receive(target: Uint8Array, length: number, deadline: number): number | MessageError {
     const decoder = this.#decoder;
     const most = Math.min(length, decoder === undefined ? this.#left : decoder.dataLeft);
     const count = this.#input.receive(target, most, deadline);
@@ -113,7 +113,7 @@ export class BodyReader {
   }
 
   /** Moves bytes of the body out of the window: how many. 0 where it has none, or no more than what frames them. */
-  #move(target: Buffer, length: number): number | MessageError {
+  #move(target: Uint8Array, length: number): number | MessageError {
     const input = this.#input;
     const { bytes, start, end } = input;
     const decoder = this.#decoder;

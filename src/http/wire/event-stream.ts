@@ -82,6 +82,12 @@ export class EventParser {
     return block - start;
   }
 
+  /** Looks at all bytes again: some of those that were looked at may have been used otherwise. */
+  restart(): void {
+    this.#line = 0;
+    this.#searched = 0;
+  }
+
   /** Passes over the LF of the line before, and the byte order mark of the stream. */
   #skipMarks(bytes: Buffer, start: number, end: number): number {
     let at = start;

@@ -23,6 +23,13 @@ export const DEFAULT_RESPONSE_BODY_BYTES = 64 * 1024 * 1024;
 export const DEFAULT_TIMEOUT = 300_000;
 export const DEFAULT_CONNECT_TIMEOUT = 30_000;
 
+/** `read_timeout_ms` of `open`, in milliseconds. */
+export const DEFAULT_READ_TIMEOUT = 300_000;
+/** What a body that is closed before its end may still have, if it has arrived: more than that costs a new connection less. */
+export const MOST_DRAINED = 64 * 1024;
+/** A line, and an event, of a body that is read piece by piece. */
+export const DEFAULT_LINE_BYTES = 1024 * 1024;
+
 /** `max_redirects` of `request`. */
 export const DEFAULT_REDIRECTS = 20;
 /** Nobody sees the body of a redirect: as much of it is read as a new connection costs. */
