@@ -7,6 +7,7 @@
  *
  * @module std-net
  */
+import { BodyReader } from "./http/index.ts";
 import { BufReader } from "./net/buf-reader.ts";
 import { Poller } from "./net/poller.ts";
 import { TcpListener, TcpStream } from "./net/tcp.ts";
@@ -32,6 +33,7 @@ export { Result, Unit, unwrap } from "./result.ts";
 export type { TlsClientOptions, TlsServerOptions } from "./tls/index.ts";
 
 const classes = {
+  BodyReader,
   BufReader,
   Poller,
   TcpListener,

@@ -3,13 +3,16 @@
  */
 
 export { type ReadResponseOptions, read_response, write_request } from "./client/on-stream.ts";
+export { type OpenRequest, type OpenResponse, open } from "./client/open.ts";
 export { request } from "./client/request.ts";
 export type { ClientRequest } from "./client/request-options.ts";
 export type { ClientResponse } from "./client/response.ts";
+export { BodyReader } from "./message/streamed-body.ts";
 export {
   type ReadRequestOptions,
   read_request,
   type ServerRequest,
 } from "./server/read-request.ts";
 export { type ServerResponse, write_response } from "./server/write-response.ts";
+export type { ServerSentEvent } from "./wire/event-stream.ts";
 export type { Field, Headers } from "./wire/fields.ts";

@@ -40,7 +40,7 @@ function outcome(pieces: Pieces, method: string): Outcome {
   const reader = new ResponseReader(new ReadAheadInput());
   const line = { transport: pieces.transport, isQuiet: () => pieces.isQuiet() };
   const request = { bytes: Buffer.from("a request"), length: 9, isShared: true };
-  const plan = { section: SECTION, keepFields: true, mostBodyBytes: () => MOST };
+  const plan = { section: SECTION, keepFields: true, mayUpgrade: false, mostBodyBytes: () => MOST };
   const exchange = new Exchange(line, reader, request, method, plan, FOREVER);
   for (;;) {
     const want = exchange.advance();

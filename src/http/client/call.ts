@@ -28,8 +28,9 @@ const TOO_MANY_REDIRECTS = new Failure("too many redirects");
 const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
 
 export class Call implements ResponsePlan {
-  /** The response or why there is none, once the call is over. */
-  outcome: ClientResponse | Failure | null = null;
+  /** The response or why there is none, once the call is over. Where the body is left on the connection, just the head. */
+  outcome: ClientResponse | ResponseHead | Failure | null = null;
+  readonly mayUpgrade: boolean;
   readonly deadline: number;
   readonly section = DEFAULT_SECTION_LIMITS;
   readonly keepFields: boolean;
@@ -50,9 +51,13 @@ export class Call implements ResponsePlan {
   #isReused = false;
   /** Whether the request says that the connection ends with it. */
   #closes = false;
+  readonly #leavesBody: boolean;
 
-  constructor(settings: Settings, reader: OwnReader) {
+  /** `leavesBody`: the body is not read here. It, and the connection, are then the caller's: see `release`. */
+  constructor(settings: Settings, reader: OwnReader, leavesBody = false) {
     this.#settings = settings;
+    this.#leavesBody = leavesBody;
+    this.mayUpgrade = leavesBody && settings.fields.some(([name]) => name.toLowerCase() === "upgrade");
     this.#reader = reader;
     this.#request = settings;
     this.#tls = settings.tls;
@@ -69,18 +74,33 @@ export class Call implements ResponsePlan {
     while (this.outcome === null) {
       if (this.#exchange === null) {
         this.#begin();
-      } else {
-        const want = this.#exchange.advance();
-        if (want !== null) return want;
-        this.#conclude(this.#exchange);
+        continue;
       }
+      const want = this.#exchange.advance();
+      if (want !== null) return want;
+      this.#conclude(this.#exchange);
     }
     return null;
   }
 
   /** A redirect's body is nobody's: so much of it is read that the connection can be used again. */
-  mostBodyBytes(head: ResponseHead): number {
-    return this.#isFollowed(head) ? REDIRECT_BODY_BYTES : mostBytesOf(head, this.#settings.maxBodyBytes);
+  mostBodyBytes(head: ResponseHead): number | null {
+    if (this.#isFollowed(head)) return REDIRECT_BODY_BYTES;
+    return this.#leavesBody ? null : mostBytesOf(head, this.#settings.maxBodyBytes);
+  }
+
+  /** What the last exchange went over. */
+  get connection(): Connection {
+    return this.#connection;
+  }
+
+  get isUnix(): boolean {
+    return this.#route.isUnix;
+  }
+
+  /** The method of the last request. */
+  get method(): string {
+    return this.#request.method;
   }
 
   #isFollowed(head: ResponseHead): boolean {
@@ -126,8 +146,12 @@ export class Call implements ResponsePlan {
 
   /** An exchange is over: the call is too, or another one follows. */
   #conclude(exchange: Exchange): void {
-    this.#exchange = null;
     const { head, failure } = exchange;
+    if (this.#leavesBody && failure === null && !this.#isFollowed(head!)) {
+      this.outcome = head;
+      return;
+    }
+    this.#exchange = null;
     if (failure !== null) {
       this.#connection.abandon();
       if (this.#isReused && mayRetry(failure, this.#request.method)) {
@@ -142,6 +166,12 @@ export class Call implements ResponsePlan {
     }
     this.#release(exchange, head!);
     this.#finish(head!, exchange.body);
+  }
+
+  /** Keeps the connection of a body that was left on it and has been read to its end, or closes it. */
+  release(): void {
+    const exchange = this.#exchange!;
+    this.#release(exchange, exchange.head!);
   }
 
   /** Keeps the connection for the next request, or closes it. */

@@ -2,6 +2,9 @@ import { lastingBuffer } from "../../engine/scratch.ts";
 import type { Socket } from "../../engine/socket.ts";
 import type { Transport } from "../../engine/transport.ts";
 import { error_code } from "../../error-code.ts";
+import { TcpStream } from "../../net/tcp.ts";
+import { TlsStream } from "../../net/tls.ts";
+import { UnixStream } from "../../net/unix.ts";
 import type { TlsSession } from "../../tls/index.ts";
 import type { Line } from "./large-request.ts";
 
@@ -56,6 +59,18 @@ export class Connection implements Line {
   /** Whether bytes have come, of a connection that is not quiet; else it is at its end. Does not wait. */
   hasBytes(): boolean {
     return this.transport.peek(lookScratch, 1, 0) > 0;
+  }
+
+  /** The connection as a stream of the caller's. `rest`: bytes that have come and were not used. */
+  intoStream(isUnix: boolean, rest: Uint8Array): TcpStream | UnixStream | TlsStream {
+    if (rest.length > 0) this.transport.unreceive(rest);
+    if (this.#session !== null) return new TlsStream(this.#session);
+    return isUnix ? new UnixStream(this.#socket) : new TcpStream(this.#socket);
+  }
+
+  /** From now on it is closed should it be dropped without `close`. */
+  closeWhenDropped(): void {
+    this.#socket.closeWhenDropped();
   }
 
   close(): void {

@@ -21,6 +21,8 @@ export type OwnReader = ResponseReader<ReadAheadInput>;
 export interface ResponsePlan extends HeadLimits {
   /** How many bytes the body of this head may have; null leaves it on the connection, for `reader.body`. */
   mostBodyBytes(head: ResponseHead): number | null;
+  /** Whether the request asked for another protocol, so that 101 is a response to it. */
+  readonly mayUpgrade: boolean;
 }
 
 /**
@@ -123,7 +125,7 @@ export class Exchange {
       return this.#stop(head, retry);
     }
     if (head instanceof MessageError) return this.#fail(new ExchangeFailure(refusal("response", head)));
-    if (head.status === 101) return this.#fail(SWITCHED);
+    if (head.status === 101 && !this.#plan.mayUpgrade) return this.#fail(SWITCHED);
     this.head = head;
     const most = this.#plan.mostBodyBytes(head);
     if (most === null) {

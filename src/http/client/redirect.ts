@@ -66,6 +66,7 @@ export function redirected(
         : target,
     fields,
     body: becomesGet ? null : request.body,
+    acceptEncoding: request.acceptEncoding,
   };
 }
 

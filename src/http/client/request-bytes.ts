@@ -29,7 +29,11 @@ export function encodeRequest(
 ): EncodedRequest {
   const { method, target, fields, body } = request;
   const { absoluteForm } = form;
-  const isPlain = body === null && fields.length === 0 && form.proxyAuthorization === null;
+  const isPlain =
+    body === null &&
+    fields.length === 0 &&
+    form.proxyAuthorization === null &&
+    request.acceptEncoding === undefined;
   if (isPlain) {
     const known = plain.get(target);
     if (known?.method === method && known.absoluteForm === absoluteForm && known.keepAlive === keepAlive) {

@@ -102,10 +102,10 @@ export type TlsFields = { readonly [option: string]: unknown };
 const NO_FIELDS: readonly Field[] = [];
 
 /**
- * The settings, or what is wrong: the reason is TIMED_OUT where there is a clock, and the time limit is over before the body is
- * made. Can throw what a getter or proxy of the caller's throws.
+ * The settings, or what is wrong. A streamed response's body has no limit by default. The reason is TIMED_OUT where there is a clock,
+ * and the time limit is over before the body is made. Can throw what a getter or proxy of the caller's throws.
  */
-export function readSettings(request: unknown, clock?: () => number): Settings | Failure {
+export function readSettings(request: unknown, clock?: () => number, isStreamed = false): Settings | Failure {
   if (!isJsonObject(request)) return new Failure("request must be a JSON object");
   const { method, url, headers } = request;
   if (method === undefined) return new Failure("missing required field 'method'");
@@ -136,7 +136,7 @@ function readRest(
     timeout_ms = DEFAULT_TIMEOUT,
     connect_timeout_ms = DEFAULT_CONNECT_TIMEOUT,
     max_redirects: maxRedirects = DEFAULT_REDIRECTS,
-    max_body_bytes: maxBodyBytes = DEFAULT_RESPONSE_BODY_BYTES,
+    max_body_bytes: maxBodyBytes = isStreamed ? Number.MAX_SAFE_INTEGER : DEFAULT_RESPONSE_BODY_BYTES,
     decode_body: decoding = "json",
     raw_headers: keepFields = false,
     keep_alive: keepAlive = true,
@@ -172,7 +172,7 @@ function readRest(
     begin,
     connectTimeout,
     maxRedirects,
-    maxBodyBytes: Math.min(maxBodyBytes, mostDecodable(decoding)),
+    maxBodyBytes: isStreamed ? maxBodyBytes : Math.min(maxBodyBytes, mostDecodable(decoding)),
     decoding,
     keepFields,
     keepAlive,

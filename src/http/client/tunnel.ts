@@ -11,6 +11,7 @@ const HEAD_ALONE: ResponsePlan = {
   section: DEFAULT_SECTION_LIMITS,
   keepFields: false,
   mostBodyBytes: () => null,
+  mayUpgrade: false,
 };
 
 /** Asks a proxy for a tunnel to the server (RFC 9110, 9.3.6): undefined, or why there is none. */

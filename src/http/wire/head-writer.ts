@@ -8,6 +8,12 @@ import type { Target } from "./url.ts";
 
 /** What the bodies of responses may be coded in (RFC 9110, 12.5.3): what node:zlib undoes, which knows zstd since 22.15. */
 const ACCEPT_ENCODING = `Accept-Encoding: gzip, deflate, br${process.versions.zstd === undefined ? "" : ", zstd"}\r\n`;
+
+/** The Accept-Encoding line for these codings. */
+export function acceptEncodingLine(codings: readonly string[]): string {
+  return `Accept-Encoding: ${codings.length === 0 ? "identity" : codings.join(", ")}\r\n`;
+}
+
 /** A range would be one of the coded bytes, which nobody can decode (RFC 9110, 14.2; Fetch, "HTTP-network-or-cache fetch"). */
 const ACCEPT_IDENTITY = "Accept-Encoding: identity\r\n";
 // Without these two some servers refuse to answer.
@@ -24,6 +30,8 @@ export interface OutgoingRequest {
   readonly target: Target;
   readonly fields: readonly Field[];
   readonly body: OutgoingBody | null;
+  /** The Accept-Encoding line in place of the usual one, unless the caller gives one; "" is none. */
+  readonly acceptEncoding?: string | undefined;
 }
 
 /** What the way of a request means for its head; a Route has it. */
@@ -60,8 +68,9 @@ function requestTarget(method: string, target: Target, absoluteForm: boolean): s
 }
 
 /** The field lines where the caller gave none. */
-function defaultLines({ target, body }: OutgoingRequest, keepAlive: boolean): WrittenHead {
-  let text = `Host: ${target.hostField}\r\n${DEFAULT_LINES}`;
+function defaultLines({ target, body, acceptEncoding }: OutgoingRequest, keepAlive: boolean): WrittenHead {
+  const lines = acceptEncoding === undefined ? DEFAULT_LINES : ACCEPT + acceptEncoding + USER_AGENT;
+  let text = `Host: ${target.hostField}\r\n${lines}`;
   if (target.authorization !== null) text += `Authorization: ${target.authorization}\r\n`;
   if (!keepAlive) text += "Connection: close\r\n";
   if (body !== null) text += `Content-Type: ${body.contentType}\r\n`;
@@ -70,7 +79,7 @@ function defaultLines({ target, body }: OutgoingRequest, keepAlive: boolean): Wr
 
 /** The field lines with the caller's among them. */
 function givenLines(
-  { target, fields, body }: OutgoingRequest,
+  { target, fields, body, acceptEncoding: chosen }: OutgoingRequest,
   form: RequestForm,
   keepAlive: boolean,
 ): WrittenHead {
@@ -122,7 +131,8 @@ function givenLines(
     }
     lines += fieldLine(name, value);
   }
-  acceptEncoding ??= hasRange ? ACCEPT_IDENTITY : ACCEPT_ENCODING;
+  if (chosen === "") acceptEncoding ??= chosen;
+  acceptEncoding ??= hasRange ? ACCEPT_IDENTITY : (chosen ?? ACCEPT_ENCODING);
   const credentials = authorization === null ? "" : `Authorization: ${authorization}\r\n`;
   const ours = `Host: ${host}\r\n${accept}${acceptEncoding}${userAgent}${credentials}${connection}${contentType}`;
   return { text: ours + lines, closes };
