@@ -4,10 +4,12 @@
 
 export { type ReadResponseOptions, read_response, write_request } from "./client/on-stream.ts";
 export { type OpenRequest, type OpenResponse, open } from "./client/open.ts";
+export { type OpenResponseOptions, open_response } from "./client/open-response.ts";
 export { request } from "./client/request.ts";
 export type { ClientRequest } from "./client/request-options.ts";
 export type { ClientResponse } from "./client/response.ts";
 export { BodyReader } from "./message/streamed-body.ts";
+export { type OpenRequestHead, type OpenRequestOptions, open_request } from "./server/open-request.ts";
 export {
   type ReadRequestOptions,
   read_request,

@@ -180,7 +180,7 @@ interface Conversation {
 
 const conversations = new WeakMap<Transport, Conversation>();
 
-function conversationOn(transport: Transport): Conversation {
+export function conversationOn(transport: Transport): Conversation {
   let conversation = conversations.get(transport);
   if (conversation === undefined) {
     conversation = {

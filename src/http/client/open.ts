@@ -1,7 +1,7 @@
 /**
  * `http.open`: a request whose response's body is read piece by piece.
  */
-import { INVALID_TIMEOUT, timeoutFrom } from "../../arguments.ts";
+import { INVALID_TIMEOUT } from "../../arguments.ts";
 import { errorText, Failure } from "../../error.ts";
 import { TIMED_OUT } from "../../json.ts";
 import type { ByteStream } from "../../net/byte-stream.ts";
@@ -10,13 +10,14 @@ import { monotonicTime } from "../../runtime/clock.ts";
 import { traced } from "../../trace.ts";
 import { type BodyOrigin, IncomingBody } from "../message/incoming-body.ts";
 import type { Input } from "../message/input.ts";
+import { readTimeoutOf } from "../message/read-options.ts";
 import { refusal } from "../message/reader.ts";
 import { BodyReader } from "../message/streamed-body.ts";
 import { codingsOf, mostBytesOf } from "../wire/content-coding.ts";
 import type { Field, Headers } from "../wire/fields.ts";
 import type { ResponseHead } from "../wire/head-parser.ts";
 import { acceptEncodingLine } from "../wire/head-writer.ts";
-import { DEFAULT_READ_TIMEOUT, DEFAULT_SECTION_LIMITS } from "../wire/limits.ts";
+import { DEFAULT_SECTION_LIMITS } from "../wire/limits.ts";
 import { MessageError } from "../wire/message-error.ts";
 import { PiecewiseDecoder, piecewiseCodings } from "../wire/piecewise-decoder.ts";
 import { opensTunnel } from "../wire/status.ts";
@@ -122,13 +123,6 @@ function openPlain(req: OpenRequest): Result<OpenResponse, string> {
   return response instanceof Failure
     ? Result.err(`http request failed: ${response.reason}`)
     : Result.ok(response);
-}
-
-/** The `read_timeout_ms` of a request or of options, in milliseconds; undefined for what is none. */
-function readTimeoutOf(request: unknown): number | undefined {
-  // What is no object was refused before.
-  const { read_timeout_ms = DEFAULT_READ_TIMEOUT } = Object(request) as { read_timeout_ms?: unknown };
-  return timeoutFrom(read_timeout_ms);
 }
 
 /** Events are to arrive one by one: a server's or proxy's compressor would hold them back. */

@@ -26,8 +26,8 @@ export interface BodyOrigin {
   readonly beforeRead?: ((deadline: number) => number) | undefined;
   /** The body was read to its end: the connection can go on. */
   finished(): void;
-  /** It will never be read to its end. */
-  abandoned(): void;
+  /** It will never be read to its end: because of this failure, or because nobody wants it. */
+  abandoned(failure: Failure | null): void;
   /** The reader was closed, whether or not the body has ended. */
   closed(): void;
   /** The stream that the connection has become, or why it has not. */
@@ -50,6 +50,7 @@ export class IncomingBody {
   #owesFirst: boolean;
   /** Whether the origin was told what becomes of it. */
   #isOver = false;
+  #isWhole = false;
   #isDecoded = false;
   #coded: Buffer | null = null;
 
@@ -65,7 +66,7 @@ export class IncomingBody {
 
   /** Whether the connection has brought all of it. */
   get isWhole(): boolean {
-    return this.#origin.body.isDone;
+    return this.#isWhole;
   }
 
   /**
@@ -136,6 +137,7 @@ export class IncomingBody {
   #concludeIfDone(): boolean {
     if (this.#isOver || !this.#origin.body.isDone) return this.#isOver;
     this.#isOver = true;
+    this.#isWhole = true;
     this.#origin.finished();
     return true;
   }
@@ -156,15 +158,15 @@ export class IncomingBody {
 
   #fail(failure: Failure): Failure {
     this.failure = failure;
-    this.#abandon();
+    this.#abandon(failure);
     this.#free();
     return failure;
   }
 
-  #abandon(): void {
+  #abandon(failure: Failure | null): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#origin.abandoned();
+    this.#origin.abandoned(failure);
   }
 
   #free(): void {
@@ -179,11 +181,22 @@ export class IncomingBody {
   close(): void {
     if (!this.#isOver) {
       this.drain();
-      this.#abandon();
+      this.#abandon(null);
     }
     if (this.failure === null) this.#free();
     this.failure ??= CLOSED;
     this.#origin.closed();
+  }
+
+  /** Whether all of the rest has arrived, as far as that can be seen without taking it. Does not wait. */
+  hasArrived(): boolean {
+    const { body, input } = this.#origin;
+    if (this.#isOver) return this.#isWhole;
+    input.beginCall();
+    input.fill(MOST_DRAINED, 0);
+    const isHere = body.isHere;
+    input.settle(0);
+    return isHere;
   }
 
   /** Passes over what has arrived. Gives whether that was all. */

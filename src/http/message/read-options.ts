@@ -4,7 +4,7 @@
 import { INVALID_TIMEOUT, timeoutFrom } from "../../arguments.ts";
 import { errorText, Failure } from "../../error.ts";
 import type { BodyDecoding } from "../wire/body.ts";
-import { DEFAULT_SECTION_LIMITS, mostDecodable } from "../wire/limits.ts";
+import { DEFAULT_READ_TIMEOUT, DEFAULT_SECTION_LIMITS, mostDecodable } from "../wire/limits.ts";
 import { isJsonObject } from "./caller-message.ts";
 import type { ReadLimits } from "./reader.ts";
 
@@ -37,7 +37,11 @@ export function defaultSettings(maxBodyBytes: number): ReadSettings {
 }
 
 /** The settings that a caller's options ask for, or what is wrong with them. */
-export function readOptions(options: unknown, defaults: ReadSettings): ReadSettings | Failure {
+export function readOptions(
+  options: unknown,
+  defaults: ReadSettings,
+  isStreamed = false,
+): ReadSettings | Failure {
   if (options === undefined) return defaults;
   try {
     if (!isJsonObject(options)) return new Failure("options must be an object");
@@ -58,13 +62,40 @@ export function readOptions(options: unknown, defaults: ReadSettings): ReadSetti
     if (typeof keepFields !== "boolean") return new Failure("'raw_headers' must be a boolean");
     return {
       section: { bytes, fields },
-      maxBodyBytes: Math.min(maxBodyBytes, mostDecodable(decoding)),
+      maxBodyBytes: isStreamed ? maxBodyBytes : Math.min(maxBodyBytes, mostDecodable(decoding)),
       timeout,
       keepFields,
       decoding,
     };
   } catch (thrown) {
     // A getter or a proxy's trap.
+    return new Failure(`options cannot be read: ${errorText(thrown)}`);
+  }
+}
+
+/** What holds where a caller gives no options for a body that is read piece by piece: it has no limit. */
+export const STREAMED_DEFAULTS: ReadSettings = defaultSettings(Number.MAX_SAFE_INTEGER);
+
+/** The `read_timeout_ms` of a request or of options that are an object, in milliseconds; undefined for what is none. */
+export function readTimeoutOf(request: unknown): number | undefined {
+  const { read_timeout_ms = DEFAULT_READ_TIMEOUT } = Object(request) as { read_timeout_ms?: unknown };
+  return timeoutFrom(read_timeout_ms);
+}
+
+/** The options of a body that is read piece by piece. */
+export interface StreamedSettings {
+  readonly settings: ReadSettings;
+  readonly readTimeout: number;
+}
+
+/** As `readOptions`, for those of `open_response` and `open_request`. */
+export function streamedOptions(options: unknown): StreamedSettings | Failure {
+  const settings = readOptions(options, STREAMED_DEFAULTS, true);
+  if (settings instanceof Failure) return settings;
+  try {
+    const readTimeout = readTimeoutOf(options);
+    return readTimeout === undefined ? new Failure(INVALID_TIMEOUT) : { settings, readTimeout };
+  } catch (thrown) {
     return new Failure(`options cannot be read: ${errorText(thrown)}`);
   }
 }

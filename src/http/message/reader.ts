@@ -61,6 +61,8 @@ export abstract class MessageReader<Head extends { readonly size: number }, From
   readonly #kind: Kind;
   /** Why nothing more can be read: nobody knows where the next message would begin. */
   #refused: Failure | undefined;
+  /** While the body of a head that was given out is read piece by piece. */
+  #isOpen = false;
 
   constructor(input: From, kind: Kind) {
     this.input = input;
@@ -121,9 +123,37 @@ export abstract class MessageReader<Head extends { readonly size: number }, From
     this.body.forget(mostKept);
   }
 
-  /** Why this reader reads no more, if that is so. */
+  /** Why this reader does not read another message, if that is so. */
   protected get refused(): Failure | undefined {
+    if (this.#isOpen) return new Failure(`http read failed: the ${this.#kind} before is not read to its end`);
     return this.#refused;
+  }
+
+  /** What a call gives that read a head and leaves the body to be read piece by piece. */
+  protected opened(transport: Transport, head: Head, deadline: number): Head | Failure {
+    const failure = this.input.settle(deadline);
+    if (failure < 0) return this.#stopped(transport, failure, deadline);
+    this.head = head;
+    this.#isOpen = true;
+    transport.isReadInPart = !this.body.isDone;
+    return head;
+  }
+
+  /** The body that was left has been read to its end: the next message can be read. */
+  finishBody(transport: Transport): void {
+    this.#isOpen = false;
+    this.input.finish(Number.POSITIVE_INFINITY);
+    transport.isReadInPart = false;
+    this.forget();
+  }
+
+  /** The body that was left will not be read to its end: nobody knows where the next message begins. */
+  abandonBody(transport: Transport, failure: Failure): void {
+    this.#isOpen = false;
+    this.input.settle(0);
+    transport.isReadInPart = false;
+    this.#refused ??= failure;
+    this.forget();
   }
 
   /**

@@ -11,6 +11,8 @@ import { type HeadLimits, type Incoming, MessageReader, type ReadLimits } from "
 /** Sends the interim response that a client waits for before it sends the body: 0, or the transport's failure. */
 export type SendContinue = (deadline: number) => number;
 
+export const NO_MORE = new Failure("connection closed before request headers");
+
 /** Reads the requests of one connection. */
 export class RequestReader extends MessageReader<RequestHead, Input> {
   readonly #transport: Transport;
@@ -35,11 +37,33 @@ export class RequestReader extends MessageReader<RequestHead, Input> {
     const deadline = this.#deadline(limits.timeout);
     this.input.beginCall();
     const result = this.#advance(limits, wait ? deadline : 0, deadline, sendContinue);
-    // The peer said that its last request was its last one: nothing is there, and nothing will come.
-    if (!wait && typeof result === "number" && this.isIdle && this.#transport.wouldBlock(result)) {
-      return new Failure("connection closed before request headers");
-    }
+    if (!wait && this.#isLastIdle(result)) return NO_MORE;
     return this.concluded(this.#transport, result, deadline);
+  }
+
+  /** As `read`, but only the head: its body is then read piece by piece, see `finishBody` and `abandonBody`. */
+  open(limits: ReadLimits, wait: boolean): RequestHead | Failure {
+    if (this.refused !== undefined) return this.refused;
+    const deadline = this.#deadline(limits.timeout);
+    this.input.beginCall();
+    const head = this.head ?? this.nextHead(limits, wait ? deadline : 0, deadline);
+    if (typeof head === "number" || head instanceof MessageError) {
+      if (!wait && this.#isLastIdle(head)) return NO_MORE;
+      return this.concluded(this.#transport, head, deadline) as Failure;
+    }
+    const error = this.#begin(head, limits);
+    if (error !== undefined) return this.concluded(this.#transport, error, deadline) as Failure;
+    return this.opened(this.#transport, head, deadline);
+  }
+
+  /** Whether the client waits to be told to go on before it sends the body that is read now. */
+  get owesContinue(): boolean {
+    return this.#owesContinue;
+  }
+
+  /** The peer said that its last request was its last one: nothing is there, and nothing will come. */
+  #isLastIdle(result: unknown): boolean {
+    return typeof result === "number" && this.isIdle && this.#transport.wouldBlock(result);
   }
 
   #deadline(timeout: number): number {
@@ -70,6 +94,7 @@ export class RequestReader extends MessageReader<RequestHead, Input> {
 
   #begin(head: RequestHead, { maxBodyBytes, section }: ReadLimits): MessageError | undefined {
     const { input } = this;
+    this.#owesContinue = false;
     const framing = requestFraming(head);
     const error =
       framing instanceof MessageError ? framing : this.body.begin(framing, maxBodyBytes, section, false);

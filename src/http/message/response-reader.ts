@@ -82,6 +82,21 @@ export class StreamResponseReader extends ResponseReader<ExactInput> {
     return this.concluded(this.#transport, this.#advance(limits, method, deadline), deadline);
   }
 
+  /** As `read`, but only the head: its body is then read piece by piece, see `finishBody` and `abandonBody`. */
+  open(limits: ReadLimits, method: string): ResponseHead | Failure {
+    if (this.refused !== undefined) return this.refused;
+    const deadline = monotonicTime() + limits.timeout;
+    this.input.beginCall();
+    const head = this.head ?? this.readHead(limits, deadline);
+    if (typeof head === "number" || head instanceof MessageError) {
+      return this.concluded(this.#transport, head, deadline) as Failure;
+    }
+    const most = mostBytesOf(head, limits.maxBodyBytes);
+    const error = this.beginBody(head, method, most, limits.section);
+    if (error !== undefined) return this.concluded(this.#transport, error, deadline) as Failure;
+    return this.opened(this.#transport, head, deadline);
+  }
+
   #advance(limits: ReadLimits, method: string, deadline: number): Buffer | MessageError | number {
     if (this.head === undefined) {
       const head = this.readHead(limits, deadline);

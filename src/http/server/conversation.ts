@@ -3,6 +3,7 @@
  */
 import type { Transport } from "../../engine/transport.ts";
 import { ExactInput } from "../message/exact-input.ts";
+import type { IncomingBody } from "../message/incoming-body.ts";
 import { RequestReader } from "../message/request-reader.ts";
 import { MessageWriter } from "../message/writer.ts";
 import { hasOption } from "../wire/fields.ts";
@@ -11,10 +12,13 @@ import type { AnsweredRequest } from "../wire/head-writer.ts";
 import { MOST_UNANSWERED } from "../wire/limits.ts";
 
 /** What a request that waits for its response says about that response. */
-export type UnansweredRequest = Pick<RequestHead, "method" | "version"> & AnsweredRequest;
+export interface UnansweredRequest extends Pick<RequestHead, "method" | "version">, AnsweredRequest {
+  /** Its body, where that is read piece by piece. */
+  readonly body: IncomingBody | null;
+}
 
 /** A response without a request that was read here is written for an ordinary one. */
-const ORDINARY: UnansweredRequest = { method: "GET", version: "HTTP/1.1", isLast: false };
+const ORDINARY: UnansweredRequest = { method: "GET", version: "HTTP/1.1", isLast: false, body: null };
 
 /** What is known of a connection that serves requests. */
 export class Conversation {
@@ -38,11 +42,17 @@ export class Conversation {
   }
 
   /** Notes that a request has come. */
-  received(head: RequestHead): void {
+  received(head: RequestHead, body: IncomingBody | null = null): void {
     const { method, version } = head;
     this.isOver = false;
-    this.#unanswered.push({ method, version, isLast: isLastRequest(head) });
+    this.#unanswered.push({ method, version, isLast: isLastRequest(head), body });
     if (this.#unanswered.length > MOST_UNANSWERED) this.#unanswered.shift();
+  }
+
+  /** The next response ends the connection, whatever the client and the caller have said. */
+  endWithResponse(): void {
+    const request = this.#unanswered[0];
+    if (request !== undefined) this.#unanswered[0] = { ...request, isLast: true };
   }
 
   /**

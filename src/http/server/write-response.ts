@@ -100,7 +100,7 @@ const SENT: Result<Unit, string> = Result.ok();
 /** Checks and sends a response: 0, the transport's failure, or what is wrong with it. */
 function respond(conversation: Conversation, response: unknown): number | Failure {
   if (!isJsonObject(response)) return new Failure("response must be a JSON object");
-  const { writer, request } = conversation;
+  const { writer } = conversation;
   if (writer.hasBegun(response)) return writer.finish();
 
   const status = checkStatus(response.status);
@@ -113,6 +113,8 @@ function respond(conversation: Conversation, response: unknown): number | Failur
   if (body instanceof Failure) return body;
 
   const isInterim = status < 200;
+  if (!isInterim) giveUpBody(conversation);
+  const { request } = conversation;
   if (isInterim && request.version === "HTTP/1.0") return 0; // RFC 9110, 15.2: it knows none
   const head = isInterim ? interimHead(status, fields) : finalHead(status, fields, request, body);
   const content = hasContent(status, request.method) ? bodyOrNull(body).content : "";
@@ -128,7 +130,18 @@ function respond(conversation: Conversation, response: unknown): number | Failur
 
 const NO_HEADERS = {};
 
-function checkStatus(status: unknown): number | Failure {
+/**
+ * What of the request's body is not read yet is passed over, if it has arrived. Else nobody knows how much there would be to read
+ * before the next request, and the connection ends.
+ */
+function giveUpBody(conversation: Conversation): void {
+  const { body } = conversation.request;
+  if (body === null || body.isWhole) return;
+  body.close();
+  if (!body.isWhole) conversation.endWithResponse();
+}
+
+export function checkStatus(status: unknown): number | Failure {
   if (status === undefined) return new Failure("missing required field 'status'");
   if (typeof status !== "number") return new Failure("'status' must be a number");
   if (!Number.isFinite(status)) return new Failure("'status' must be a finite number");
