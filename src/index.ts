@@ -7,7 +7,7 @@
  *
  * @module std-net
  */
-import { BodyReader } from "./http/index.ts";
+import { BodyReader, BodyWriter } from "./http/index.ts";
 import { BufReader } from "./net/buf-reader.ts";
 import { Poller } from "./net/poller.ts";
 import { TcpListener, TcpStream } from "./net/tcp.ts";
@@ -34,6 +34,7 @@ export type { TlsClientOptions, TlsServerOptions } from "./tls/index.ts";
 
 const classes = {
   BodyReader,
+  BodyWriter,
   BufReader,
   Poller,
   TcpListener,

@@ -15,6 +15,8 @@ export {
   read_request,
   type ServerRequest,
 } from "./server/read-request.ts";
+export { BodyWriter, type StartedResponse, start_response } from "./server/start-response.ts";
 export { type ServerResponse, write_response } from "./server/write-response.ts";
 export type { ServerSentEvent } from "./wire/event-stream.ts";
+export type { OutgoingEvent } from "./wire/event-writer.ts";
 export type { Field, Headers } from "./wire/fields.ts";

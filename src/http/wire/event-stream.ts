@@ -135,11 +135,3 @@ export class EventParser {
     this.#retry = null;
   }
 }
-
-/** What a server sends of an event. */
-export interface OutgoingEvent {
-  data: string;
-  event?: string;
-  id?: string;
-  retry?: number;
-}

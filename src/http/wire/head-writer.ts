@@ -201,6 +201,47 @@ export function finalHead(
   return responseHead(status, lines);
 }
 
+/** How a body is framed that is written piece by piece: "none" where there is none, "close" where the connection's end ends it. */
+export type StreamedFraming = "none" | "length" | "chunked" | "close";
+
+/** The head of a response whose body is written piece by piece. */
+export function streamedHead(
+  status: number,
+  given: readonly Field[],
+  request: AnsweredRequest,
+  framing: StreamedFraming,
+): string {
+  const isLast = request.isLast || framing === "close";
+  let lines = "";
+  let hasDate = false;
+  let hasConnection = false;
+  let hasLength = false;
+  for (const [name, value] of given) {
+    switch (name.toLowerCase()) {
+      case "transfer-encoding":
+        continue;
+      case "content-length":
+        // RFC 9110, 8.6: none with 204 and a tunnel. The same one twice is one.
+        if (status === 204 || status === 205 || opensTunnel(status, request.method) || hasLength) continue;
+        hasLength = true;
+        break;
+      case "date":
+        hasDate = true;
+        break;
+      case "connection":
+        // A client that cannot keep the connection must not be told that it is kept.
+        if (isLast && hasOption(value, "keep-alive")) continue;
+        hasConnection = true;
+    }
+    lines += fieldLine(name, value);
+  }
+  if (!hasDate) lines += fieldLine("Date", dateNow());
+  if (!hasConnection) lines += fieldLine("Connection", "close");
+  if (framing === "chunked") lines += fieldLine("Transfer-Encoding", "chunked");
+  if (status === 205) lines += fieldLine("Content-Length", "0");
+  return responseHead(status, lines);
+}
+
 /** A response's head, of field lines that are made already. The version is the highest that we speak (RFC 9112, 2.3). */
 export function responseHead(status: number, lines: string): string {
   return `HTTP/1.1 ${status} ${REASONS[status] ?? ""}\r\n${lines}\r\n`;
