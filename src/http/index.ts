@@ -8,7 +8,7 @@ export { type OpenResponseOptions, open_response } from "./client/open-response.
 export { request } from "./client/request.ts";
 export type { ClientRequest } from "./client/request-options.ts";
 export type { ClientResponse } from "./client/response.ts";
-export { BodyReader } from "./message/streamed-body.ts";
+export { BodyReader } from "./message/body-reader.ts";
 export { type OpenRequestHead, type OpenRequestOptions, open_request } from "./server/open-request.ts";
 export {
   type ReadRequestOptions,

@@ -10,7 +10,7 @@ import { monotonicTime } from "../../runtime/clock.ts";
 import { MOST_DRAINED } from "../wire/limits.ts";
 import { BODY_TOO_LARGE, MessageError } from "../wire/message-error.ts";
 import type { PiecewiseDecoder } from "../wire/piecewise-decoder.ts";
-import type { BodyReader as FramedBody } from "./body-reader.ts";
+import type { FramedBody } from "./framed-body.ts";
 import type { Input, Source } from "./input.ts";
 import { cutShort, refusal } from "./reader.ts";
 

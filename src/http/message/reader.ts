@@ -10,7 +10,7 @@ import { monotonicTime } from "../../runtime/clock.ts";
 import { HeadSearch } from "../wire/head-search.ts";
 import type { SectionLimits } from "../wire/limits.ts";
 import { BODY_TOO_LARGE, MessageError } from "../wire/message-error.ts";
-import { BodyReader } from "./body-reader.ts";
+import { FramedBody } from "./framed-body.ts";
 import type { Input } from "./input.ts";
 
 /** What a head may take, and whether its field lines are kept. */
@@ -52,7 +52,7 @@ const HEAD_PIECE = 8 * 1024;
 
 export abstract class MessageReader<Head extends { readonly size: number }, From extends Input> {
   readonly input: From;
-  readonly body: BodyReader;
+  readonly body: FramedBody;
   /** The head, once it is whole and while the body is not. */
   head: Head | undefined;
   protected readonly search = new HeadSearch();
@@ -66,7 +66,7 @@ export abstract class MessageReader<Head extends { readonly size: number }, From
 
   constructor(input: From, kind: Kind) {
     this.input = input;
-    this.body = new BodyReader(input);
+    this.body = new FramedBody(input);
     this.#kind = kind;
   }
 

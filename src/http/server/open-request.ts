@@ -6,10 +6,10 @@ import { Failure } from "../../error.ts";
 import { type ByteStream, transportOf } from "../../net/byte-stream.ts";
 import { Result } from "../../result.ts";
 import { traced } from "../../trace.ts";
+import { BodyReader } from "../message/body-reader.ts";
 import { type BodyOrigin, IncomingBody } from "../message/incoming-body.ts";
 import { type ReadOptions, streamedOptions } from "../message/read-options.ts";
 import { NO_MORE, type RequestReader } from "../message/request-reader.ts";
-import { BodyReader } from "../message/streamed-body.ts";
 import { type Conversation, conversationOn } from "./conversation.ts";
 import type { ServerRequest } from "./read-request.ts";
 

@@ -327,8 +327,8 @@ export class BodyWriter {
   }
 
   /**
-   * Gives up: ends the connection, so that the client sees a body that was cut short. After `finish` it does nothing. Never fails, and
-   * does not block. Source: RFC 9112, 8.
+   * Gives up: ends the connection, so that the client sees a body that was cut short. After `finish` it does nothing. Never fails. Does
+   * not block. Source: RFC 9112, 8.
    *
    * @example
    * ```ts

@@ -7,15 +7,15 @@
  *
  * @example
  * ```ts
- * import { http } from "std-net";
+ * import { http, UnixStream } from "std-net";
  *
- * const { body } = http.open({ method: "GET", url: "http://127.0.0.1:8080/events" }).unwrap();
- * for (const result of body.events()) {
+ * const [client, server] = UnixStream.pair().unwrap();
+ * http.start_response(server, { status: 200 }).unwrap().send_event({ data: "hello", id: "7" }).unwrap();
+ * for (const result of http.open_response(client).unwrap().body.events()) {
  *   const { event, data, id }: http.ServerSentEvent = result.unwrap();
  *   console.log(event, data, id); // message hello 7
  *   break;
  * }
- * body.close();
  * ```
  */
 export interface ServerSentEvent {
