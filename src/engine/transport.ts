@@ -76,6 +76,9 @@ export const CONNECT_TIMED_OUT = -1_000_000;
 /** A TLS session failed, and keeps the text for `reason`. */
 export const TLS_FAILURE = -2_000_000;
 
+/** The caller's own parts of a request's body have failed. No transport gives this; what sends them does. */
+export const BODY_PARTS_FAILED = -3_000_000;
+
 /**
  * A deadline is past, but no wait has ended at it: a peer that sends (or reads) a little every millisecond always leaves
  * something to go on with before the wait is over. No transport gives this; those who read messages do.

@@ -3,10 +3,10 @@
  */
 import { Failure } from "../../error.ts";
 import { monotonicTime } from "../../runtime/clock.ts";
+import type { Source } from "../message/input.ts";
 import { mostBytesOf } from "../wire/content-coding.ts";
 import { type Field, hasOption } from "../wire/fields.ts";
 import type { ResponseHead } from "../wire/head-parser.ts";
-import type { OutgoingRequest } from "../wire/head-writer.ts";
 import { DEFAULT_SECTION_LIMITS, REDIRECT_BODY_BYTES } from "../wire/limits.ts";
 import { opensTunnel } from "../wire/status.ts";
 import { openConnection } from "./connect.ts";
@@ -15,7 +15,7 @@ import { Exchange, type OwnReader, type ResponsePlan, type Want } from "./exchan
 import type { ExchangeFailure } from "./exchange-failure.ts";
 import { keepIdle, lifetimeOf, noteUnexpected, takeIdle } from "./pool.ts";
 import { isRedirect, redirected, withoutIdentity } from "./redirect.ts";
-import { encodeRequest } from "./request-bytes.ts";
+import { encodeRequest, type SentRequest } from "./request-bytes.ts";
 import type { Settings, TlsFields } from "./request-options.ts";
 import { type ClientResponse, responseOf } from "./response.ts";
 import { type Route, routeOf } from "./route.ts";
@@ -37,7 +37,7 @@ export class Call implements ResponsePlan {
   readonly #settings: Settings;
   readonly #reader: OwnReader;
   /** What is sent now: the caller's request, or what a redirect made of it. */
-  #request: OutgoingRequest;
+  #request: SentRequest;
   #tls: TlsFields | undefined;
   #redirects = 0;
   /** When the next exchange begins, on monotonicTime()'s clock. */
@@ -94,6 +94,11 @@ export class Call implements ResponsePlan {
     return this.#connection;
   }
 
+  /** What the body that was left is read from. */
+  get source(): Source {
+    return this.#exchange!.source;
+  }
+
   get isUnix(): boolean {
     return this.#route.isUnix;
   }
@@ -114,14 +119,14 @@ export class Call implements ResponsePlan {
       this.outcome = TIMED_OUT;
       return;
     }
-    const { method, target, fields } = this.#request;
+    const { method, target, fields, parts } = this.#request;
     const route = routeOf(target, this.#settings, proxyAuthorizationOf(fields), this.#tls);
     if (route instanceof Failure) {
       this.outcome = route;
       return;
     }
     const idle = this.#settings.keepAlive
-      ? takeIdle(route.key, now, IDEMPOTENT.has(method), this.deadline)
+      ? takeIdle(route.key, now, IDEMPOTENT.has(method) && !parts, this.deadline)
       : undefined;
     this.#route = route;
     if (idle === undefined) this.#connect();
@@ -154,7 +159,7 @@ export class Call implements ResponsePlan {
     this.#exchange = null;
     if (failure !== null) {
       this.#connection.abandon();
-      if (this.#isReused && mayRetry(failure, this.#request.method)) {
+      if (this.#isReused && mayRetry(failure, this.#request)) {
         this.#connect();
       } else if (head !== null && this.#isFollowed(head) && !failure.isInterruption) {
         // Where it leads is known, and its body would have been dropped.
@@ -223,7 +228,8 @@ function proxyAuthorizationOf(fields: readonly Field[]): string | null {
   return null;
 }
 
-function mayRetry(failure: ExchangeFailure, method: string): boolean {
+function mayRetry(failure: ExchangeFailure, { method, parts }: SentRequest): boolean {
+  if (parts?.hasBegun) return false;
   return failure.retry === "safe" || (failure.retry === "if idempotent" && IDEMPOTENT.has(method));
 }
 

@@ -1,15 +1,19 @@
 /**
  * One exchange on a connection of the client's own: the request's bytes out, the response's head and body in.
  */
+import { BODY_PARTS_FAILED } from "../../engine/transport.ts";
 import { monotonicTime } from "../../runtime/clock.ts";
 import { type Encoded, unshared } from "../message/encode.ts";
+import type { Source } from "../message/input.ts";
 import { ReadAheadInput } from "../message/read-ahead-input.ts";
 import { cutShort, type HeadLimits, refusal } from "../message/reader.ts";
 import { ResponseReader } from "../message/response-reader.ts";
 import type { ResponseHead } from "../wire/head-parser.ts";
 import { MessageError } from "../wire/message-error.ts";
 import { ExchangeFailure } from "./exchange-failure.ts";
-import { isInterruption, LargeRequest, type Line } from "./large-request.ts";
+import { isInterruption, LargeRequest, type Line, type SlowRequest } from "./large-request.ts";
+import { PartsRequest } from "./parts-request.ts";
+import type { EncodedRequest } from "./request-bytes.ts";
 
 /** What the exchange's connection must be for it to go on. */
 export type Want = "readable" | "writable" | "either";
@@ -49,7 +53,7 @@ export class Exchange {
   /** What of the request is still to be sent, unless it is a large one. */
   #request: Encoded;
   #isUnsent = true;
-  readonly #large: LargeRequest | null;
+  readonly #large: SlowRequest | null;
   readonly #method: string;
   readonly #plan: ResponsePlan;
   readonly #deadline: number;
@@ -57,7 +61,7 @@ export class Exchange {
   constructor(
     line: Line,
     reader: OwnReader,
-    request: Encoded,
+    request: EncodedRequest | Encoded,
     method: string,
     plan: ResponsePlan,
     deadline: number,
@@ -65,12 +69,19 @@ export class Exchange {
     this.#line = line;
     this.#reader = reader;
     this.#request = request;
-    this.#large = request.length > LARGE ? new LargeRequest(line, request) : null;
+    const parts = "parts" in request ? request.parts : null;
+    if (parts) this.#large = new PartsRequest(line, request, parts);
+    else this.#large = request.length > LARGE ? new LargeRequest(line, request) : null;
     this.#method = method;
     this.#plan = plan;
     this.#deadline = deadline;
     reader.forget(MOST_KEPT);
     reader.input.begin(this.#large ?? line.transport);
+  }
+
+  /** What the response is read from. */
+  get source(): Source {
+    return this.#large ?? this.#line.transport;
   }
 
   /** Whether all of the request was sent. */
@@ -105,10 +116,11 @@ export class Exchange {
     return null;
   }
 
-  #sendLarge(request: LargeRequest): Want | null {
+  #sendLarge(request: SlowRequest): Want | null {
     const { transport } = this.#line;
     const failure = request.sendOn(this.#deadline);
     if (failure !== 0) {
+      if (failure === BODY_PARTS_FAILED) return this.#stop(failure, "never");
       const isOver = request.isUnsent || isInterruption(transport, failure);
       if (isOver || this.#wouldWait(failure)) return this.#stop(failure, "safe");
     }
@@ -127,6 +139,7 @@ export class Exchange {
     if (head instanceof MessageError) return this.#fail(new ExchangeFailure(refusal("response", head)));
     if (head.status === 101 && !this.#plan.mayUpgrade) return this.#fail(SWITCHED);
     this.head = head;
+    if (head.status >= 300) this.#large?.refuse();
     const most = this.#plan.mostBodyBytes(head);
     if (most === null) {
       this.state = "done";
@@ -150,12 +163,13 @@ export class Exchange {
 
   /** A non-blocking connection has no more, and there is time left: what it must be to go on. Else the exchange has failed. */
   #stop(failure: number, retry: ExchangeFailure["retry"]): Want | null {
-    const { transport } = this.#line;
+    const { source } = this;
+    if (failure === BODY_PARTS_FAILED) return this.#fail(new ExchangeFailure(source.reason(failure)));
     if (this.#wouldWait(failure)) return this.#want();
     // The connection has no timeout of its own: only the deadline ends a wait.
-    if (transport.wouldBlock(failure) || monotonicTime() >= this.#deadline) return this.#fail(TIMED_OUT);
-    const isOver = isInterruption(transport, failure);
-    return this.#fail(new ExchangeFailure(transport.reason(failure), isOver ? "never" : retry));
+    if (source.wouldBlock(failure) || monotonicTime() >= this.#deadline) return this.#fail(TIMED_OUT);
+    const isOver = isInterruption(source, failure);
+    return this.#fail(new ExchangeFailure(source.reason(failure), isOver ? "never" : retry));
   }
 
   #wouldWait(failure: number): boolean {

@@ -11,20 +11,33 @@ export interface Line {
   isQuiet(): boolean;
 }
 
+/** A request that is not sent in one call. What its response is read from, because more of it is sent in between. */
+export interface SlowRequest extends Source {
+  /** Whether no byte of it was sent, and all of them. */
+  readonly isUnsent: boolean;
+  readonly isWhole: boolean;
+  /** To be called before others send while this waits: its bytes must not lie in memory that they use. */
+  keepBytes(): void;
+  /** The head of a final response has come that is no success. */
+  refuse(): void;
+  /** Sends until all is sent or there is something to receive: 0; or a failure. */
+  sendOn(deadline: number): number;
+}
+
 /**
  * How much of it is sent at once. One send(2) can go on for as long as the peer reads, whatever its timeout: the kernel
  * counts that in ticks, and a wait shorter than a tick as none. So the clock is looked at in between.
  */
-const PIECE = 256 * 1024;
+export const PIECE = 256 * 1024;
 /** How long it waits for room before it looks whether the server has answered, in milliseconds. */
-const PATIENCE = 100;
+export const PATIENCE = 100;
 
 /**
  * A request that is still being sent while its response comes: a server may refuse a large body without reading it, or
  * respond part by part as it reads, and reads no more until its response is read. So when there is no room for more of
  * the request and bytes have come, they are received first. A response that is whole ends the exchange (RFC 9112, 9.5).
  */
-export class LargeRequest implements Source {
+export class LargeRequest implements SlowRequest {
   readonly #line: Line;
   #request: Encoded;
   #sent = 0;
@@ -43,10 +56,12 @@ export class LargeRequest implements Source {
     return this.#sent === this.#request.length;
   }
 
-  /** To be called before others send while this waits: its bytes must not lie in memory that they use. */
   keepBytes(): void {
     this.#request = unshared(this.#request);
   }
+
+  /** It goes on: the server may close a connection on which it was not sent to its end. */
+  refuse(): void {}
 
   /**
    * Sends until all is sent or there is something to receive: 0; or the transport's failure. A non-blocking transport fails with

@@ -5,10 +5,12 @@
 
 import type { Transport } from "../../engine/transport.ts";
 import { errorText, Failure } from "../../error.ts";
+import { error_code } from "../../error-code.ts";
 import { type Claimed, type Json, TIMED_OUT } from "../../json.ts";
 import { type ByteStream, transportOf } from "../../net/byte-stream.ts";
 import { Result, type Unit } from "../../result.ts";
 import { traced } from "../../trace.ts";
+import type { BodyParts } from "../message/body-parts.ts";
 import type { Encoded } from "../message/encode.ts";
 import { defaultSettings, type ReadOptions, readOptions } from "../message/read-options.ts";
 import { StreamResponseReader } from "../message/response-reader.ts";
@@ -71,8 +73,15 @@ const writeTraced = traced("http.write_request", writePlain);
 function writePlain(stream: ByteStream, request: ClientRequest): Result<Unit, string> {
   const transport = transportOf(stream);
   if (transport === undefined || !transport.open) return Result.err("invalid tcp stream");
-  const { writer, unanswered } = conversationOn(transport);
+  const conversation = conversationOn(transport);
+  const { writer, unanswered } = conversation;
+  if (conversation.upload !== null) {
+    return conversation.upload.request === request
+      ? sendParts(conversation, transport)
+      : Result.err(NOT_SENT);
+  }
   let failure: number;
+  let parts: BodyParts | null | undefined;
   if (writer.hasBegun(request)) {
     failure = writer.finish();
   } else {
@@ -83,6 +92,7 @@ function writePlain(stream: ByteStream, request: ClientRequest): Result<Unit, st
       if (settings instanceof Failure) return Result.err(settings.reason);
       encoded = encodeRequest(settings, STRAIGHT, settings.keepAlive);
       method = settings.method;
+      parts = settings.parts;
     } catch (thrown) {
       // A getter or a proxy's trap.
       return Result.err(`request cannot be read: ${errorText(thrown)}`);
@@ -92,6 +102,10 @@ function writePlain(stream: ByteStream, request: ClientRequest): Result<Unit, st
       failure = writer.send(encoded.bytes, encoded.length, request);
       if (failure === 0 || writer.hasBegun(request)) unanswered.push(method);
       if (unanswered.length > MOST_UNANSWERED) unanswered.shift();
+      if (parts && (failure === 0 || writer.hasBegun(request))) {
+        conversation.upload = { request, parts, piece: null };
+        return sendParts(conversation, transport);
+      }
     }
   }
   if (failure === 0) return SENT;
@@ -99,6 +113,35 @@ function writePlain(stream: ByteStream, request: ClientRequest): Result<Unit, st
 }
 
 const SENT: Result<Unit, string> = Result.ok();
+const NOT_SENT = "http write failed: the request before is not sent to its end";
+
+/** Sends what is left of a request's parts. */
+function sendParts(conversation: Conversation, transport: Transport): Result<Unit, string> {
+  const { writer } = conversation;
+  const upload = conversation.upload!;
+  const { request, parts } = upload;
+  let failure = writer.finish();
+  while (failure === 0) {
+    upload.piece ??= parts.next();
+    const { piece } = upload;
+    if (piece === null || piece instanceof Failure) {
+      conversation.upload = null;
+      if (piece === null) return SENT;
+      // Nobody can tell the server where the request would have ended.
+      transport.close();
+      return Result.err(`http write failed: ${piece.reason}`);
+    }
+    const bytes = Buffer.from(piece.buffer, piece.byteOffset, piece.length);
+    failure = writer.send(bytes, bytes.length, request);
+    if (failure === 0 || writer.hasBegun(request)) upload.piece = null;
+  }
+  const reason = transport.reason(failure);
+  if (!transport.wouldBlock(failure) && error_code(reason) !== "EINTR") {
+    conversation.upload = null;
+    parts.close();
+  }
+  return Result.err(`http write failed: ${reason}`);
+}
 const STRAIGHT = { absoluteForm: false, proxyAuthorization: null, tunnel: null };
 
 /**
@@ -176,6 +219,15 @@ interface Conversation {
   readonly reader: StreamResponseReader;
   /** The methods of the requests that have no response yet: a response's framing depends on it. */
   readonly unanswered: string[];
+  /** The request whose parts are not all sent. */
+  upload: Upload | null;
+}
+
+interface Upload {
+  readonly request: ClientRequest;
+  readonly parts: BodyParts;
+  /** The next piece, of which nothing has gone out. */
+  piece: Uint8Array | null | Failure;
 }
 
 const conversations = new WeakMap<Transport, Conversation>();
@@ -187,6 +239,7 @@ export function conversationOn(transport: Transport): Conversation {
       writer: new MessageWriter(transport),
       reader: new StreamResponseReader(transport),
       unanswered: [],
+      upload: null,
     };
     conversations.set(transport, conversation);
   }

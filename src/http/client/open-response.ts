@@ -82,11 +82,11 @@ function openPlain(
   const given = streamedOptions(options);
   if (given instanceof Failure) return Result.err(given.reason);
   const { settings, readTimeout } = given;
-  const { reader, asked } = conversationOn(transport);
-  const method = asked[0] ?? "GET";
+  const { reader, unanswered } = conversationOn(transport);
+  const method = unanswered[0] ?? "GET";
   const head = reader.open(settings, method);
   if (head instanceof Failure) return Result.err(head.reason);
-  asked.shift();
+  unanswered.shift();
   const decoder = reader.body.isDone ? null : decoderOf(head);
   if (decoder instanceof Failure) {
     reader.abandonBody(transport, decoder);

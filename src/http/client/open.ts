@@ -209,7 +209,7 @@ class OpenedConnection implements BodyOrigin {
   }
 
   get source(): BodyOrigin["source"] {
-    return this.#call.connection.transport;
+    return this.#call.source;
   }
 
   finished(): void {

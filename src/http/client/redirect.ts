@@ -5,8 +5,8 @@
 import { Failure } from "../../error.ts";
 import type { Field } from "../wire/fields.ts";
 import type { ResponseHead } from "../wire/head-parser.ts";
-import type { OutgoingRequest } from "../wire/head-writer.ts";
 import { parseTarget } from "../wire/url.ts";
+import type { SentRequest } from "./request-bytes.ts";
 import type { TlsFields } from "./request-options.ts";
 
 /** 300 and 304 are responses: the one offers a choice, the other says that a copy is still good. */
@@ -41,10 +41,7 @@ const BODY_FIELDS = new Set([
 const PRIVATE_FIELDS = new Set(["authorization", "cookie", "proxy-authorization", "host"]);
 
 /** What to request after this response, or why not. */
-export function redirected(
-  request: OutgoingRequest,
-  { status, locations }: Pointing,
-): OutgoingRequest | Failure {
+export function redirected(request: SentRequest, { status, locations }: Pointing): SentRequest | Failure {
   const [location = "", ...others] = locations;
   // Location is no list (RFC 9110, 5.3): the same line again adds nothing, another one leaves open which is meant.
   if (others.some((other) => other !== location)) return AMBIGUOUS;
@@ -53,6 +50,8 @@ export function redirected(
   if (request.target.secure && !target.secure) return INSECURE;
   const { method } = request;
   const becomesGet = status === 303 ? method !== "HEAD" : status <= 302 && method === "POST";
+  const parts = becomesGet ? null : request.parts;
+  if (parts?.hasBegun) return NEEDS_BODY;
   const staysHere = target.origin === request.target.origin;
   let { fields } = request;
   if (becomesGet) fields = without(fields, BODY_FIELDS);
@@ -66,12 +65,14 @@ export function redirected(
         : target,
     fields,
     body: becomesGet ? null : request.body,
+    parts,
     acceptEncoding: request.acceptEncoding,
   };
 }
 
 const AMBIGUOUS = new Failure("redirect to more than one URL");
 const INVALID_URL = new Failure("redirect to a URL that is not a valid http or https URL");
+const NEEDS_BODY = new Failure("redirect needs the body again");
 const INSECURE = new Failure("redirect from https to http refused");
 
 /** The TLS options that hold for another server too: neither who we are nor who it is. */

@@ -3,15 +3,15 @@
  * before all of it was found good.
  */
 
-import { INVALID_TIMEOUT, timeoutFrom } from "../../arguments.ts";
+import { type Bytes, INVALID_TIMEOUT, timeoutFrom } from "../../arguments.ts";
 import { Failure } from "../../error.ts";
 import type { Json } from "../../json.ts";
 import type { TlsClientOptions } from "../../tls/index.ts";
+import { readParts } from "../message/body-parts.ts";
 import { isJsonObject, readBody, readFields } from "../message/caller-message.ts";
 import { INVALID_DECODING, isCount, isDecoding } from "../message/read-options.ts";
 import type { BodyDecoding } from "../wire/body.ts";
 import { type Field, isToken } from "../wire/fields.ts";
-import type { OutgoingRequest } from "../wire/head-writer.ts";
 import {
   DEFAULT_CONNECT_TIMEOUT,
   DEFAULT_REDIRECTS,
@@ -21,6 +21,7 @@ import {
 } from "../wire/limits.ts";
 import { type Target, targetOf } from "../wire/url.ts";
 import { type ProxyServer, parseProxy } from "./proxy.ts";
+import type { SentRequest } from "./request-bytes.ts";
 import type { Way } from "./route.ts";
 
 /**
@@ -54,6 +55,13 @@ export interface ClientRequest {
   body_text?: string;
   /** Bytes in base64, in place of `body`, which is left out then. */
   body_base64?: string;
+  /**
+   * Parts of the body, each bytes or text, in place of `body`, which is left out then. They are sent one by one, each as it comes: in
+   * chunks, or with a Content-Length where `body_length` is given. An iterable is walked through once.
+   */
+  body_parts?: Iterable<Bytes>;
+  /** How many bytes `body_parts` have together; left out where that is not known. */
+  body_length?: number;
   /** Milliseconds for the whole call (default 300000); null is no limit. */
   timeout_ms?: number | null;
   /** Milliseconds for making a connection, name resolution aside (default 30000); null is no limit. */
@@ -83,7 +91,7 @@ export interface ClientRequest {
 }
 
 /** A request that was checked. */
-export interface Settings extends OutgoingRequest, Way {
+export interface Settings extends SentRequest, Way {
   readonly timeout: number;
   /** When the time began to count, where making the body may have taken a while; else null, and it begins with the call. */
   readonly begin: number | null;
@@ -121,7 +129,7 @@ export function readSettings(request: unknown, clock?: () => number, isStreamed 
     fields = readFields(headers, "header");
     if (fields instanceof Failure) return fields;
   }
-  return readRest(request, method, target, fields, clock);
+  return readRest(request, method, target, fields, clock, isStreamed);
 }
 
 /** What the caller says about the call, and the body. */
@@ -130,7 +138,8 @@ function readRest(
   method: string,
   target: Target,
   fields: readonly Field[],
-  clock?: () => number,
+  clock: (() => number) | undefined,
+  isStreamed: boolean,
 ): Settings | Failure {
   const {
     timeout_ms = DEFAULT_TIMEOUT,
@@ -161,13 +170,18 @@ function readRest(
     begin = clock();
     return begin + timeout;
   };
+  const parts = readParts(request);
+  if (parts instanceof Failure) return parts;
   const body = readBody(request, deadlineOf);
   if (body instanceof Failure) return body;
+  if (parts !== null && body !== null)
+    return new Failure("'body_parts' cannot be given together with another body");
   return {
     method,
     target,
     fields,
     body,
+    parts,
     timeout,
     begin,
     connectTimeout,

@@ -32,6 +32,8 @@ export interface OutgoingRequest {
   readonly body: OutgoingBody | null;
   /** The Accept-Encoding line in place of the usual one, unless the caller gives one; "" is none. */
   readonly acceptEncoding?: string | undefined;
+  /** A body that comes part by part, of so many bytes together; null goes out in chunks. */
+  readonly parts?: { readonly length: number | null } | null | undefined;
 }
 
 /** What the way of a request means for its head; a Route has it. */
@@ -56,7 +58,11 @@ export function requestHead(request: OutgoingRequest, form: RequestForm, keepAli
     fields.length === 0 ? defaultLines(request, keepAlive) : givenLines(request, form, keepAlive);
   let text = `${method} ${requestTarget(method, target, form.absoluteForm)} HTTP/1.1\r\n${lines}`;
   if (form.proxyAuthorization !== null) text += `Proxy-Authorization: ${form.proxyAuthorization}\r\n`;
-  if (body !== null) text += `Content-Length: ${contentLength(body)}\r\n\r\n`;
+  const { parts } = request;
+  if (parts) {
+    const isChunked = parts.length === null;
+    text += isChunked ? "Transfer-Encoding: chunked\r\n\r\n" : `Content-Length: ${parts.length}\r\n\r\n`;
+  } else if (body !== null) text += `Content-Length: ${contentLength(body)}\r\n\r\n`;
   else text += EXPECTS_BODY.has(method) ? "Content-Length: 0\r\n\r\n" : "\r\n";
   return { text, closes };
 }
@@ -67,22 +73,26 @@ function requestTarget(method: string, target: Target, absoluteForm: boolean): s
   return absoluteForm ? target.origin + target.path : target.path;
 }
 
+/** The Content-Type line where the caller gives none: parts can be anything. */
+function contentTypeLine({ body, parts }: OutgoingRequest): string {
+  if (parts) return "Content-Type: application/octet-stream\r\n";
+  return body === null ? "" : `Content-Type: ${body.contentType}\r\n`;
+}
+
 /** The field lines where the caller gave none. */
-function defaultLines({ target, body, acceptEncoding }: OutgoingRequest, keepAlive: boolean): WrittenHead {
+function defaultLines(request: OutgoingRequest, keepAlive: boolean): WrittenHead {
+  const { target, acceptEncoding } = request;
   const lines = acceptEncoding === undefined ? DEFAULT_LINES : ACCEPT + acceptEncoding + USER_AGENT;
   let text = `Host: ${target.hostField}\r\n${lines}`;
   if (target.authorization !== null) text += `Authorization: ${target.authorization}\r\n`;
   if (!keepAlive) text += "Connection: close\r\n";
-  if (body !== null) text += `Content-Type: ${body.contentType}\r\n`;
+  text += contentTypeLine(request);
   return { text, closes: !keepAlive };
 }
 
 /** The field lines with the caller's among them. */
-function givenLines(
-  { target, fields, body, acceptEncoding: chosen }: OutgoingRequest,
-  form: RequestForm,
-  keepAlive: boolean,
-): WrittenHead {
+function givenLines(request: OutgoingRequest, form: RequestForm, keepAlive: boolean): WrittenHead {
+  const { target, fields, acceptEncoding: chosen } = request;
   let closes = !keepAlive;
   let lines = "";
   let host = target.hostField;
@@ -92,7 +102,7 @@ function givenLines(
   let userAgent = USER_AGENT;
   let authorization = target.authorization;
   let connection = closes ? "Connection: close\r\n" : "";
-  let contentType = body === null ? "" : `Content-Type: ${body.contentType}\r\n`;
+  let contentType = contentTypeLine(request);
   for (const [name, value] of fields) {
     switch (name.toLowerCase()) {
       case "content-length":
