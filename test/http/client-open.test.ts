@@ -1,8 +1,12 @@
 // http.open: a body piece by piece, what becomes of its connection, and servers that do not behave.
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import zlib from "node:zlib";
 import * as net from "std-net";
+import { httpsEcho } from "../support/https-echo.ts";
 import { err, node, ok, openDescriptors, type Peer, python } from "../support/peer.ts";
 import { type RawServer, rawServer, type Step } from "../support/raw-server.ts";
 
@@ -361,6 +365,47 @@ test("a reader that is dropped closes its connection when it is collected", asyn
   );
   assert.equal(await peer.line(), "5 0");
   await peer[Symbol.asyncDispose]();
+});
+
+test("over TLS, on one connection, and with parts", async () => {
+  const secure = await httpsEcho();
+  const request = { method: "POST", url: secure.url, tls: { ca: secure.root } };
+  const ports = new Set<number>();
+  for (let again = 0; again < 3; again++) {
+    const { body, status } = ok(open({ ...request, body_parts: ["one ", "two"] }));
+    assert.equal(status, 200);
+    const first = ok(body.read(1)).toString();
+    ports.add(JSON.parse(first + ok(body.read_to_end()).toString()).port);
+  }
+  // A request that may not be sent twice goes over a used connection too, once the server is known to be quiet.
+  assert.equal(ports.size, 1);
+  await secure[Symbol.asyncDispose]();
+});
+
+test("over a Unix socket, which into_stream gives", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "std-net-"));
+  const path = join(folder, "socket");
+  const peer = node(`
+    import { createServer } from "node:http";
+    const server = createServer((request, response) => response.end("hello"));
+    server.on("upgrade", (request, socket) => {
+      socket.write("HTTP/1.1 101 Switching Protocols\\r\\nConnection: upgrade\\r\\nUpgrade: echo\\r\\n\\r\\nready");
+      socket.on("data", (data) => socket.write(data));
+    });
+    server.listen(${JSON.stringify(path)}, () => console.log("listening"));
+  `);
+  await peer.line();
+  const request = { method: "GET", url: "http://localhost/", socket_path: path };
+  assert.equal(ok(ok(open(request)).body.read_to_end()).toString(), "hello");
+  const headers = { connection: "upgrade", upgrade: "echo" };
+  const stream = ok(ok(open({ ...request, headers })).body.into_stream());
+  assert.ok(stream instanceof net.UnixStream);
+  assert.equal(ok(stream.read_exact(5)).toString(), "ready");
+  ok(stream.write_all("ping"));
+  assert.equal(ok(stream.read_exact(4)).toString(), "ping");
+  stream.close();
+  await peer[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true });
 });
 
 test("Python's http.server is read", async () => {
