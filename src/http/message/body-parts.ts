@@ -6,12 +6,19 @@ import { withScratchLent } from "../../engine/scratch.ts";
 import { errorText, Failure } from "../../error.ts";
 import { chunkOf, LAST_CHUNK } from "../wire/chunk-writer.ts";
 
+/** To copy so many bytes costs more than another system call. */
+const LARGE = 64 * 1024;
+
 export class BodyParts {
   /** How many bytes they have together; null where nobody has said, and they go out in chunks. */
   readonly length: number | null;
   readonly #parts: Iterable<unknown>;
   #iterator: Iterator<unknown> | null = null;
   #given = 0;
+  /** A part that follows the size of its chunk. */
+  #large: Uint8Array | null = null;
+  /** The end of the chunk before, which goes out with the next one. */
+  #end = "";
   #state: "open" | "ended" | "over" = "open";
 
   constructor(parts: Iterable<unknown>, length: number | null) {
@@ -26,6 +33,11 @@ export class BodyParts {
 
   /** The next piece to send; null behind the last one; or what is wrong. It lies in memory that may be the caller's. */
   next(): Uint8Array | null | Failure {
+    const large = this.#large;
+    if (large !== null) {
+      this.#large = null;
+      return large;
+    }
     while (this.#state === "open") {
       const part = this.#step();
       if (part instanceof Failure) return this.#fail(part);
@@ -36,16 +48,26 @@ export class BodyParts {
       const size = byteLength(part);
       if (size === 0) continue;
       this.#given += size;
-      if (this.length === null) return chunkOf(part);
+      if (this.length === null) return this.#chunk(part, size);
       if (this.#given > this.length)
         return this.#fail(new Failure(`body_parts have more than ${this.length} bytes`));
       return part;
     }
     if (this.#state === "over") return null;
     this.#state = "over";
-    if (this.length === null) return LAST_CHUNK;
+    if (this.length === null) return Buffer.from(this.#end + LAST_CHUNK.toString());
     if (this.#given === this.length) return null;
     return new Failure(`body_parts have ${this.#given} of ${this.length} bytes`);
+  }
+
+  /** The beginning of a chunk: with its data, if that is little to copy. */
+  #chunk(part: Uint8Array, size: number): Uint8Array {
+    const end = this.#end;
+    this.#end = "";
+    if (size < LARGE) return end === "" ? chunkOf(part) : Buffer.concat([Buffer.from(end), chunkOf(part)]);
+    this.#large = part;
+    this.#end = "\r\n";
+    return Buffer.from(`${end}${size.toString(16)}\r\n`);
   }
 
   /** The bytes of the next part; null behind the last one. Runs the caller's code. */
