@@ -7,7 +7,7 @@ import { type Bytes, INVALID_TIMEOUT, timeoutFrom } from "../../arguments.ts";
 import { Failure } from "../../error.ts";
 import type { Json } from "../../json.ts";
 import type { TlsClientOptions } from "../../tls/index.ts";
-import { readParts } from "../message/body-parts.ts";
+import { type BodyParts, readParts } from "../message/body-parts.ts";
 import { isJsonObject, readBody, readFields } from "../message/caller-message.ts";
 import { INVALID_DECODING, isCount, isDecoding } from "../message/read-options.ts";
 import type { BodyDecoding } from "../wire/body.ts";
@@ -170,12 +170,10 @@ function readRest(
     begin = clock();
     return begin + timeout;
   };
-  const parts = readParts(request);
-  if (parts instanceof Failure) return parts;
   const body = readBody(request, deadlineOf);
   if (body instanceof Failure) return body;
-  if (parts !== null && body !== null)
-    return new Failure("'body_parts' cannot be given together with another body");
+  const parts = readPartsAlone(request, body);
+  if (parts instanceof Failure) return parts;
   return {
     method,
     target,
@@ -194,6 +192,16 @@ function readRest(
     proxy: way.proxy,
     tls: tls === undefined ? undefined : { ...tls },
   };
+}
+
+/** `body_parts`, which no other body may stand beside. */
+function readPartsAlone(
+  request: { readonly [key: string]: unknown },
+  body: unknown,
+): BodyParts | null | Failure {
+  const parts = readParts(request);
+  if (body === null || parts === null || parts instanceof Failure) return parts;
+  return new Failure("'body_parts' cannot be given together with another body");
 }
 
 const DIRECT: Way = { socketPath: null, proxy: undefined };
