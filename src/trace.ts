@@ -25,7 +25,7 @@ export function traced<F extends (...args: never[]) => unknown>(name: string, ca
 }
 
 const trace: Around = (name, self, args, proceed) => {
-  // Asked before the call, for the call may be `close`.
+  // Read before the call, because the call may be `close`.
   const where = endpoints(self);
   const begin = monotonicTime();
   const outcome = proceed();

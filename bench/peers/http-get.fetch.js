@@ -4,8 +4,8 @@ const url = `http://127.0.0.1:${port}/small`;
 
 take_commands(async (count) => {
   for (let i = 0; i < count; i++) {
-    const answer = await fetch(url);
-    const body = await answer.json();
-    if (answer.status !== 200 || body.id !== 42) throw new Error("a bad answer");
+    const response = await fetch(url);
+    const body = await response.json();
+    if (response.status !== 200 || body.id !== 42) throw new Error("a bad response");
   }
 });

@@ -5,13 +5,13 @@ const agent = new Agent({ keepAlive: true, maxSockets: 1 });
 
 function exchange() {
   return new Promise((resolve, reject) => {
-    get({ host: "127.0.0.1", port, path: "/small", agent }, (answer) => {
+    get({ host: "127.0.0.1", port, path: "/small", agent }, (response) => {
       let text = "";
-      answer.setEncoding("utf8");
-      answer.on("data", (piece) => {
+      response.setEncoding("utf8");
+      response.on("data", (piece) => {
         text += piece;
       });
-      answer.on("end", () => resolve([answer.statusCode, JSON.parse(text)]));
+      response.on("end", () => resolve([response.statusCode, JSON.parse(text)]));
     }).on("error", reject);
   });
 }
@@ -19,6 +19,6 @@ function exchange() {
 take_commands(async (count) => {
   for (let i = 0; i < count; i++) {
     const [status, body] = await exchange();
-    if (status !== 200 || body.id !== 42) throw new Error("a bad answer");
+    if (status !== 200 || body.id !== 42) throw new Error("a bad response");
   }
 });

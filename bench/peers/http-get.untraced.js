@@ -5,7 +5,7 @@ const url = `http://127.0.0.1:${port}/small`;
 
 take_commands((count) => {
   for (let i = 0; i < count; i++) {
-    const answer = expect(http.request({ method: "GET", url }));
-    if (answer.status !== 200 || answer.body.id !== 42) throw new Error("a bad answer");
+    const response = expect(http.request({ method: "GET", url }));
+    if (response.status !== 200 || response.body.id !== 42) throw new Error("a bad response");
   }
 });

@@ -6,7 +6,7 @@ const url = `http://127.0.0.1:${port}/echo`;
 
 take_commands((count) => {
   for (let i = 0; i < count; i++) {
-    const answer = expect(http.request({ method: "POST", url, body: megabyte }));
-    if (answer.body.length !== megabyte.length) throw new Error("not the echo");
+    const response = expect(http.request({ method: "POST", url, body: megabyte }));
+    if (response.body.length !== megabyte.length) throw new Error("not the echo");
   }
 });

@@ -8,8 +8,8 @@ const headers = { "content-type": "application/json" };
 take_commands(async (count) => {
   for (let i = 0; i < count; i++) {
     const body = JSON.stringify(megabyte);
-    const answer = await client.request({ method: "POST", path: "/echo", headers, body });
-    const echo = await answer.body.json();
+    const response = await client.request({ method: "POST", path: "/echo", headers, body });
+    const echo = await response.body.json();
     if (echo.length !== megabyte.length) throw new Error("not the echo");
   }
 });

@@ -1,4 +1,4 @@
 import { http } from "std-net";
 
-const answer = http.request({ method: "GET", url: `https://127.0.0.1:${process.argv[2]}/small` });
-if (answer.isErr || answer.value.body.id !== 42) process.exit(1);
+const response = http.request({ method: "GET", url: `https://127.0.0.1:${process.argv[2]}/small` });
+if (response.isErr || response.value.body.id !== 42) process.exit(1);

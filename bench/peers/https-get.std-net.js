@@ -9,7 +9,7 @@ const keep_alive = process.argv[4] !== "resumed";
 
 take_commands((count) => {
   for (let i = 0; i < count; i++) {
-    const answer = expect(http.request({ method: "GET", url, tls, keep_alive }));
-    if (answer.status !== 200 || answer.body.id !== 42) throw new Error("a bad answer");
+    const response = expect(http.request({ method: "GET", url, tls, keep_alive }));
+    if (response.status !== 200 || response.body.id !== 42) throw new Error("a bad response");
   }
 });

@@ -9,8 +9,8 @@ const reset = process.argv[4] === "resumed";
 
 take_commands(async (count) => {
   for (let i = 0; i < count; i++) {
-    const answer = await client.request({ method: "GET", path: "/small", reset });
-    const body = await answer.body.json();
-    if (answer.statusCode !== 200 || body.id !== 42) throw new Error("a bad answer");
+    const response = await client.request({ method: "GET", path: "/small", reset });
+    const body = await response.body.json();
+    if (response.statusCode !== 200 || body.id !== 42) throw new Error("a bad response");
   }
 });

@@ -1,4 +1,4 @@
-// One thread, many connections: each that has something to read is read and answered.
+// One thread, many connections: each that has sent a request gets its response.
 import { http, Poller, TcpListener } from "std-net";
 import { announce, expect } from "./commands.js";
 
@@ -14,14 +14,14 @@ for (;;) {
       continue;
     }
     const request = http.read_request(socket);
-    const answer = request.andThen(() =>
+    const response = request.andThen(() =>
       http.write_response(socket, {
         status: 200,
         headers: { connection: "keep-alive" },
         body: { id: 42, name: "std-net", ok: true, tags: ["tcp", "udp", "http"] },
       }),
     );
-    if (answer.isErr) {
+    if (response.isErr) {
       poller.remove(socket);
       socket.close();
     }

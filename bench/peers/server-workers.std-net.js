@@ -1,4 +1,4 @@
-// node server-workers.std-net.js WORKERS: that many worker threads, all blocked in accept on one listener. An answer
+// node server-workers.std-net.js WORKERS: that many worker threads, all blocked in accept on one listener. A response
 // is a list of 400 records, made anew for each request, so that the server works more than the load generator.
 import { isMainThread, Worker, workerData } from "node:worker_threads";
 import { http, TcpListener } from "std-net";

@@ -10,7 +10,7 @@ take_commands(
   (count) =>
     new Promise((resolve) => {
       let have = 0;
-      socket.on("data", function answer(bytes) {
+      socket.on("data", function reply(bytes) {
         have += bytes.length;
         if (have < 64) return;
         have = 0;
@@ -18,7 +18,7 @@ take_commands(
         if (count > 0) {
           socket.write(message);
         } else {
-          socket.off("data", answer);
+          socket.off("data", reply);
           resolve();
         }
       });

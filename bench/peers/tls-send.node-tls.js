@@ -9,10 +9,10 @@ socket.setNoDelay(true);
 const piece = Buffer.alloc(65536);
 
 take_commands(async (count) => {
-  const answer = once(socket, "data");
+  const response = once(socket, "data");
   socket.write(length_of(count * piece.length));
   for (let i = 0; i < count; i++) {
     if (!socket.write(piece)) await once(socket, "drain");
   }
-  await answer;
+  await response;
 });

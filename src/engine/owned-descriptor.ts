@@ -44,7 +44,7 @@ export abstract class OwnedDescriptor extends GivenBack {
   #dropped: Dropped | null = null;
   /** Null as long as there is one object. */
   #clones: Clones | null = null;
-  /** Whether SO_LINGER may be set, so that close(2) waits. Not asked once others may hold the socket. */
+  /** Whether SO_LINGER may be set, so that close(2) waits. Not read once others may hold the socket. */
   mayLinger = false;
 
   /** Takes over a descriptor that is open; -1 for none. */
@@ -147,7 +147,7 @@ export abstract class OwnedDescriptor extends GivenBack {
     return result < 0 ? -this.sys.errno() : 0;
   }
 
-  /** getsockopt(2) of an int: its value, or minus an errno. (No option that is asked for is ever negative.) */
+  /** getsockopt(2) of an int: its value, or minus an errno. (No option that is read here is ever negative.) */
   getOption(level: number, option: number): number {
     const value = Buffer.alloc(4);
     const result = this.sys.getsockopt(this.descriptor, level, option, value, Uint32Array.of(value.length));
@@ -171,7 +171,7 @@ export abstract class OwnedDescriptor extends GivenBack {
 
   /**
    * Whether nothing lies there to be received, neither bytes nor the end of the stream: so it is with an idle connection
-   * that is in order. Never waits. (Why the call fails is not asked, which would cost a call more: it is
+   * that is in order. Never waits. (Why the call fails is not looked up, which would cost a call more: it is
    * EAGAIN, or an error of the connection, and with that the next send fails before a byte has gone.)
    */
   isQuiet(): boolean {

@@ -68,7 +68,7 @@ export class PollSet {
    * of each event. 0 when the time is over.
    */
   wait(milliseconds: number, report: (token: number, flags: number) => void): number {
-    // (The clock is not asked where it says nothing.)
+    // (The clock is not read where it says nothing.)
     const isEitherEnd = milliseconds === 0 || milliseconds === FOREVER;
     const limit = isEitherEnd ? milliseconds : monotonicTime() + milliseconds;
     const count = waitInSlices(this.sys, limit, (slice) => this.#selector.wait(slice, report));

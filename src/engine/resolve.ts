@@ -10,7 +10,7 @@ import { addressText } from "./socket-address.ts";
 import { signalListenersExist, takeSignal, takeUnseenSignal } from "./wait/signals.ts";
 import { comeBackToJavaScript, FOREVER, longestSlice } from "./wait/slices.ts";
 
-/** The longest name that getnameinfo(3) can give (NI_MAXHOST); nothing longer can resolve, nor is the resolver asked. */
+/** The longest name that getnameinfo(3) can give (NI_MAXHOST); nothing longer can resolve, so the resolver is not called. */
 const LONGEST_NAME = 1025;
 
 /** How often a lookup is made whose errno is not known. */
@@ -23,8 +23,8 @@ let known: { text: string; addresses: Buffer[] } | undefined;
 
 /**
  * The socket addresses that "host:port" text stands for, in the resolver's order and at least one; or the text of
- * the error. A numeric address is answered here; for a name the system's resolver is asked, which blocks until it
- * has an answer or, where the system can do that, until the deadline.
+ * the error. A numeric address is parsed here. A name goes to the system's resolver, which blocks until it
+ * has a result or, where the system can do that, until the deadline.
  */
 export function resolve(
   sys: Platform,
@@ -76,7 +76,7 @@ function isScopeNumber(scope: string): boolean {
   return /^[0-9]{1,10}$/.test(scope);
 }
 
-/** getaddrinfo's answer; or a text when the wait for it was ended, or when errno says why it failed. */
+/** getaddrinfo's result; or a text when the wait for it was ended, or when errno says why it failed. */
 function lookUp(
   sys: Platform,
   host: string,
@@ -122,7 +122,7 @@ function lookUpOnce(
     // Where no thread can be had (RLIMIT_NPROC of getrlimit(2), a container's limit) a lookup that nothing ends is better
     // than none.
     const found = sys.getaddrinfo(host, port, type);
-    // (The other way's errno is that of the thread that has asked, and gone with it.)
+    // (The other way's errno is that of the thread that made the call, and gone with it.)
     return found === sys.constants.EAI_SYSTEM
       ? new Failure(LOOKUP_FAILED + systemReason(sys, sys.errno()))
       : found;
@@ -137,7 +137,7 @@ function lookUpOnce(
       return new Failure("connection timed out");
     }
     comeBackToJavaScript();
-    // Back before its time without an answer: a signal.
+    // Back before its time without a result: a signal.
     const isInterrupted = monotonicTime() - begun < slice - 1;
     if (isInterrupted ? takeSignal() : takeUnseenSignal()) {
       sys.lookup.abandon(handle);

@@ -30,7 +30,7 @@ export class Socket extends OwnedDescriptor implements Transport, WaitingSocket 
   readonly #receiving = new Direction(true);
   readonly #sending = new Direction(false);
   #strategy: WaitStrategy;
-  /** What the user set. Not asked once the socket is shared. */
+  /** What the user set. Not read once the socket is shared. */
   #nonblocking = false;
   /**
    * Whether others hold the same socket: clones, descriptors in other threads and processes. Timeouts and mode belong to

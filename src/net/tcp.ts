@@ -54,7 +54,7 @@ export class TcpStream extends SocketStream {
    * Connects to a TCP server.
    *
    * Blocks while the name is resolved and until the server has accepted or refused. A name's addresses race, IPv6 and IPv4 in turn: the
-   * next one is tried too when the one before has failed or has not answered for 250 milliseconds, and the first that connects wins. When all
+   * next one is tried too when the one before has failed or has not connected within 250 milliseconds, and the first that connects wins. When all
    * have failed, the error is that of the last one to fail.
    *
    * @param addr `"127.0.0.1:80"`, `"[::1]:80"`, `"[fe80::1%eth0]:80"` or `"name:80"`

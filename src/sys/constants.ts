@@ -154,7 +154,7 @@ const BEHAVIOUR = {
   kernelEndsWaits: [true, false, false],
   // send(2) knows MSG_DONTWAIT, or never waits (Windows). XNU's sosend looks at the socket's mode alone.
   sendHasDontwait: [true, false, true],
-  // SO_ACCEPTCONN can be asked. XNU: ENOPROTOOPT.
+  // SO_ACCEPTCONN can be read. XNU: ENOPROTOOPT.
   tellsListening: [true, false, true],
   // Options can be set when both directions are at their end. XNU: EINVAL.
   takesOptionsAtTheEnd: [true, false, true],

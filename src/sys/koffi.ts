@@ -56,7 +56,7 @@ function bundle(): string {
 
 /**
  * Whether the running program asks for glibc's loader: the name of the loader stands near the beginning of an ELF file
- * (elf(5), PT_INTERP). Where it does not, the packages themselves are asked.
+ * (elf(5), PT_INTERP). Where it does not, the packages themselves tell.
  */
 function usesGlibc(): boolean {
   try {

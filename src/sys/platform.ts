@@ -31,7 +31,7 @@ export interface Platform extends System {
   listen(descriptor: number, backlog: number): number;
   /** connect(2). EINPROGRESS or EAGAIN: the connection is being made, and the socket is writable when that is over. */
   connect(descriptor: number, address: Uint8Array, length: number): number;
-  /** accept(2): the new socket is as one of `socket`, whatever the listener's mode is. The peer's address is not asked for. */
+  /** accept(2): the new socket is as one of `socket`, whatever the listener's mode is. The peer's address is not taken. */
   accept(descriptor: number): number;
   /** recv(2); 0 also after this side's own shutdown of reading. */
   recv(descriptor: number, buffer: Uint8Array, length: number, flags: number): number;

@@ -16,8 +16,8 @@ export type Pem = string | Uint8Array;
  * import { http, type TlsClientOptions } from "std-net";
  *
  * const tls: TlsClientOptions = { ca: readFileSync("ca.pem"), min_version: "TLSv1.3" };
- * const answer = http.request({ method: "GET", url: "https://127.0.0.1:8443/", tls });
- * console.log(answer.isOk ? answer.value.status : answer.error); // 200
+ * const response = http.request({ method: "GET", url: "https://127.0.0.1:8443/", tls });
+ * console.log(response.isOk ? response.value.status : response.error); // 200
  * ```
  */
 export interface TlsClientOptions {

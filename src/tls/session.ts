@@ -218,7 +218,7 @@ export class TlsSession extends GivenBack implements Transport {
 
   /**
    * After the data of a record was taken out to its end. In the usual case it was the only record, and then OpenSSL need
-   * not be asked: it held nothing before and was given just this record, which turned out to be one of data.
+   * not be read: it held nothing before and was given just this record, which turned out to be one of data.
    */
   #afterRecord(): void {
     if (this.#receiving === ONE_RECORD) this.#receiving = EMPTY;

@@ -8,7 +8,7 @@ import { isServedHere } from "./served-here.ts";
  * be done about it here but to say so.
  */
 
-/** How long a wait lasts before the question is asked whether it can ever end, in milliseconds. */
+/** How long a wait lasts before it is checked whether it can ever end, in milliseconds. */
 export const SUSPICION = 1000;
 
 let warned = false;

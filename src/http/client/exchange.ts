@@ -30,7 +30,7 @@ export interface ResponsePlan extends HeadLimits {
 }
 
 /**
- * More than a send buffer surely takes at once (tcp(7): tcp_wmem, 16 KiB at first): the server may answer before it has
+ * More than a send buffer surely takes at once (tcp(7): tcp_wmem, 16 KiB at first): the server may respond before it has
  * all of it.
  */
 const LARGE = 16 * 1024;

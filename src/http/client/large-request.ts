@@ -29,7 +29,7 @@ export interface SlowRequest extends Source {
  * counts that in ticks, and a wait shorter than a tick as none. So the clock is looked at in between.
  */
 export const PIECE = 256 * 1024;
-/** How long it waits for room before it looks whether the server has answered, in milliseconds. */
+/** How long it waits for room before it looks whether a response has begun, in milliseconds. */
 export const PATIENCE = 100;
 
 /**

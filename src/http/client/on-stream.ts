@@ -148,7 +148,7 @@ const STRAIGHT = { absoluteForm: false, proxyAuthorization: null, tunnel: null }
  * Reads one HTTP/1.1 or HTTP/1.0 response from a connection, and no byte more: what follows it stays on the stream, for
  * the next `read_response` or `read`.
  *
- * Blocks until the whole response has come. It answers the first request of `write_request` that has none yet (to a HEAD
+ * Blocks until the whole response has come. It belongs to the first request of `write_request` that has none yet (to a HEAD
  * there is no body; without a request that was written here it is read as a GET's). Interim responses are passed over;
  * 101 is a response without a body, and what follows it belongs to the other protocol. In non-blocking mode the error is
  * EAGAIN while the response is not whole; what came of it is kept, also past a timeout, and the next call goes on there.

@@ -45,7 +45,7 @@ export abstract class Input {
   }
 
   /**
-   * Asked before each try to receive: whether the deadline is past. A peer that sends a little every millisecond always leaves
+   * Read before each try to receive: whether the deadline is past. A peer that sends a little every millisecond always leaves
    * something to go on with before a wait ends.
    */
   isLate(deadline: number): boolean {

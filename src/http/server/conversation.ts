@@ -27,7 +27,7 @@ export class Conversation {
   readonly #unanswered: UnansweredRequest[] = [];
   readonly #transport: Transport;
   #responses = 0;
-  /** True when a request that its client called the last one has been answered. */
+  /** True when the response to a request that its client called the last one was written. */
   isOver = false;
 
   constructor(transport: Transport) {
@@ -36,7 +36,7 @@ export class Conversation {
     this.writer = new MessageWriter(transport);
   }
 
-  /** What the next response answers: pipelined requests are answered in their order (RFC 9112, 9.3.2). */
+  /** The request of the next response: responses come in the order of the requests (RFC 9112, 9.3.2). */
   get request(): UnansweredRequest {
     return this.#unanswered[0] ?? ORDINARY;
   }

@@ -76,7 +76,7 @@ export interface ReadRequestOptions extends ReadOptions {
  * Blocks until the whole request has come. A client that asks for it (`Expect: 100-continue`) is told to go on
  * before its body is read. In non-blocking mode the error is EAGAIN while the request is not whole; what came of
  * it is kept, and the next call goes on there. When a client has said that a request is its last
- * (`Connection: close`, or HTTP/1.0 without keep-alive) and it has been answered, nothing more is waited for.
+ * (`Connection: close`, or HTTP/1.0 without keep-alive) and its response was written, nothing more is waited for.
  *
  * @param stream a TcpStream, UnixStream or TlsStream
  * @param options limits, a timeout, and what the body becomes

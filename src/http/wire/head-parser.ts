@@ -3,7 +3,7 @@
  * and a position in, and out comes a head, an error, or undefined for "need more bytes".
  *
  * Requests are read strictly: what one server reads as one request and another as two is how requests are
- * smuggled, so whatever the RFC lets a server refuse is refused. Answers are read as the RFC asks of a user
+ * smuggled, so whatever the RFC lets a server refuse is refused. Responses are read as the RFC demands of a user
  * agent: a folded value reads as a space (RFC 9112, 5.2), and control characters in values are retained (RFC
  * 9110, 5.5), save CR, LF and NUL.
  */

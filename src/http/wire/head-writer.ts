@@ -16,7 +16,7 @@ export function acceptEncodingLine(codings: readonly string[]): string {
 
 /** A range would be one of the coded bytes, which nobody can decode (RFC 9110, 14.2; Fetch, "HTTP-network-or-cache fetch"). */
 const ACCEPT_IDENTITY = "Accept-Encoding: identity\r\n";
-// Without these two some servers refuse to answer.
+// Without these two some servers refuse the request.
 const ACCEPT = "Accept: */*\r\n";
 const USER_AGENT = "User-Agent: std-net\r\n";
 const DEFAULT_LINES = ACCEPT + ACCEPT_ENCODING + USER_AGENT;
@@ -148,7 +148,7 @@ function givenLines(request: OutgoingRequest, form: RequestForm, keepAlive: bool
   return { text: ours + lines, closes };
 }
 
-/** What a response answers, as far as it matters for its head. */
+/** The request of a response, as far as it matters for its head. */
 export interface AnsweredRequest {
   readonly method: string;
   /** Whether the client ends the connection with it. */

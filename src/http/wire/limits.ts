@@ -38,7 +38,7 @@ export const REDIRECT_BODY_BYTES = 64 * 1024;
 /** Interim responses (1xx) before the final one. */
 export const MOST_INTERIM_RESPONSES = 32;
 
-/** Requests on a stream of the caller's that are not answered yet; the program may answer them by other means. */
+/** Requests on a stream of the caller's that have no response yet; the program may read those by other means. */
 export const MOST_UNANSWERED = 1000;
 
 /** More than anybody applies to one body: each one is a whole pass over it. */

@@ -9,7 +9,7 @@ import type { Libc } from "./libc.ts";
  * with what stands in the request, and writes the result into it. It has no name that could be looked up, but libuv writes its address
  * into each such request.
  *
- * So one request is made, for a number, which is answered without asking anybody. The pool's thread takes the address out again once it
+ * So one request is made, for a number, which needs no name server. The pool's thread takes the address out again once it
  * has run, but locks the loop's mutex before that (`worker` in libuv's threadpool.c), and here that mutex is held. The loop is
  * private, so nobody else waits for it.
  *

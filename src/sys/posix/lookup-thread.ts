@@ -45,7 +45,7 @@ const AT_WORK = 1;
 const LONGEST_PAUSE = 10_000;
 /** A sixteenth of it. */
 const PAUSE_SHARE = 1000 / 16;
-/** Until then there are no pauses, in milliseconds: what /etc/hosts answers is there, and the kernel's shortest pause is as long as that. */
+/** Until then there are no pauses, in milliseconds: what stands in /etc/hosts is there, and the kernel's shortest pause is as long as that. */
 const AT_ONCE = 0.2;
 
 /** A sigset_t has a bit for each signal; 128 bytes are the largest there is (glibc). */

@@ -7,7 +7,7 @@
 export interface Lookup {
   /** Begins; gives a handle, or null where there is no thread or memory for it. `hints` is a struct addrinfo. */
   start(host: string, hints: Buffer): bigint | null;
-  /** Waits until the answer is there (true), or for so long, or until a signal (false). */
+  /** Waits until the result is there (true), or for so long, or until a signal (false). */
   wait(handle: bigint, milliseconds: number): boolean;
   /** Ends it: the error (0 for none) and the list of addresses, which the caller frees. */
   finish(handle: bigint): { code: number; list: bigint };

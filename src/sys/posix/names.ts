@@ -6,7 +6,7 @@ import type { Libc } from "./libc.ts";
 import type { Lookup } from "./lookup.ts";
 import { loadLookupThread } from "./lookup-thread.ts";
 
-/** What is asked of a struct addrinfo. */
+/** What is read of a struct addrinfo. */
 interface AddressInfo {
   readonly ai_family: number;
   readonly ai_addrlen: number;

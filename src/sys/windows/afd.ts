@@ -8,7 +8,7 @@ import type { Winsock } from "./winsock.ts";
  * comes. What a wait costs depends on the sockets that have events, not on those that have none. So do libuv, mio (Tokio) and wepoll;
  * Microsoft documents none of it, but has kept it the same since Windows NT.
  *
- * A request completes once, and completes at once when the event is there already. So each socket that was reported is asked for again in the
+ * A request completes once, and completes at once when the event is there already. So each socket that was reported gets a new request in the
  * next wait: that makes it level-triggered.
  */
 
@@ -22,7 +22,7 @@ const STATUS_CANCELLED = 0xc0000120;
 /** How long `close` waits for requests to end that it has cancelled, in milliseconds. They end at once, as far as is known. */
 const LONGEST_END = 100;
 
-/** Null where AFD cannot be asked in this process. */
+/** Null where AFD cannot be opened in this process. */
 export function loadAfd(winsock: Winsock): (() => Selector | null) | null {
   try {
     const afd = declareAfd(winsock);
@@ -43,8 +43,8 @@ interface Registration {
   readonly slot: number;
   token: number;
   interest: number;
-  /** What AFD was asked for and has not answered; 0 is nothing. */
-  asked: number;
+  /** The events of the request that AFD has not completed; 0 is none. */
+  pending: number;
   isCancelled: boolean;
   isRemoved: boolean;
 }
@@ -61,9 +61,9 @@ class AfdSelector implements Selector {
   readonly #freeSlots: number[] = [];
   /** The C memory: blocks of places, as their address and as bytes. */
   readonly #blocks: { readonly address: bigint; readonly view: DataView }[] = [];
-  /** Those that AFD must be asked for. */
+  /** Those that need a request to AFD. */
   readonly #toAsk = new Set<Registration>();
-  /** Those of the last wait, for which AFD is asked again in the next one. */
+  /** Those of the last wait, which need a new request in the next one. */
   readonly #reported = new Set<Registration>();
   readonly #completions: DataView;
   #requests = 0;
@@ -88,7 +88,7 @@ class AfdSelector implements Selector {
       slot,
       token,
       interest,
-      asked: 0,
+      pending: 0,
       isCancelled: false,
       isRemoved: false,
     };
@@ -104,8 +104,8 @@ class AfdSelector implements Selector {
     registration.token = token;
     registration.interest = interest;
     const wanted = eventsFor(interest);
-    if (registration.asked === 0) this.#toAsk.add(registration);
-    else if ((registration.asked & wanted) !== wanted) this.#cancel(registration);
+    if (registration.pending === 0) this.#toAsk.add(registration);
+    else if ((registration.pending & wanted) !== wanted) this.#cancel(registration);
     return 0;
   }
 
@@ -116,15 +116,15 @@ class AfdSelector implements Selector {
     this.#toAsk.delete(registration);
     this.#reported.delete(registration);
     registration.isRemoved = true;
-    if (registration.asked === 0) this.#freeSlot(registration);
+    if (registration.pending === 0) this.#freeSlot(registration);
     else this.#cancel(registration);
     return 0;
   }
 
   wait(milliseconds: number, report: (token: number, flags: number) => void): number {
     const end = milliseconds < 0 ? Number.POSITIVE_INFINITY : monotonicTime() + milliseconds;
-    // What completed before this wait is not believed, because the program may have read the bytes since: its socket is asked for
-    // again, and AFD answers at once when there is still something. These come before those that the last wait has reported, so
+    // What completed before this wait is not believed, because the program may have read the bytes since: its socket gets a new
+    // request, and AFD completes it at once when there is still something. These come before those that the last wait has reported, so
     // that with more than MOST_EVENTS each has its turn.
     for (let taken = MOST_EVENTS; taken === MOST_EVENTS; ) {
       taken = this.#take(0, null);
@@ -146,7 +146,7 @@ class AfdSelector implements Selector {
   close(): void {
     for (const registration of this.#bySocket.values()) {
       registration.isRemoved = true;
-      if (registration.asked !== 0) this.#cancel(registration);
+      if (registration.pending !== 0) this.#cancel(registration);
     }
     this.#bySocket.clear();
     this.#toAsk.clear();
@@ -165,7 +165,7 @@ class AfdSelector implements Selector {
   #askForAll(): number {
     for (const registration of this.#toAsk) {
       this.#toAsk.delete(registration);
-      if (registration.asked !== 0) continue;
+      if (registration.pending !== 0) continue;
       const failure = this.#ask(registration);
       if (failure < 0) return failure;
     }
@@ -187,7 +187,7 @@ class AfdSelector implements Selector {
     // Closed behind the owner's back: epoll(7) forgets it then, and so does this.
     if (status === STATUS_INVALID_HANDLE) return 0;
     if (status !== 0 && status !== STATUS_PENDING) return -this.#afd.errorOf(status);
-    registration.asked = events;
+    registration.pending = events;
     this.#requests++;
     return 0;
   }
@@ -199,13 +199,13 @@ class AfdSelector implements Selector {
     this.#afd.cancel(this.#driver, this.#placeOf(registration.slot).address);
   }
 
-  /** Takes completions and reports them; without `report` the sockets are to be asked for again. Gives their number. */
+  /** Takes completions and reports them; without `report` the sockets get a new request. Gives their number. */
   #take(milliseconds: number, report: ((token: number, flags: number) => void) | null): number {
     const count = this.#afd.take(this.#port, this.#completions, milliseconds);
     for (let index = 0; index < count; index++) {
       const registration = this.#bySlot[this.#afd.slotOf(this.#completions, index)];
       if (registration === undefined) continue;
-      registration.asked = 0;
+      registration.pending = 0;
       registration.isCancelled = false;
       this.#requests--;
       if (registration.isRemoved) {
@@ -225,7 +225,7 @@ class AfdSelector implements Selector {
     return count;
   }
 
-  /** What AFD has answered; 0 when the request was cancelled. */
+  /** The events that AFD reported; 0 when the request was cancelled. */
   #eventsOf(slot: number): number {
     const { view, at } = this.#placeOf(slot);
     const status = view.getUint32(at + SLOT.status, true);

@@ -32,7 +32,7 @@ interface Running {
 
 /**
  * GetAddrInfoExW, which works in a thread of Windows' own and sets an event. Null where a function is missing: they came with
- * Windows 8. A lookup then waits until the resolver answers.
+ * Windows 8. A lookup then waits until the resolver is done.
  */
 export function loadLookup(winsock: Winsock, addressesOf: AddressReader): PlatformLookup | null {
   try {

@@ -7,7 +7,7 @@ import type { Winsock } from "./winsock.ts";
 /** ADDRINFOW on 64 bits: its size, and where two members stand. */
 const ADDRINFOW = { size: 48, socktype: 8, next: 40 } as const;
 
-/** What is asked of a list of addresses, up to where the two structures differ. */
+/** What is read of a list of addresses, up to where the two structures differ. */
 interface AddressInfo {
   readonly ai_family: number;
   readonly ai_addrlen: number;

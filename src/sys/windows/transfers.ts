@@ -12,7 +12,7 @@ const LARGEST_SEND = 1024 * 1024;
 const LARGEST_RECEIVE = 0x7fffffff;
 
 /**
- * recv, send and their kin, which never wait: the sockets are non-blocking. What Windows answers otherwise than POSIX is put right here.
+ * recv, send and their kin, which never wait: the sockets are non-blocking. Where Windows reports something else than POSIX, it is put right here.
  *
  * Each has two forms, as in posix/transfers.ts: a buffer, and the address of lasting memory.
  */
