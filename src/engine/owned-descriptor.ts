@@ -1,4 +1,5 @@
 import { isMainThread } from "node:worker_threads";
+import { byteLength } from "../arguments.ts";
 import type { Platform } from "../sys/index.ts";
 import { disown, own } from "./descriptor-table.ts";
 import { closeAtOnce, lingerInSlices } from "./linger.ts";
@@ -143,8 +144,16 @@ export abstract class OwnedDescriptor extends GivenBack {
   }
 
   setRawOption(level: number, option: number, value: Uint8Array): number {
-    const result = this.sys.setsockopt(this.descriptor, level, option, value, value.length);
+    const result = this.sys.setsockopt(this.descriptor, level, option, value, byteLength(value));
     return result < 0 ? -this.sys.errno() : 0;
+  }
+
+  /** getsockopt(2) of any type, with so much room: the bytes that the system gave, or minus an errno. */
+  getRawOption(level: number, option: number, room: number): Buffer | number {
+    const value = Buffer.alloc(room);
+    const length = Uint32Array.of(room);
+    const result = this.sys.getsockopt(this.descriptor, level, option, value, length);
+    return result < 0 ? -this.sys.errno() : value.subarray(0, Math.min(length[0]!, room));
   }
 
   /** getsockopt(2) of an int: its value, or minus an errno. (No option that is read here is ever negative.) */

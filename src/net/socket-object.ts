@@ -1,9 +1,11 @@
 import { inspect } from "node:util";
+import type { Bytes } from "../arguments.ts";
 import type { Socket } from "../engine/socket.ts";
 import type { Transport } from "../engine/transport.ts";
 import { failed } from "../error.ts";
 import { Result, type Unit } from "../result.ts";
 import type { ErrorWords } from "./error-words.ts";
+import { getRawOption, setRawOption } from "./raw-options.ts";
 import { describeSocket, localAddr } from "./socket-members.ts";
 
 /** The key under which an object keeps its transport: for http and the poller, not for users. */
@@ -79,6 +81,74 @@ export abstract class SocketObject<T extends Transport = Socket> {
     if (typeof enabled !== "boolean") return Result.err("expected bool");
     const failure = transport.setNonblocking(enabled);
     return failure < 0 ? failed(words.prefix("set_nonblocking"), transport.reason(failure)) : Result.ok();
+  }
+
+  /**
+   * Sets any option of the socket by its numbers: one for which this class has no member. The numbers are those of the system. Does not
+   * block.
+   *
+   * The library relies on SO_RCVTIMEO, SO_SNDTIMEO and SO_RCVLOWAT. A program that sets these gets waits of another length.
+   *
+   * @param level the level, an int: SOL_SOCKET, IPPROTO_TCP and so on
+   * @param name the option's number, an int
+   * @param value an int, or the bytes of another type: text (`"eth0"` for SO_BINDTODEVICE), or a structure
+   * @returns Errors: `invalid udp socket` after `close`; `expected int`; `expected list of ints`, `bytes list must contain ints` and `byte
+   * value out of range` for a value that is neither; `udp set_option failed: ` with the system's reason (`ENOPROTOOPT`: there is no
+   * such option; `EINVAL`, also for a number that is not one of 32 bits). Source: setsockopt(2).
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const [IPPROTO_IP, IP_TOS] = [0, 1]; // on Linux (netinet/in.h)
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrap();
+   * socket.set_option(IPPROTO_IP, IP_TOS, 0x10).unwrap(); // low delay
+   * console.log(socket.option(IPPROTO_IP, IP_TOS).unwrap()); // 16
+   * ```
+   */
+  set_option(level: number, name: number, value: number | Bytes): Result<Unit, string> {
+    return setRawOption(this[SOCKET], this[WORDS], level, name, value);
+  }
+
+  /**
+   * Any option of the socket by its numbers, as an int. Does not block.
+   *
+   * @param level the level, an int: SOL_SOCKET, IPPROTO_TCP and so on
+   * @param name the option's number, an int
+   * @returns the int. Errors: `invalid udp socket` after `close`; `expected int`; `udp option failed: ` with the system's reason
+   * (`ENOPROTOOPT`). Source: getsockopt(2).
+   *
+   * @example
+   * ```ts
+   * import { TcpListener } from "std-net";
+   *
+   * const [SOL_SOCKET, SO_RCVBUF] = [1, 8]; // on Linux (asm-generic/socket.h)
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
+   * console.log(listener.option(SOL_SOCKET, SO_RCVBUF).unwrap()); // such as 131072
+   * ```
+   */
+  option(level: number, name: number): Result<number, string>;
+  /**
+   * The same as bytes, for options that are text or a structure. Does not block.
+   *
+   * @param level the level, an int
+   * @param name the option's number, an int
+   * @param size the room for the value, in bytes: at most 65536
+   * @returns the bytes, as many as the system gave. Errors: as above; `invalid buffer size`. Source: getsockopt(2).
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, TcpStream } from "std-net";
+   *
+   * const [IPPROTO_TCP, TCP_CONGESTION] = [6, 13]; // on Linux (netinet/tcp.h)
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
+   * const stream = TcpStream.connect(listener.local_addr().unwrap()).unwrap();
+   * console.log(stream.option(IPPROTO_TCP, TCP_CONGESTION, 16).unwrap().toString()); // such as cubic
+   * ```
+   */
+  option(level: number, name: number, size: number): Result<Buffer, string>;
+  option(level: number, name: number, size?: number): Result<number | Buffer, string> {
+    return getRawOption(this[SOCKET], this[WORDS], level, name, size);
   }
 
   /**
