@@ -63,6 +63,22 @@ function listToBytes(list: readonly unknown[]): Uint8Array | Failure {
   return bytes;
 }
 
+/** The bytes of each of several buffers that a caller gave. Empty ones are left out. */
+export function toParts(buffers: unknown): Uint8Array[] | Failure {
+  try {
+    if (!Array.isArray(buffers)) return new Failure("buffers must be an array");
+    const parts: Uint8Array[] = [];
+    for (const buffer of buffers) {
+      const bytes = toBytes(buffer);
+      if (bytes instanceof Failure) return bytes;
+      if (byteLength(bytes) > 0) parts.push(bytes);
+    }
+    return parts;
+  } catch {
+    return new Failure("buffers must be an array");
+  }
+}
+
 /** True for a positive safe integer, which is a valid number of bytes to read. */
 export function isSize(size: unknown): size is number {
   return Number.isSafeInteger(size) && (size as number) > 0;

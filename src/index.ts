@@ -17,6 +17,7 @@ import { UnixDatagram, UnixListener, UnixStream } from "./net/unix.ts";
 import { traceClasses } from "./trace.ts";
 
 export type { Bytes, TcpBindOptions, UdpBindOptions, UnixBindOptions } from "./arguments.ts";
+export type { PeerCredentials } from "./engine/descriptor-passing.ts";
 export { error_code, is_timeout } from "./error-code.ts";
 export * as http from "./http/index.ts";
 export type { Json } from "./json.ts";

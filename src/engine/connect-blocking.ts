@@ -4,6 +4,7 @@ import { type Platform, systemReason } from "../sys/index.ts";
 import { WRITABLE } from "../sys/selector.ts";
 import { familyOf } from "../sys/structs.ts";
 import { ATTEMPT_DELAY, ConnectRace } from "./connect-race.ts";
+import { connectWaiting } from "./connect-waiting.ts";
 import { Socket } from "./socket.ts";
 import { CONNECT_TIMED_OUT } from "./transport.ts";
 import { waitInSlices } from "./wait/poll-loop.ts";
@@ -24,7 +25,7 @@ export function connectToFirst(sys: Platform, addresses: readonly Buffer[], end:
   if (typeof socket === "number") {
     reason = systemReason(sys, -socket);
   } else {
-    const failure = socket.connect(first, alone);
+    const failure = connectWaiting(socket, first, alone);
     if (failure === 0) return socket;
     if (failure === CONNECT_TIMED_OUT && alone < end) return race(sys, addresses, end, socket, "");
     reason = socket.reason(failure);

@@ -5,6 +5,7 @@ import { type Platform, systemReason } from "../sys/index.ts";
 import { familyOf } from "../sys/structs.ts";
 import { connectToFirst } from "./connect-blocking.ts";
 import { alternateFamilies } from "./connect-race.ts";
+import { connectUnixWaiting } from "./connect-waiting.ts";
 import { networkPlatform } from "./permission.ts";
 import { resolve } from "./resolve.ts";
 import { Socket } from "./socket.ts";
@@ -75,7 +76,7 @@ function bind({ sys, descriptor }: Socket, address: Buffer): number {
 
 /** A stream socket connected to the Unix socket at `path`. */
 export function connectUnix(path: string, deadline: number): Socket | Failure {
-  return unixSocket("stream", path, (socket, address) => socket.connectUnix(address, deadline));
+  return unixSocket("stream", path, (socket, address) => connectUnixWaiting(socket, address, deadline));
 }
 
 export function listenOnUnix(path: string, backlog: number): Socket | Failure {

@@ -12,16 +12,13 @@ import { CONNECT_TIMED_OUT, type Transport } from "./transport.ts";
 import { Suspicion } from "./wait/blocked-event-loop.ts";
 import { waitForBytes } from "./wait/for-bytes.ts";
 import { kernelTimeout, wasCutShort } from "./wait/kernel-timeout.ts";
-import { pollLoop, waitInSlices } from "./wait/poll-loop.ts";
-import { takeSignal, takeUnseenSignal } from "./wait/signals.ts";
-import { comeBackToJavaScript, FOREVER, LISTENER_SLICE, longestSlice, pollTimeout } from "./wait/slices.ts";
+import { pollLoop } from "./wait/poll-loop.ts";
+import { takeUnseenSignal } from "./wait/signals.ts";
+import { FOREVER, LISTENER_SLICE, longestSlice, pollTimeout } from "./wait/slices.ts";
 import { Direction, TRY, type WaitingSocket, type WaitStrategy } from "./wait/strategy.ts";
 
 /** What a new connection's send buffer has room for in any case (tcp(7): tcp_wmem). */
 const SMALL_SEND = 4096;
-
-/** The longest pause before another try of what poll(2) cannot wait for, in milliseconds. */
-const LONGEST_PAUSE = 50;
 
 /**
  * A socket: makes the call and, when it would have to wait, asks the wait strategy. Calls give 0 or a count, or minus an errno.
@@ -280,6 +277,36 @@ export class Socket extends OwnedDescriptor implements Transport, WaitingSocket 
     return -EINTR;
   }
 
+  /**
+   * A call of another form that sends: `call` makes it with these flags, and gives a count or -1. A count, or minus an errno.
+   */
+  sendBy(call: (flags: number) => number, deadline: number): number {
+    const { sys, descriptor } = this;
+    const { MSG_NOSIGNAL, POLLOUT, EAGAIN } = sys.constants;
+    let limit = this.#strategy.begin(this, this.#sending, deadline, true);
+    for (;;) {
+      // (Where send knows no MSG_DONTWAIT, poll(2) says whether it would wait. See `sendShared`.)
+      const isFull =
+        this.#shared && !sys.behaviour.sendHasDontwait && sys.waitFor(descriptor, POLLOUT, 0) === 0;
+      const count = isFull ? -1 : call(MSG_NOSIGNAL | this.#dontWait(limit));
+      if (count >= 0) return count;
+      limit = this.#strategy.goOn(this, this.#sending, isFull ? EAGAIN : sys.errno(), limit, deadline);
+      if (limit < 0) return limit;
+    }
+  }
+
+  /** The same of a call that receives. It gives -1 for a failure, and other numbers as they are. */
+  receiveBy(call: (flags: number) => number): number {
+    this.#suspicion?.begin();
+    let limit = this.#strategy.begin(this, this.#receiving, FOREVER, true);
+    for (;;) {
+      const result = call(this.#dontWait(limit));
+      if (result !== -1) return result;
+      limit = this.#strategy.goOn(this, this.#receiving, this.sys.errno(), limit, FOREVER);
+      if (limit < 0) return limit;
+    }
+  }
+
   /** recvfrom(2): a datagram; `senderText` says who sent it. With `stays` it is left to be received again. */
   receiveFrom(target: Uint8Array, length: number, stays: boolean): number {
     const { sys, descriptor } = this;
@@ -377,59 +404,14 @@ export class Socket extends OwnedDescriptor implements Transport, WaitingSocket 
     return made;
   }
 
-  /** connect(2) of a Unix stream, waiting at most until the deadline: 0, minus an errno, or CONNECT_TIMED_OUT. */
-  connectUnix(address: Uint8Array, deadline: number): number {
-    const { sys } = this;
-    const { EAGAIN, EINTR, EINPROGRESS } = sys.constants;
-    for (let tries = 0; ; tries++) {
-      this.#strategy.begin(this, this.#sending, deadline, false);
-      if (sys.connect(this.descriptor, address, address.length) === 0) return 0;
-      const errno = sys.errno();
-      // Where the system does not wait for that room, but for the connection (Windows).
-      if (errno === EINPROGRESS) return this.#awaitConnection(errno, deadline);
-      // It waits for nothing but room among those not yet accepted, SO_SNDTIMEO long; nothing is begun until then.
-      if (errno !== EAGAIN && errno !== EINTR) return -errno;
-      if (errno === EINTR ? takeSignal() : takeUnseenSignal()) return -EINTR;
-      const remaining = deadline - monotonicTime();
-      if (remaining <= 0) return CONNECT_TIMED_OUT;
-      comeBackToJavaScript();
-      // poll(2) cannot wait for a listener's queue.
-      if (this.#strategy.neverBlocks) {
-        sys.pause(pollTimeout(Math.min(2 ** Math.min(tries, 10), LONGEST_PAUSE, remaining)));
-      }
-    }
-  }
-
-  /** connect(2), waiting at most until the deadline: 0, minus an errno, or CONNECT_TIMED_OUT. */
-  connect(address: Buffer, deadline: number): number {
-    const { sys } = this;
+  /** Before a call that connects, which may wait until the deadline. Gives whether it must not wait by itself. */
+  beginConnect(deadline: number): boolean {
     // On Linux SO_SNDTIMEO limits connect as well: it gives EINPROGRESS then (socket(7)).
     this.#strategy.begin(this, this.#sending, deadline, false);
-    const isMade = sys.connect(this.descriptor, address, address.length) === 0;
-    const failure = isMade ? 0 : this.#awaitConnection(sys.errno(), deadline);
-    return failure === 0 ? this.connected(address) : failure;
+    return this.#strategy.neverBlocks;
   }
 
-  /** After connect(2) has failed with `errno`. */
-  #awaitConnection(errno: number, deadline: number): number {
-    const { sys } = this;
-    const { EINPROGRESS, EINTR, EAGAIN, POLLOUT } = sys.constants;
-    if (errno === EINTR) {
-      if (takeSignal()) return -EINTR;
-    } else if (errno !== EINPROGRESS && errno !== EAGAIN) {
-      return -errno;
-    } else if (!this.#strategy.neverBlocks && takeUnseenSignal()) {
-      // (Where the call does not wait, none of the time for a signal has gone by.)
-      return -EINTR;
-    }
-    // A connection that is being made goes on being made; poll(2) says when connect(2) has a result.
-    const result = waitInSlices(sys, deadline, (milliseconds) => this.#waitFor(POLLOUT, milliseconds));
-    if (result < 0) return this.wouldBlock(result) ? CONNECT_TIMED_OUT : result;
-    const error = this.takeError();
-    return error === 0 ? 0 : -Math.abs(error);
-  }
-
-  /** It is connected to this address: by `connect`, or by who has called connect(2) on it. Gives 0. */
+  /** It is connected to this address, by who has called connect(2) on it. Gives 0. */
   connected(address: Buffer): 0 {
     this.#suspicion = Suspicion.of(this.sys, address);
     return 0;
@@ -437,13 +419,7 @@ export class Socket extends OwnedDescriptor implements Transport, WaitingSocket 
 
   /** poll(2) on this one descriptor: the events that came, 0 when none came in `milliseconds` (or a signal did). */
   waitFor(events: number, milliseconds: number): number {
-    return Math.max(0, this.#waitFor(events, pollTimeout(milliseconds)));
-  }
-
-  /** As `waitFor`, with poll(2)'s own milliseconds, and minus an errno for a failure. */
-  #waitFor(events: number, milliseconds: number): number {
-    const found = this.sys.waitFor(this.descriptor, events, milliseconds);
-    return found < 0 ? -this.sys.errno() : found;
+    return Math.max(0, this.sys.waitFor(this.descriptor, events, pollTimeout(milliseconds)));
   }
 }
 

@@ -1,8 +1,9 @@
 import { isUint8Array } from "node:util/types";
-import { type Bytes, byteLength, isSize, toBytes } from "../arguments.ts";
+import { type Bytes, byteLength, isSize, toBytes, toParts } from "../arguments.ts";
 import { copyOut, inPlace, receiveRoom, scratch, takeReceived } from "../engine/buffers.ts";
 import { readExact, readToEnd } from "../engine/read-exact.ts";
 import { readUntil } from "../engine/read-until.ts";
+import { sendParts } from "../engine/send-parts.ts";
 import { sendAll, type Transport } from "../engine/transport.ts";
 import { Failure, failed } from "../error.ts";
 import { Result, type Unit } from "../result.ts";
@@ -267,6 +268,37 @@ export abstract class ByteStream<T extends Transport = Transport> extends Socket
     const failure = sendAll(transport, inPlace(bytes, length), length, FOREVER);
     if (failure < 0) return failed(this[WORDS].prefix("write"), transport.reason(failure));
     return Result.ok();
+  }
+
+  /**
+   * Writes several buffers that follow each other with one system call, without copying them together: as many bytes as the system
+   * takes, and at least one unless all are empty. A TLS stream sends one record at most.
+   *
+   * Blocks until there is room for some of them.
+   *
+   * @param buffers each bytes, a list of ints 0 to 255, or text (UTF-8)
+   * @returns the number of bytes that were taken, counted over all buffers. Errors: `invalid tcp stream` after `close`; `buffers must be
+   * an array`; `expected list of ints`, `bytes list must contain ints` and `byte value out of range`; `tcp write failed: ` with the
+   * system's reason. Source: sendmsg(2).
+   *
+   * @example
+   * ```ts
+   * import { UnixStream } from "std-net";
+   *
+   * const [near, far] = UnixStream.pair().unwrap();
+   * const body = Buffer.from("hello");
+   * console.log(near.write_vectored([`length: ${body.length}\n`, body]).unwrap()); // 15
+   * console.log(far.read(100).unwrap().toString()); // length: 5
+   * ```
+   */
+  write_vectored(buffers: readonly Bytes[]): Result<number, string> {
+    const transport = this[TRANSPORT];
+    if (!transport.open) return Result.err(this[WORDS].invalid);
+    const parts = toParts(buffers);
+    if (parts instanceof Failure) return Result.err(parts.reason);
+    if (parts.length === 0) return Result.ok(0);
+    const count = sendParts(transport, parts, parts.map(byteLength));
+    return count < 0 ? failed(this[WORDS].prefix("write"), transport.reason(count)) : Result.ok(count);
   }
 
   /**

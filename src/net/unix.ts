@@ -6,6 +6,12 @@ import {
   unboundUnixDatagrams,
   unixPair,
 } from "../engine/connect.ts";
+import {
+  type PeerCredentials,
+  peerCredentials,
+  receiveDescriptor,
+  sendDescriptor,
+} from "../engine/descriptor-passing.ts";
 import type { Socket } from "../engine/socket.ts";
 import { unixAddress } from "../engine/socket-address.ts";
 import { Failure, failed } from "../error.ts";
@@ -173,6 +179,89 @@ export class UnixStream extends SocketStream {
    */
   try_clone(): Result<UnixStream, string> {
     return cloneOf(this[TRANSPORT], STREAM).map((socket) => new UnixStream(socket));
+  }
+
+  /**
+   * Sends a descriptor to the peer, with one byte (0) that carries it: a socket, a file, a pipe. The peer gets a descriptor of its own,
+   * and this one stays as it is. Python's `socket.recv_fds(s, 1, 1)` receives it. Blocks until there is room for the byte.
+   *
+   * @param fd the number of an open descriptor: `as_fd` of a socket, or that of a file
+   * @returns Errors: `invalid unix stream` after `close`; `expected int`; `unix send_fd failed: ` with the system's reason (`EBADF`,
+   * `EPIPE`, `EAGAIN` in non-blocking mode), or `not supported on Windows`. Source: unix(7), SCM_RIGHTS; sendmsg(2).
+   *
+   * @example
+   * ```ts
+   * import { TcpListener, UnixStream } from "std-net";
+   *
+   * const [near, far] = UnixStream.pair().unwrap(); // between two processes, for instance
+   * const listener = TcpListener.bind("127.0.0.1:0").unwrap();
+   * near.send_fd(listener.as_fd().unwrap()).unwrap();
+   * const same = far.recv_fd().andThen(TcpListener.from_fd).unwrap();
+   * console.log(same.local_addr().unwrap() === listener.local_addr().unwrap()); // true
+   * ```
+   */
+  send_fd(fd: number): Result<Unit, string> {
+    const socket = this[TRANSPORT];
+    if (!socket.open) return Result.err(STREAM.invalid);
+    if (!Number.isInteger(fd)) return Result.err("expected int");
+    const failure = sendDescriptor(socket, fd);
+    return failure === null ? Result.ok() : failed(STREAM.prefix("send_fd"), failure.reason);
+  }
+
+  /**
+   * Receives a descriptor, and the one byte that carries it. The descriptor is close-on-exec. It belongs to the program: `from_fd` makes
+   * a socket of it, and node:fs reads a file by it. Blocks until the byte has come.
+   *
+   * @returns the number of the descriptor. Errors: `invalid unix stream` after `close`; `unix recv_fd failed: ` with `the next byte came
+   * without a descriptor` (the byte is read then), `end of stream before a descriptor`, `bytes that a failed read gave back are still to be
+   * read`, `not supported on Windows`, or the system's reason (`EAGAIN` after the read timeout). Source: unix(7), SCM_RIGHTS; recvmsg(2).
+   *
+   * @example
+   * ```ts
+   * import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
+   * import { UnixStream } from "std-net";
+   *
+   * const [near, far] = UnixStream.pair().unwrap();
+   * writeFileSync("carried.txt", "hello");
+   * const file = openSync("carried.txt", "r");
+   * near.send_fd(file).unwrap();
+   * closeSync(file);
+   * const received = far.recv_fd().unwrap();
+   * console.log(readFileSync(received, "utf8")); // hello
+   * closeSync(received);
+   * ```
+   */
+  recv_fd(): Result<number, string> {
+    const socket = this[TRANSPORT];
+    if (!socket.open) return Result.err(STREAM.invalid);
+    const received = receiveDescriptor(socket);
+    return received instanceof Failure
+      ? failed(STREAM.prefix("recv_fd"), received.reason)
+      : Result.ok(received);
+  }
+
+  /**
+   * Which process, user and group is at the other end: of a client, when it connected; of a server, when it listened. The system says so,
+   * and the peer cannot choose it. Does not block.
+   *
+   * @returns the numbers. Errors: `invalid unix stream` after `close`; `unix peer_cred failed: ` with the system's reason, or `not
+   * supported on Windows`. Source: unix(7), SO_PEERCRED; on macOS sys/un.h, LOCAL_PEERCRED and LOCAL_PEERPID.
+   *
+   * @example
+   * ```ts
+   * import { UnixStream } from "std-net";
+   *
+   * const [near, far] = UnixStream.pair().unwrap();
+   * const { pid, uid } = near.peer_cred().unwrap();
+   * console.log(pid === process.pid, uid === process.getuid?.()); // true true
+   * far.close();
+   * ```
+   */
+  peer_cred(): Result<PeerCredentials, string> {
+    const socket = this[TRANSPORT];
+    if (!socket.open) return Result.err(STREAM.invalid);
+    const found = peerCredentials(socket);
+    return found instanceof Failure ? failed(STREAM.prefix("peer_cred"), found.reason) : Result.ok(found);
   }
 }
 

@@ -106,6 +106,15 @@ const POSIX_NUMBERS = {
   SO_RCVLOWAT: [18, 0x1004, 0],
   SO_RCVTIMEO: [20, 0x1006, 0],
   SO_SNDTIMEO: [21, 0x1005, 0],
+  // Who the peer of a Unix socket is (unix(7)): its process, user and group in one value.
+  SO_PEERCRED: [17, 0, 0],
+  // The same on macOS (sys/un.h), where the process is an option of its own. The level SOL_LOCAL is 0.
+  LOCAL_PEERCRED: [0, 0x1, 0],
+  LOCAL_PEERPID: [0, 0x2, 0],
+  // Given to recvmsg(2): descriptors that come are close-on-exec. 0: fcntl(2) does it afterwards.
+  MSG_CMSG_CLOEXEC: [0x40000000, 0, 0],
+  // A message with descriptors (cmsg(3)).
+  SCM_RIGHTS: [1, 1, 0],
   // The option that keeps a socket from raising SIGPIPE. 0: MSG_NOSIGNAL is enough.
   SO_NOSIGPIPE: [0, 0x1022, 0],
   F_GETFD: [1, 1, 0],
@@ -141,6 +150,8 @@ const LAYOUT = {
   canonnameComesFirst: [false, true, true],
   // The most seconds that SO_LINGER holds. macOS: a short of hundredths of a second. Windows: a u_short.
   longestLinger: [0x7fffffff, 327, 0xffff],
+  // struct cmsghdr begins with a size_t (musl: with as much room). The BSDs have four bytes there.
+  cmsghdrHasLongLength: [true, false, true],
 } as const satisfies Record<string, Row<boolean | number>>;
 
 /**
@@ -179,6 +190,8 @@ const BEHAVIOUR = {
   // Unix sockets for datagrams, and pairs of Unix sockets. Windows has streams only (AF_UNIX, since Windows 10 1803).
   hasUnixDatagrams: [true, true, false],
   hasUnixPairs: [true, true, false],
+  // A Unix stream carries descriptors (unix(7), SCM_RIGHTS), and tells who its peer is.
+  unixCarriesDescriptors: [true, true, false],
 } as const satisfies Record<string, Row<boolean>>;
 
 export type Constants = Column<typeof NUMBERS>;

@@ -57,6 +57,22 @@ export interface Platform extends System {
     address: Uint8Array,
     addressLength: number,
   ): number;
+  /** As `send`, of several buffers that follow each other, at most MOST_PARTS: lengths[i] bytes of parts[i]. */
+  sendParts(
+    descriptor: number,
+    parts: readonly Uint8Array[],
+    lengths: readonly number[],
+    flags: number,
+  ): number;
+  /** One byte with a descriptor, as `send`. Only called where `behaviour.unixCarriesDescriptors` is true, and so are the next two. */
+  sendDescriptor(descriptor: number, carried: number, flags: number): number;
+  /**
+   * Receives one byte, and the descriptor that came with it, close-on-exec: the descriptor, NO_DESCRIPTOR when the byte has
+   * none, END_OF_STREAM, or -1.
+   */
+  receiveDescriptor(descriptor: number, flags: number): number;
+  /** The peer of a Unix stream; null is a failure. */
+  peerCredentials(descriptor: number): PeerCredentials | null;
   shutdown(descriptor: number, how: number): number;
   close(descriptor: number): number;
   getsockname(descriptor: number, address: Uint8Array, addressLength: Uint32Array): number;
@@ -129,6 +145,34 @@ export interface Platform extends System {
    * back and getting it anew costs a page fault for each page.
    */
   keepFreedMemory(): void;
+}
+
+/** The most buffers of one call (IOV_MAX of Linux and macOS). */
+export const MOST_PARTS = 1024;
+
+/** What `receiveDescriptor` gives in place of a descriptor. No errno is so far below 0. */
+export const NO_DESCRIPTOR = -100_000;
+export const END_OF_STREAM = -100_001;
+
+/**
+ * Who a Unix stream's peer was when it connected or listened.
+ *
+ * @example
+ * ```ts
+ * import { type PeerCredentials, UnixStream } from "std-net";
+ *
+ * const [near] = UnixStream.pair().unwrap();
+ * const peer: PeerCredentials = near.peer_cred().unwrap();
+ * console.log(peer.gid === process.getgid?.()); // true
+ * ```
+ */
+export interface PeerCredentials {
+  /** The process. */
+  readonly pid: number;
+  /** Its user. */
+  readonly uid: number;
+  /** Its group. */
+  readonly gid: number;
 }
 
 /** A lookup that goes on while its caller waits in slices. */

@@ -106,6 +106,59 @@ export interface PollEntryLayout {
 export const POLLFD: PollEntryLayout = { size: 8, events: 4, revents: 6 };
 export const WSAPOLLFD: PollEntryLayout = { size: 16, events: 8, revents: 10 };
 
+/**
+ * struct iovec: base, length; struct msghdr (sendmsg(2)): name, its length, iovec, their number, control, its length, flags. Each takes a
+ * pointer's room here, and its value the first bytes of it. (On macOS flags stand directly behind the length of control. Nobody
+ * reads them.)
+ */
+export function writeIovec(
+  table: Buffer,
+  index: number,
+  address: number,
+  length: number,
+  sizeOfPointer: number,
+): void {
+  const at = 2 * index * sizeOfPointer;
+  writePointer(table, at, address, sizeOfPointer);
+  writePointer(table, at + sizeOfPointer, length, sizeOfPointer);
+}
+
+export function messageHeader(
+  table: number,
+  parts: number,
+  control: number,
+  controlLength: number,
+  sizeOfPointer: number,
+): Buffer {
+  const header = Buffer.alloc(8 * sizeOfPointer);
+  const values = [0, 0, table, parts, control, controlLength];
+  for (const [index, value] of values.entries())
+    writePointer(header, index * sizeOfPointer, value, sizeOfPointer);
+  return header;
+}
+
+function writePointer(target: Buffer, at: number, value: number, sizeOfPointer: number): void {
+  target.writeUInt32LE(value % 0x1_0000_0000, at);
+  if (sizeOfPointer === 8) target.writeUInt32LE(Math.floor(value / 0x1_0000_0000), at + 4);
+}
+
+/** struct cmsghdr with one descriptor (cmsg(3)): length (a size_t or 4 bytes), level 4, type 4, then the descriptor 4. */
+export interface ControlLayout {
+  /** The whole, with room behind it. */
+  readonly size: number;
+  readonly level: number;
+  readonly type: number;
+  readonly descriptor: number;
+  /** What the length says: without the room behind. */
+  readonly length: number;
+}
+
+export function controlLayout({ layout }: System, sizeOfPointer: number): ControlLayout {
+  const level = layout.cmsghdrHasLongLength ? sizeOfPointer : 4;
+  const descriptor = level + 8;
+  return { size: descriptor + 8, level, type: level + 4, descriptor, length: descriptor + 4 };
+}
+
 /** struct timeval: seconds and microseconds, each a long of `sizeOfLong` bytes (on 32 bits, that is the libc's own choice). */
 export function timeval(milliseconds: number, sizeOfLong: number): Buffer {
   const value = Buffer.alloc(2 * sizeOfLong);

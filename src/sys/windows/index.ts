@@ -6,6 +6,7 @@ import { windowsErrorText } from "./errors.ts";
 import { loadOptions } from "./options.ts";
 import { loadNames } from "./resolver.ts";
 import { loadSelectors } from "./selectors.ts";
+import { loadSendParts } from "./send-parts.ts";
 import { loadSignals } from "./signals.ts";
 import { loadSockets } from "./sockets.ts";
 import { loadTransfers } from "./transfers.ts";
@@ -35,6 +36,11 @@ export function loadWindows(): Platform {
     ...loadSockets(winsock),
     ...loadOptions(winsock),
     ...loadTransfers(winsock),
+    ...loadSendParts(winsock),
+    // Windows has none of these; `unixCarriesDescriptors` says so.
+    sendDescriptor: () => winsock.failed(system.constants.EOPNOTSUPP),
+    receiveDescriptor: () => winsock.failed(system.constants.EOPNOTSUPP),
+    peerCredentials: () => null,
     waitFor,
     pause,
     ...loadSignals(koffi),

@@ -7,7 +7,7 @@ import { asIpv6, type Winsock } from "./winsock.ts";
  * Winsock takes a send of any size at once, a gigabyte too, into memory of the kernel, or fails with WSAENOBUFS (Microsoft's KB 214397
  * and 201213). So no send is longer.
  */
-const LARGEST_SEND = 1024 * 1024;
+export const LARGEST_SEND = 1024 * 1024;
 /** The lengths are int here. */
 const LARGEST_RECEIVE = 0x7fffffff;
 
