@@ -14,16 +14,15 @@ const onWindows = {
     "engine/resolve":
       "puts files in the place of resolv.conf and hosts; test/sys/windows.test.ts has lookups",
     "engine/signals": NO_SIGNALS,
-    "http/http-client-nginx": "nginx is started with Linux' paths and signals",
+    "http/client-nginx": "nginx is started with Linux' paths and signals",
+    "net/outsiders": "looks at a descriptor with fcntl(2) and gives it to Python, which a SOCKET is not for",
     "net/unix": NO_UNIX_KINDS,
   },
   tests: {
-    "cli/cli": [
-      [/^on a terminal/, NO_TERMINAL],
-      [/^Ctrl-C ends a call that waits/, NO_TERMINAL],
-      [/^a pipe that never gave anything/, NO_TERMINAL],
-      [/^with descriptors used up/, NO_LIMITS],
-    ],
+    "cli/repl": [[/^Ctrl-C ends a call that waits/, NO_TERMINAL]],
+    "cli/request-command": [[/^on a terminal/, NO_TERMINAL]],
+    "cli/serve-command": [[/^without free descriptors/, NO_LIMITS]],
+    "cli/socket-commands": [[/^a pipe that never gave anything/, NO_TERMINAL]],
     "engine/safety": [
       [/^where no descriptor was free/, NO_LIMITS],
       [/^a listener for the warning makes calls/, NO_FD],
@@ -31,13 +30,13 @@ const onWindows = {
     "engine/wait": [
       [/new sockets are|what is given away|what set_nonblocking/, "asks fcntl(2) and /proc for the mode"],
     ],
-    "http/http-client-connections": [
+    "http/client-connections": [
       [
         /^what a server sends a moment behind/,
         "the server's millisecond takes 15 on Windows, longer than the client looks",
       ],
     ],
-    "http/http-client-halves": [[/^socket_path/, NO_UNIX_KINDS]],
+    "http/client-on-stream": [[/^socket_path/, NO_UNIX_KINDS]],
     "net/descriptors": [
       [/^a child process inherits none/, NO_PROC],
       [/^an object that was dropped/, NO_PROC],
@@ -67,10 +66,10 @@ const onWindows = {
     ],
     "net/udp-options": [[/^reuse_address and reuse_port/, "reuse_port is an error on Windows"]],
     "tls/https": [
-      [/^a server that asks for new keys/, NO_UNIX_KINDS],
+      [/^a server that requests new keys/, NO_UNIX_KINDS],
       [/^nor does it hold up/, NO_UNIX_KINDS],
     ],
-    "tls/tls": [[/^a signal ends a write/, NO_SIGNALS]],
+    "tls/interruption": [[/^a signal ends a write/, NO_SIGNALS]],
   },
 };
 
@@ -93,25 +92,31 @@ const underWine = {
     "project/tour": NO_ESBUILD,
   },
   tests: {
-    "cli/cli": [
-      [/^the status is the same when nobody reads/, OTHER_NODE],
-      [/^is sent all of a file/, OTHER_NODE],
-      [/^standard input that cannot be read/, OTHER_NODE],
+    "cli/request-command": [[/^a closed output is no failure/, OTHER_NODE]],
+    "cli/serve-command": [
       [/^no client goes on for ever/, NO_FETCH],
-      [/^a connection that breaks/, WINE_RESET],
-      [/^where nobody listens/, NO_UNREACHABLE],
       [/^a client that sends nothing/, NO_FETCH],
       [/^bytes that are no text/, NO_FETCH],
+    ],
+    "cli/socket-commands": [
+      [/^is sent all of a file/, OTHER_NODE],
+      [/^a connection that breaks/, WINE_RESET],
+      [/^a port on which nothing listens/, NO_UNREACHABLE],
+      [/^a reader that goes away ends it, though/, OTHER_NODE],
+    ],
+    "cli/usage": [
+      [/^the exit status is the same when/, OTHER_NODE],
+      [/^standard input that cannot be read/, OTHER_NODE],
     ],
     "engine/safety": [
       [/^a bundle in CommonJS/, NO_ESBUILD],
       [/^without koffi/, "the bed's NODE_PATH has a koffi"],
     ],
-    "http/http-client": [[/^an answer that is an error: a reset$/, WINE_RESET]],
-    "http/http-server": [
+    "http/client": [[/: a reset$/, WINE_RESET]],
+    "http/foreign-clients": [
       [/^node's http and fetch/, NO_FETCH],
       [
-        /^answers to requests that were sent ahead/,
+        /^responses to requests that were sent ahead/,
         "measures 20 milliseconds; a call takes Wine half of one",
       ],
     ],
@@ -121,20 +126,20 @@ const underWine = {
     ],
     "net/poller": [
       [/the peer's end, and a broken connection/, WINE_RESET],
-      [/an error that waits on a datagram socket/, NO_UNREACHABLE],
+      [/a pending error makes a datagram socket/, NO_UNREACHABLE],
     ],
     "net/tcp": [[/^a peer that resets/, WINE_RESET]],
     "net/tcp-options": [[/^take_error takes/, WINE_RESET]],
     result: [[/^a program whose bundler renames/, NO_ESBUILD]],
-    "tls/tls": [
-      [/^a reset is the system's error/, WINE_RESET],
-      [/^NODE_EXTRA_CA_CERTS counts with a byte/, "has workers without the bed's NODE_PATH"],
-      [/^nobody is asked for a password/, OTHER_NODE],
+    "tls/conversation": [[/^a reset is the system's error/, WINE_RESET]],
+    "tls/resources": [
       [
         /^workers that end or are terminated/,
         "a worker costs Wine 310 KiB of its own, more than the test allows",
       ],
     ],
+    "tls/trust": [[/^NODE_EXTRA_CA_CERTS counts with a byte/, "has workers without the bed's NODE_PATH"]],
+    "tls/wrong-options": [[/^no call prompts for a password/, OTHER_NODE]],
     trace: [[/^in a bundle whose names/, NO_ESBUILD]],
   },
 };
