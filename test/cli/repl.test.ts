@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { run, startInTerminal } from "../support/command.ts";
+import { reason, reasonPattern } from "../support/system-errors.ts";
 
 describe("repl", () => {
   test("calls give their value, errors their text, and everything of the library is there", async () => {
@@ -18,7 +19,7 @@ describe("repl", () => {
         "stream.read(1)",
         'TcpStream.connect("127.0.0.1:1")',
         'http.request({ method: "GET", url: "http://127.0.0.1:1/" })',
-        "error_code('Interrupted system call (os error 4)')",
+        `error_code('${reason("EINTR")}')`,
         "UdpSocket === net.UdpSocket",
         "net.http.request(1)",
         "1 +* 1",
@@ -31,8 +32,8 @@ describe("repl", () => {
       "<Buffer 68 65 6c 6c 6f> 'hello'",
       "TcpStream \\(closed\\)",
       "Uncaught invalid tcp stream",
-      "Uncaught failed to connect: Connection refused \\(os error 111\\)",
-      "Uncaught http request failed: Connection refused \\(os error 111\\)",
+      `Uncaught failed to connect: ${reasonPattern("ECONNREFUSED")}`,
+      `Uncaught http request failed: ${reasonPattern("ECONNREFUSED")}`,
       "'EINTR'",
       "true",
       "Uncaught request must be a JSON object",

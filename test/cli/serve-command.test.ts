@@ -7,6 +7,7 @@ import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CLI, run, start } from "../support/command.ts";
 import { type Peer, python, pythonFile, startPeer } from "../support/peer.ts";
+import { reasonPattern } from "../support/system-errors.ts";
 
 describe("serve", () => {
   async function startServer(...args: string[]) {
@@ -164,7 +165,10 @@ print(n > ${size})`);
     const { server, port } = await startServer();
     await using _ = server;
     const { code, stderr } = await run(["serve", `127.0.0.1:${port}`]);
-    assert.match(stderr, /^std-net: tcp listener bind failed: Address already in use \(os error 98\)\n$/);
+    assert.match(
+      stderr,
+      new RegExp(`^std-net: tcp listener bind failed: ${reasonPattern("EADDRINUSE")}\\n$`),
+    );
     assert.equal(code, 1);
   });
 });

@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import { oneLine } from "../../src/cli/command.ts";
 import { CLI, run } from "../support/command.ts";
 import { pythonFile, startPeer } from "../support/peer.ts";
+import { reasonPattern } from "../support/system-errors.ts";
 
 describe("usage", () => {
   for (const [args, complaint] of [
@@ -46,11 +47,14 @@ describe("usage", () => {
   for (const [args, complaint] of [
     [
       ["request", "GET", "http://127.0.0.1:1/"],
-      /^std-net: http request failed: Connection refused \(os error 111\)$/m,
+      new RegExp(`^std-net: http request failed: ${reasonPattern("ECONNREFUSED")}$`, "m"),
     ],
     [["request", '{"method":"GET"}'], /^std-net: missing required field 'url'$/m],
     [["request", '{"method":"GET","url":"ftp://a/"}'], /^std-net: 'url' is not a valid http or https URL$/m],
-    [["tcp", "127.0.0.1:1"], /^std-net: failed to connect: Connection refused \(os error 111\)$/m],
+    [
+      ["tcp", "127.0.0.1:1"],
+      new RegExp(`^std-net: failed to connect: ${reasonPattern("ECONNREFUSED")}$`, "m"),
+    ],
     [["tcp", "nothing"], /^std-net: failed to connect: invalid socket address$/m],
     [["udp", "127.0.0.1:99999"], /^std-net: udp connect failed: invalid port value$/m],
     [["tcp", "a\u001b[2J:99999\u009b"], /^std-net: [ -~]*$/m],

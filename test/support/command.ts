@@ -4,7 +4,7 @@ import { type Exit, startPeer } from "./peer.ts";
 export const CLI = "dist/cli.js";
 
 export function start(...args: string[]) {
-  return startPeer("node", [CLI, ...args]);
+  return startPeer(process.execPath, [CLI, ...args]);
 }
 
 export async function run(args: string[], input: string | Buffer = ""): Promise<Exit> {

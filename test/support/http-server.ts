@@ -1,5 +1,6 @@
 // A listener, and connections to it, for the tests of what an HTTP server reads and writes.
 import * as net from "std-net";
+import { reason } from "../support/system-errors.ts";
 import { ok } from "./peer.ts";
 
 export const listener = ok(net.TcpListener.bind("127.0.0.1:0"));
@@ -47,7 +48,7 @@ export const chunked = (body: string) =>
 
 export type Request = net.http.ServerRequest;
 
-export const AGAIN = "http read failed: Resource temporarily unavailable (os error 11)";
+export const AGAIN = `http read failed: ${reason("EAGAIN")}`;
 
 /**
  * The next result that is not EAGAIN. What was written may still wait in the client's socket for an

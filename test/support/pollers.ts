@@ -2,6 +2,7 @@
 import * as net from "std-net";
 import { ok } from "./peer.ts";
 
+// On Windows the first is AFD and the second WSAPoll.
 export const mechanisms = ["epoll", "poll"] as const;
 
 export function makePoller(mechanism: (typeof mechanisms)[number]): net.Poller {
