@@ -4,6 +4,7 @@ import { after, before, describe, test } from "node:test";
 import * as net from "std-net";
 import { err, node, ok, openDescriptors, type Peer } from "../support/peer.ts";
 import { type RawServer, rawServer } from "../support/raw-server.ts";
+import { streamPair } from "../support/sockets.ts";
 
 let raw: RawServer;
 let echo: Peer;
@@ -169,7 +170,7 @@ describe("body_parts", () => {
   });
 
   test("goes through write_request, also in non-blocking mode", () => {
-    const [client, server] = ok(net.UnixStream.pair());
+    const [client, server] = streamPair();
     ok(client.set_nonblocking(true));
     ok(server.set_nonblocking(true));
     const parts = ["a", "b", "c"].map((letter) => Buffer.alloc(1 << 20, letter));
@@ -190,7 +191,7 @@ describe("body_parts", () => {
       else assert.equal(net.error_code(read.error), "EAGAIN");
     }
     assert.ok(received.body === parts.join(""), "the body is whole");
-    const [failing, other] = ok(net.UnixStream.pair());
+    const [failing, other] = streamPair();
     const text = "http write failed: body_parts have 2 of 3 bytes";
     assert.equal(
       err(

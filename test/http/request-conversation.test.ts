@@ -88,7 +88,7 @@ describe("read_request", () => {
       assert.equal(ok(client.read(999)).toString(), "HTTP/1.1 100 Continue\r\n\r\n");
       writeAll(client, "[1]");
       assert.deepEqual(ok(eventually(server)).body, [1]);
-      assert.match(err(client.read(999)), /os error 11/);
+      assert.equal(net.error_code(err(client.read(999))), "EAGAIN");
       // The body has begun to come; the client is too old; there is no body; the body will not be read.
       writeAll(client, `${head}[`);
       assert.equal(err(net.http.read_request(server)), AGAIN);
@@ -100,7 +100,7 @@ describe("read_request", () => {
       assert.deepEqual(ok(eventually(server)).body, [3]);
       writeAll(client, get.replace("\r\n\r\n", "\r\nExpect: 100-continue\r\n\r\n"));
       assert.equal(ok(eventually(server)).body, null);
-      assert.match(err(client.read(999)), /os error 11/);
+      assert.equal(net.error_code(err(client.read(999))), "EAGAIN");
     });
     // On connections of their own, where nothing that went before holds an answer back.
     for (const text of [`${head}[`, head.replace("1.1", "1.0")]) {
@@ -109,7 +109,7 @@ describe("read_request", () => {
         ok(client.set_nonblocking(true));
         writeAll(client, text);
         assert.equal(err(net.http.read_request(server)), AGAIN);
-        assert.match(err(client.read(999)), /os error 11/);
+        assert.equal(net.error_code(err(client.read(999))), "EAGAIN");
       });
     }
     connected((client, server) => {

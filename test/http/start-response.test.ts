@@ -3,15 +3,15 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as net from "std-net";
 import { err, node, ok, python } from "../support/peer.ts";
+import { streamPair } from "../support/sockets.ts";
 
 const { http } = net;
-const pair = (): readonly [net.UnixStream, net.UnixStream] => ok(net.UnixStream.pair());
 
 /** A server's end on which this request was read. */
 function serving(
   request = "GET / HTTP/1.1\r\nHost: example\r\n\r\n",
 ): readonly [net.UnixStream, net.UnixStream] {
-  const [client, server] = pair();
+  const [client, server] = streamPair();
   ok(client.write_all(request));
   ok(http.read_request(server));
   return [client, server];
@@ -216,7 +216,7 @@ describe("start_response", () => {
   });
 
   test("a response to a request whose body is still to come says that the connection ends", () => {
-    const [client, server] = pair();
+    const [client, server] = streamPair();
     ok(client.write_all("POST / HTTP/1.1\r\nHost: example\r\nContent-Length: 5\r\n\r\nhe"));
     const { body } = ok(http.open_request(server));
     const headers = { connection: "keep-alive" };
@@ -227,7 +227,7 @@ describe("start_response", () => {
     ok(writer.write_all(ok(body.read_to_end())));
     ok(writer.finish());
     assert.equal(arrived(client), "5\r\nhello\r\n0\r\n\r\n");
-    const [other, second] = pair();
+    const [other, second] = streamPair();
     ok(other.write_all("POST / HTTP/1.1\r\nHost: example\r\nContent-Length: 5\r\n\r\nhello"));
     ok(http.open_request(second));
     ok(http.start_response(second, { status: 200, headers }));

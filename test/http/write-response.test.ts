@@ -310,7 +310,8 @@ describe("write_response", () => {
       const response = { status: 200, body: "x".repeat(100_000) };
       let result = net.http.write_response(server, response);
       for (let i = 0; i < 50 && result.isOk; i++) result = net.http.write_response(server, response);
-      assert.match(err(result), /^http write failed: .*\(os error (32|104)\)$/);
+      assert.match(String(net.error_code(err(result))), /^(EPIPE|ECONNRESET)$/);
+      assert.match(err(result), /^http write failed: /);
     });
   });
 });
