@@ -5,11 +5,14 @@ import { test } from "node:test";
 import * as net from "std-net";
 import { ok, openDescriptors, portOf, pythonFile } from "../support/peer.ts";
 import { makePoller as makePollerOf, mechanisms } from "../support/pollers.ts";
+import { streamPair } from "../support/sockets.ts";
+import { isWindows } from "../support/system-errors.ts";
 
 const readable = { readable: true };
 
 /** How many descriptors this process may have; Node raises its limit to the hard one by itself. */
 function descriptorLimit(): number {
+  if (isWindows) return Number.POSITIVE_INFINITY;
   const line = /^Max open files +(\S+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1];
   return line === "unlimited" ? Number.POSITIVE_INFINITY : Number(line);
 }
@@ -19,7 +22,7 @@ for (const mechanism of mechanisms) {
 
   test(`${mechanism}: at most 1024 events at once, and the others with the next wait`, () => {
     const poller = makePoller();
-    const [near, far] = ok(net.UnixStream.pair());
+    const [near, far] = streamPair();
     const clones = Array.from({ length: 1500 }, () => ok(near.try_clone()));
     for (const clone of clones) ok(poller.add(clone, { writable: true }));
     const seen = new Set<unknown>();
