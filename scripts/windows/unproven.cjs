@@ -1,14 +1,19 @@
 // Tests that do not run on Windows, by file and by test (patterns of names), each with the reason. The first group is about Windows
 // itself, the second about Wine alone. `npm run test:windows` prints them.
 
+/** @typedef {[name: RegExp, reason: string]} Rule */
+/** @typedef {{ files: Record<string, string>, tests: Record<string, Rule[]> }} Group */
+
 /** What Windows does not have. */
 const NO_UNIX_KINDS = "Windows has no Unix pairs, datagrams or abstract names";
+const PIPES = "Node's own servers have no Unix sockets on Windows, but named pipes";
 const NO_FD = "a SOCKET is no descriptor of the C runtime: fs, child_process and net.Socket cannot take it";
 const NO_SIGNALS = "process.kill is TerminateProcess on Windows; test/sys/ctrl-c.test.ts is the counterpart";
 const NO_LIMITS = "Windows has no limit on descriptors or threads that a test could lower";
 const NO_PROC = "counts in /proc; test/sys/windows.test.ts counts handles";
 const NO_TERMINAL = "there is no terminal that a test could look at";
 
+/** @type {Group} */
 const onWindows = {
   files: {
     "engine/resolve":
@@ -36,7 +41,8 @@ const onWindows = {
         "the server's millisecond takes 15 on Windows, longer than the client looks",
       ],
     ],
-    "http/client-on-stream": [[/^socket_path/, NO_UNIX_KINDS]],
+    "http/client-on-stream": [[/^socket_path/, PIPES]],
+    "http/client-open": [[/^over a Unix socket/, PIPES]],
     "net/descriptors": [
       [/^a child process inherits none/, NO_PROC],
       [/^an object that was dropped/, NO_PROC],
@@ -75,16 +81,20 @@ const onWindows = {
 
 /** What Wine cannot do, or does otherwise than Windows. */
 const WINE_RESET = "Wine tells of a reset as of the end of the stream; Windows gives ECONNRESET";
+const WINE_LINGER =
+  "Wine waits inside closesocket, and all its processes with it; Windows gives WSAEWOULDBLOCK at once";
 const PURE = "makes no call of the system, and takes Wine a minute";
 const NO_ESBUILD = "the checkout's esbuild is a program of Linux";
 const NO_UNREACHABLE = "Wine never tells that nobody listens where a datagram went";
 const NO_FETCH = "under Wine Node's own fetch cannot connect (connect UNKNOWN)";
 const OTHER_NODE = "starts node.exe from a shell or Python of Linux, which cannot";
 
+/** @type {Group} */
 const underWine = {
   files: {
     json: PURE,
     "long-integers": PURE,
+    "project/builds": NO_ESBUILD,
     "project/docs": "reads the sources alone: the same on every system",
     "project/examples": NO_ESBUILD,
     "project/layers": "reads the sources alone: the same on every system",
@@ -113,6 +123,11 @@ const underWine = {
       [/^without koffi/, "the bed's NODE_PATH has a koffi"],
     ],
     "http/client": [[/: a reset$/, WINE_RESET]],
+    "net/linger": [
+      [/^worker\.terminate\(\) does not wait .*(closing|clone)/, WINE_LINGER],
+      [/^process\.exit\(\) does not wait/, WINE_LINGER],
+      [/^a worker's connection that lingers 0 seconds/, WINE_RESET],
+    ],
     "http/foreign-clients": [
       [/^node's http and fetch/, NO_FETCH],
       [
@@ -146,9 +161,18 @@ const underWine = {
 
 const groups = process.env.STD_NET_UNDER_WINE === undefined ? [onWindows] : [onWindows, underWine];
 
-/** Why this file (`net/tcp`) does not run; undefined when it does. */
+/**
+ * Why this file (`net/tcp`) does not run; undefined when it does.
+ *
+ * @param {string} file
+ */
 exports.reasonForFile = (file) =>
   groups.map(({ files }) => files[file]).find((reason) => reason !== undefined);
 
-/** The tests of this file that do not run: patterns of names, each with the reason. */
+/**
+ * The tests of this file that do not run: patterns of names, each with the reason.
+ *
+ * @param {string} file
+ * @returns {Rule[]}
+ */
 exports.rulesFor = (file) => groups.flatMap(({ tests }) => tests[file] ?? []);

@@ -1,6 +1,7 @@
 import { isMainThread } from "node:worker_threads";
 import { byteLength } from "../arguments.ts";
 import type { Platform } from "../sys/index.ts";
+import { closeInSlices } from "./close-in-slices.ts";
 import { disown, own } from "./descriptor-table.ts";
 import { closeAtOnce, lingerInSlices } from "./linger.ts";
 import { GivenBack } from "./pushback.ts";
@@ -113,8 +114,9 @@ export abstract class OwnedDescriptor extends GivenBack {
   close(): void {
     if (!isMainThread && (this.mayLinger || this.isShared)) this.#linger();
     const descriptor = this.release();
-    // close(2): on Linux the descriptor is gone whatever close returns; trying again could hit somebody else's.
-    if (descriptor >= 0) this.sys.close(descriptor);
+    // close(2): on Linux the descriptor is gone whatever close returns; trying again could hit somebody else's. (Windows' is not,
+    // when it says EAGAIN.)
+    if (descriptor >= 0 && this.sys.close(descriptor) < 0) closeInSlices(this.sys, descriptor);
   }
 
   /** Before a worker's close(2). Only that of a socket's last descriptor waits. (Of others' descriptors nothing is known.) */

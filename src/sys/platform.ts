@@ -74,6 +74,7 @@ export interface Platform extends System {
   /** The peer of a Unix stream; null is a failure. */
   peerCredentials(descriptor: number): PeerCredentials | null;
   shutdown(descriptor: number, how: number): number;
+  /** close(2). EAGAIN: SO_LINGER is set and something is still to be sent, so the descriptor is still open. */
   close(descriptor: number): number;
   getsockname(descriptor: number, address: Uint8Array, addressLength: Uint32Array): number;
   getpeername(descriptor: number, address: Uint8Array, addressLength: Uint32Array): number;

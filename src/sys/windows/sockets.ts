@@ -69,6 +69,11 @@ function makingSockets(winsock: Winsock, control: Control, modes: Map<number, Mo
     return socket;
   };
 
+  const isClosed = (socket: number): 0 => {
+    modes.delete(socket);
+    return 0;
+  };
+
   return {
     socket(family, type, protocol) {
       const made: number = WSASocketW(family, type, protocol, null, 0, FLAGS);
@@ -106,11 +111,11 @@ function makingSockets(winsock: Winsock, control: Control, modes: Map<number, Mo
       return made;
     },
     close(descriptor) {
-      modes.delete(descriptor);
-      if (checked(closesocket(descriptor)) === 0) return 0;
+      // A failure with EAGAIN leaves it open: see `close` of Platform.
+      if (checked(closesocket(descriptor)) === 0) return isClosed(descriptor);
       // A selector's own handle, which a worker that was terminated has left behind.
       if (winsock.error !== ENOTSOCK || control.closeHandle(descriptor) === 0) return -1;
-      return 0;
+      return isClosed(descriptor);
     },
   };
 }
