@@ -4,8 +4,10 @@ import { isLibuv } from "./is-libuv.ts";
 import { onlyOnce } from "./once-per-process.ts";
 import { sharedMemory } from "./shared-memory.ts";
 
-/** Nobody is waited for longer, in milliseconds. */
+/** How long one that loads waits for workers to end that are being stopped, in milliseconds. */
 const PATIENCE = 500;
+/** How long one that stops a worker waits for loads to end: some milliseconds each, but a scan for viruses may come first. */
+const PATIENCE_WITH_LOADS = 5000;
 
 /**
  * A worker that is stopped just while it loads koffi takes the whole process down: what koffi calls fails then, the error
@@ -47,7 +49,7 @@ if (isMainThread && isLibuv) onlyOnce("loading", () => process.on("exit", () => 
 
 /** Whether this thread is counted on its side (1: loads, -1: stops) now; false when the others did not end in time. */
 function enter(side: 1 | -1): boolean {
-  const until = monotonicTime() + PATIENCE;
+  const until = monotonicTime() + (side === 1 ? PATIENCE : PATIENCE_WITH_LOADS);
   for (;;) {
     const count = Atomics.load(state, 0);
     if (count * side >= 0) {

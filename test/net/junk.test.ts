@@ -5,7 +5,6 @@ import { test } from "node:test";
 import * as net from "std-net";
 import { ok, openDescriptors } from "../support/peer.ts";
 import { tcpPair } from "../support/sockets.ts";
-import { isWindows } from "../support/system-errors.ts";
 
 const throwing = new Proxy(
   {},
@@ -156,8 +155,6 @@ for (const [theClass, make] of classes) {
         if (one !== 0 && one !== 1 && one !== 255 && one !== 256) check(`${className}.from_fd`, from_fd(one));
       }
     }
-    const left = openDescriptors() - before;
-    // On Windows all handles count, and Node has some of its own that come and go.
-    assert.ok(isWindows ? left < 8 : left === 0, `${left} descriptors are left`);
+    assert.equal(openDescriptors(), before);
   });
 }

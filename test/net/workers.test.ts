@@ -34,11 +34,13 @@ for (const name of [
 ]) {
   blocked[`${name}, on a socket that others may have`] = `${given}; ${blocked[name]}`;
 }
-blocked["send_to a full queue, from a socket that others may have"] = `
+if (!isWindows) {
+  blocked["send_to a full queue, from a socket that others may have"] = `
 const receiver = net.UnixDatagram.bind("\\0std-net worker " + Math.random()).value;
 const sender = net.UnixDatagram.unbound().value;
 sender.as_fd();
 while (sender.send_to("x", receiver.local_addr().value).isOk)`;
+}
 
 const prelude = `
 const net = await import("std-net");
@@ -142,7 +144,8 @@ test("process.exit() in the main thread ends the process while workers are block
   const begun = performance.now();
   const end = await child.exit();
   assert.equal(end.code, 7);
-  assert.ok(performance.now() - begun < 700, `took ${performance.now() - begun} ms`);
+  // (Wine needs a second to end so many threads.)
+  assert.ok(performance.now() - begun < (isWindows ? 5000 : 700), `took ${performance.now() - begun} ms`);
 });
 
 test("process.exit() in the main thread ends the process as soon while there are many workers", async () => {
