@@ -118,10 +118,7 @@ const underWine = {
       [/^the exit status is the same when/, OTHER_NODE],
       [/^standard input that cannot be read/, OTHER_NODE],
     ],
-    "engine/safety": [
-      [/^a bundle in CommonJS/, NO_ESBUILD],
-      [/^without koffi/, "the bed's NODE_PATH has a koffi"],
-    ],
+    "engine/safety": [[/^a bundle in CommonJS/, NO_ESBUILD]],
     "http/client": [[/: a reset$/, WINE_RESET]],
     "net/linger": [
       [/^worker\.terminate\(\) does not wait .*(closing|clone)/, WINE_LINGER],

@@ -1,6 +1,7 @@
 import { constants } from "node:os";
 import { Failure } from "../runtime/failure.ts";
 import { loadUnstopped } from "../runtime/load-guard.ts";
+import { isKoffiLoaded } from "./koffi.ts";
 import type { Platform } from "./platform.ts";
 import { loadPosix } from "./posix/index.ts";
 import { loadWindows } from "./windows/index.ts";
@@ -56,11 +57,12 @@ function whyNotLoaded(error: unknown): string {
       "permission model (--allow-addons) or by --no-addons"
     );
   }
+  // The first line: what may follow is Node's list of who required koffi.
+  const reason = (error instanceof Error ? error.message : String(error)).split("\n", 1)[0]!;
+  if (isKoffiLoaded()) return `this system lacks what std-net needs: ${reason}`;
   return (
     `std-net's native part (the npm package koffi) could not be loaded on ${process.platform}-${process.arch}; ` +
-    "install it again on this very platform, optional dependencies included: " +
-    // The first line: what follows is Node's list of who required it.
-    (error instanceof Error ? error.message : String(error)).split("\n", 1)[0]
+    `install it again on this very platform, optional dependencies included: ${reason}`
   );
 }
 

@@ -17,6 +17,11 @@ export function loadKoffi(): Koffi {
 }
 let koffi: Koffi | undefined;
 
+/** Whether it was loaded. */
+export function isKoffiLoaded(): boolean {
+  return koffi !== undefined;
+}
+
 function findKoffi(): Koffi {
   // (webpack understands this only where it is written as an argument.)
   const here = createRequire(import.meta.url ?? bundle());

@@ -8,7 +8,7 @@ import { pathToFileURL } from "node:url";
 import { buildSync } from "esbuild";
 import { node, python, root, startPeer } from "../support/peer.ts";
 import { STREAM_PAIR } from "../support/sockets.ts";
-import { reason } from "../support/system-errors.ts";
+import { isWindows, reason } from "../support/system-errors.ts";
 
 /** A port that nobody uses at any address of this machine, or did not a moment ago. */
 async function freePort(): Promise<string> {
@@ -287,7 +287,10 @@ test("without koffi the import works, and the first call is an error that says w
       console.log(net.UdpSocket.bind("127.0.0.1:0").error);
       console.log(net.http.request({ method: "GET", url: "http://127.0.0.1:1/" }).error);
       console.log(net.http.request({ method: "GET", url: "https://127.0.0.1:1/" }).error);`;
-    await using child = startPeer(process.execPath, ["--input-type=module", "-e", program]);
+    // (Where koffi lies elsewhere too, as in the bed for Wine, it is not to be found.)
+    const start = () =>
+      startPeer(process.execPath, ["--input-type=module", "-e", program], { NODE_PATH: undefined });
+    await using child = start();
     for (const prefix of [
       "failed to connect: ",
       "udp bind failed: ",
@@ -304,8 +307,27 @@ test("without koffi the import works, and the first call is an error that says w
 
     mkdirSync(join(folder, "node_modules/koffi"));
     writeFileSync(join(folder, "node_modules/koffi/index.js"), 'exports.version = "2.9.0";');
-    await using second = startPeer(process.execPath, ["--input-type=module", "-e", program]);
+    await using second = start();
     assert.match(await second.line(), /: the koffi that was found is too old$/);
+
+    // A function that is missing, and a library: koffi is there, so nothing is said of it.
+    const lacks = "failed to connect: this system lacks what std-net needs: ";
+    const [library, prefix] = isWindows ? ["ws2_32.dll", "ws2_32.dll: "] : ["null", ""];
+    for (const [load, reason] of [
+      [
+        "({ func() { throw new Error(\"Cannot find function 'a' in shared library\"); } })",
+        "Cannot find function 'a' in shared library",
+      ],
+      ['{ throw new Error("Failed to load " + name); }', `Failed to load ${library}`],
+    ] as const) {
+      writeFileSync(
+        join(folder, "node_modules/koffi/index.js"),
+        `exports.version = "3.3.4"; exports.alloc = exports.errno = exports.address = exports.struct = () => 0;
+        exports.load = (name) => ${load};`,
+      );
+      await using child = start();
+      assert.equal(await child.line(), `${lacks}${prefix}${reason}`);
+    }
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -1,5 +1,6 @@
 import { thisWorker, workerOf } from "../../runtime/ownership.ts";
 import { loadMemory } from "./memory.ts";
+import { systemLibrary } from "./system-library.ts";
 import type { Winsock } from "./winsock.ts";
 
 /** Events of AFD (AFD_POLL_*). Source: wepoll's and mio's sources; Microsoft's headers of the driver are not public. */
@@ -80,7 +81,7 @@ export interface Afd {
 export function declareAfd(winsock: Winsock): Afd {
   const { koffi } = winsock;
   const memory = loadMemory(koffi);
-  const CloseHandle = koffi.load("kernel32.dll").func("int __stdcall CloseHandle(intptr_t)");
+  const CloseHandle = systemLibrary(koffi, "kernel32.dll").func("int __stdcall CloseHandle(intptr_t)");
   return {
     open: loadOpen(winsock),
     close(handle) {
@@ -115,7 +116,7 @@ function loadBaseSocket(winsock: Winsock): Afd["baseSocket"] {
 }
 
 function loadRequests({ koffi }: Winsock): Pick<Afd, "poll" | "cancel" | "errorOf"> {
-  const ntdll = koffi.load("ntdll.dll");
+  const ntdll = systemLibrary(koffi, "ntdll.dll");
   const NtDeviceIoControlFile = ntdll.func(
     "uint32_t __stdcall NtDeviceIoControlFile(intptr_t, void *, void *, uintptr_t, void *, uint32_t, void *, uint32_t, void *, uint32_t)",
   );
@@ -139,9 +140,9 @@ function loadRequests({ koffi }: Winsock): Pick<Afd, "poll" | "cancel" | "errorO
 }
 
 function loadCompletions(winsock: Winsock): Pick<Afd, "take" | "completionSize" | "slotOf"> {
-  const GetQueuedCompletionStatusEx = winsock.koffi
-    .load("kernel32.dll")
-    .func("int __stdcall GetQueuedCompletionStatusEx(intptr_t, void *, uint32_t, void *, uint32_t, int)");
+  const GetQueuedCompletionStatusEx = systemLibrary(winsock.koffi, "kernel32.dll").func(
+    "int __stdcall GetQueuedCompletionStatusEx(intptr_t, void *, uint32_t, void *, uint32_t, int)",
+  );
   const taken = new Uint32Array(1);
   return {
     take(port, completions, milliseconds) {
@@ -158,11 +159,9 @@ function loadCompletions(winsock: Winsock): Pick<Afd, "take" | "completionSize" 
 
 /** Opens the driver; gives its handle, which no child process inherits because OBJECT_ATTRIBUTES does not say otherwise. */
 function loadDriver({ koffi }: Winsock): () => number {
-  const NtCreateFile = koffi
-    .load("ntdll.dll")
-    .func(
-      "uint32_t __stdcall NtCreateFile(void *, uint32_t, void *, void *, void *, uint32_t, uint32_t, uint32_t, uint32_t, void *, uint32_t)",
-    );
+  const NtCreateFile = systemLibrary(koffi, "ntdll.dll").func(
+    "uint32_t __stdcall NtCreateFile(void *, uint32_t, void *, void *, void *, uint32_t, uint32_t, uint32_t, uint32_t, void *, uint32_t)",
+  );
   return () => {
     const text = Buffer.from(DEVICE, "utf16le");
     // One block, so that the call keeps all of it alive. OBJECT_ATTRIBUTES: its length 4 and a gap, root 8, the name's address 8,
@@ -198,7 +197,7 @@ function loadDriver({ koffi }: Winsock): () => number {
 function loadOpen(winsock: Winsock): Afd["open"] {
   const { koffi } = winsock;
   const openDriver = loadDriver(winsock);
-  const kernel32 = koffi.load("kernel32.dll");
+  const kernel32 = systemLibrary(koffi, "kernel32.dll");
   const CreateIoCompletionPort = kernel32.func(
     "intptr_t __stdcall CreateIoCompletionPort(intptr_t, intptr_t, uintptr_t, uint32_t)",
   );

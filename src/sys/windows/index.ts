@@ -9,6 +9,7 @@ import { loadSelectors } from "./selectors.ts";
 import { loadSendParts } from "./send-parts.ts";
 import { loadSignals } from "./signals.ts";
 import { loadSockets } from "./sockets.ts";
+import { systemLibrary } from "./system-library.ts";
 import { loadTransfers } from "./transfers.ts";
 import { loadWaits } from "./waits.ts";
 import { loadWinsock, type Winsock } from "./winsock.ts";
@@ -56,11 +57,9 @@ export function loadWindows(): Platform {
 
 /** The texts of errors: from the table, and of rarer ones Windows' own, in English where it has them. */
 function loadTexts({ koffi }: Winsock): (error: number) => string {
-  const FormatMessageW = koffi
-    .load("kernel32.dll")
-    .func(
-      "uint32_t __stdcall FormatMessageW(uint32_t, void *, uint32_t, uint32_t, void *, uint32_t, void *)",
-    );
+  const FormatMessageW = systemLibrary(koffi, "kernel32.dll").func(
+    "uint32_t __stdcall FormatMessageW(uint32_t, void *, uint32_t, uint32_t, void *, uint32_t, void *)",
+  );
   const flags = FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS;
   return (error) => {
     const known = windowsErrorText(error);

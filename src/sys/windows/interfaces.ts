@@ -1,5 +1,6 @@
 import type { Platform } from "../platform.ts";
 import { ERROR_NOT_FOUND } from "./errors.ts";
+import { systemLibrary } from "./system-library.ts";
 import type { Winsock } from "./winsock.ts";
 
 /**
@@ -11,7 +12,7 @@ export function loadInterfaces({ koffi, failed }: Winsock): Platform["interfaceI
 
   function load(): (name: string) => number {
     // Loaded on the first use: hardly any program has a scope with a name.
-    const iphlpapi = koffi.load("iphlpapi.dll");
+    const iphlpapi = systemLibrary(koffi, "iphlpapi.dll");
     const if_nametoindex = iphlpapi.func("uint32_t __stdcall if_nametoindex(const char *)");
     const aliasToLuid = iphlpapi.func("int __stdcall ConvertInterfaceAliasToLuid(const char16_t *, void *)");
     const luidToIndex = iphlpapi.func("int __stdcall ConvertInterfaceLuidToIndex(void *, void *)");

@@ -2,6 +2,7 @@ import { monotonicTime } from "../../runtime/clock.ts";
 import type { Koffi } from "../koffi.ts";
 import type { PlatformLookup } from "../platform.ts";
 import { loadMemory } from "./memory.ts";
+import { systemLibrary } from "./system-library.ts";
 import type { Winsock } from "./winsock.ts";
 
 /** Reads the IP addresses of a list, whose nodes have the pointer to the next one at `nextAt`. */
@@ -145,7 +146,7 @@ class Lookup implements PlatformLookup {
 }
 
 function declareCalls({ koffi, library }: Winsock) {
-  const kernel32 = koffi.load("kernel32.dll");
+  const kernel32 = systemLibrary(koffi, "kernel32.dll");
   return {
     ...loadMemory(koffi),
     GetAddrInfoExW: library.func(

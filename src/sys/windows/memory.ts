@@ -1,4 +1,5 @@
 import type { Koffi } from "../koffi.ts";
+import { systemLibrary } from "./system-library.ts";
 
 /** Memory that no garbage collector moves or frees. Windows writes into it while a call goes on in the background. */
 export interface Memory {
@@ -10,7 +11,7 @@ export interface Memory {
 
 /** msvcrt.dll, the old C library, is part of every Windows. */
 export function loadMemory(koffi: Koffi): Memory {
-  const msvcrt = koffi.load("msvcrt.dll");
+  const msvcrt = systemLibrary(koffi, "msvcrt.dll");
   const memcpy = msvcrt.func("void *memcpy(uintptr_t, void *, size_t)");
   return {
     calloc: msvcrt.func("void *calloc(size_t, size_t)"),

@@ -1,5 +1,6 @@
 import { thisWorker, workerOf } from "../../runtime/ownership.ts";
 import type { Platform } from "../platform.ts";
+import { systemLibrary } from "./system-library.ts";
 import { asIpv6, PROTOCOL_INFO_SIZE, type Winsock } from "./winsock.ts";
 
 const WSA_FLAG_OVERLAPPED = 0x1;
@@ -158,7 +159,7 @@ function loadControl({ koffi, library, checked }: Winsock) {
     "int __stdcall WSAIoctl(intptr_t, int32_t, void *, uint32_t, void *, uint32_t, void *, void *, void *)",
   );
   const WSADuplicateSocketW = library.func("int __stdcall WSADuplicateSocketW(intptr_t, uint32_t, void *)");
-  const kernel32 = koffi.load("kernel32.dll");
+  const kernel32 = systemLibrary(koffi, "kernel32.dll");
   const setHandleInformation = kernel32.func(
     "int __stdcall SetHandleInformation(intptr_t, uint32_t, uint32_t)",
   );

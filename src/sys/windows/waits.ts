@@ -1,6 +1,7 @@
 import { addressFinder, lasting, lastingBuffer } from "../pinned-memory.ts";
 import type { Platform } from "../platform.ts";
 import { WSAPOLLFD } from "../structs.ts";
+import { systemLibrary } from "./system-library.ts";
 import type { Winsock } from "./winsock.ts";
 
 /** struct fd_set on 64 bits: count 4, a gap of 4, then the SOCKETs of 8 bytes. No more than one is ever asked for. */
@@ -19,7 +20,7 @@ export function loadWaits(winsock: Winsock): Waits {
   const WSAPoll = library.func("int __stdcall WSAPoll(void *, uint32_t, int)");
   const WSAPollAt = library.func("int __stdcall WSAPoll(uintptr_t, uint32_t, int)");
   const select = library.func("int __stdcall select(int, void *, void *, void *, void *)");
-  const Sleep = koffi.load("kernel32.dll").func("void __stdcall Sleep(uint32_t)");
+  const Sleep = systemLibrary(koffi, "kernel32.dll").func("void __stdcall Sleep(uint32_t)");
 
   const entry = lastingBuffer(WSAPOLLFD.size);
   entry.fill(0);

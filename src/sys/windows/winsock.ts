@@ -1,11 +1,11 @@
-import type { LibraryHandle } from "koffi";
 import type { System } from "../constants.ts";
 import type { Koffi } from "../koffi.ts";
+import { type SystemLibrary, systemLibrary } from "./system-library.ts";
 
 /** ws2_32.dll and what all files of this folder need of it. */
 export interface Winsock {
   readonly koffi: Koffi;
-  readonly library: LibraryHandle;
+  readonly library: SystemLibrary;
   readonly system: System;
   /**
    * The error of the call that failed just now. WSAGetLastError is the thread's GetLastError, which any call may overwrite. So each
@@ -39,7 +39,7 @@ const WSADATA_SIZE = 408;
  * A SOCKET is a handle of the size of a pointer, declared as intptr_t: INVALID_SOCKET is -1 then, as on POSIX.
  */
 export function loadWinsock(koffi: Koffi, system: System): Winsock {
-  const library = koffi.load("ws2_32.dll");
+  const library = systemLibrary(koffi, "ws2_32.dll");
   const getLastError = library.func("int __stdcall WSAGetLastError()");
   const getsockopt = library.func("int __stdcall getsockopt(intptr_t, int, int, void *, void *)");
   const started: number = library.func("int __stdcall WSAStartup(uint16_t, void *)")(
