@@ -103,11 +103,6 @@ const underWine = {
   },
   tests: {
     "cli/request-command": [[/^a closed output is no failure/, OTHER_NODE]],
-    "cli/serve-command": [
-      [/^no client goes on for ever/, NO_FETCH],
-      [/^a client that sends nothing/, NO_FETCH],
-      [/^bytes that are no text/, NO_FETCH],
-    ],
     "cli/socket-commands": [
       [/^is sent all of a file/, OTHER_NODE],
       [/^a connection that breaks/, WINE_RESET],
