@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import zlib from "node:zlib";
 import * as net from "std-net";
+import { Certificates } from "../support/certificates.ts";
 import { httpsEcho } from "../support/https-echo.ts";
 import { err, node, ok, openDescriptors, python } from "../support/peer.ts";
 import { type RawServer, rawServer, type Step } from "../support/raw-server.ts";
@@ -383,6 +384,40 @@ test("over TLS, on one connection, and with parts", async () => {
   // A request that may not be sent twice goes over a used connection too, once the server is known to be quiet.
   assert.equal(ports.size, 1);
   await secure[Symbol.asyncDispose]();
+});
+
+test("over TLS, a response that begins before all parts are sent is waited for to its end", async () => {
+  const certificates = new Certificates();
+  const ca = certificates.authority("root").cert;
+  const { cert, key } = certificates.make("server", "root");
+  await using server = node(
+    `
+    import { createServer } from "node:https";
+    const { cert, key } = JSON.parse(process.argv[1]);
+    const server = createServer({ cert, key }, (request, response) => {
+      request.resume();
+      response.flushHeaders();
+      response.write("early, ");
+      request.on("end", () => setTimeout(() => response.end("late"), 300));
+    });
+    server.listen(0, "127.0.0.1", () => console.log(server.address().port));
+  `,
+    JSON.stringify({ cert, key }),
+  );
+  certificates.remove();
+  const url = `https://127.0.0.1:${await server.line()}/`;
+  function* parts() {
+    for (let part = 0; part < 10; part++) {
+      yield "part";
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 30);
+    }
+  }
+  for (let again = 0; again < 2; again++) {
+    const { body } = ok(open({ method: "POST", url, tls: { ca }, body_parts: parts() }));
+    assert.equal(ok(body.read_to_end()).toString(), "early, late");
+    const answer = ok(net.http.request({ method: "POST", url, tls: { ca }, body_parts: parts() }));
+    assert.equal(answer.body, "early, late");
+  }
 });
 
 test("over a Unix socket, which into_stream gives", async () => {

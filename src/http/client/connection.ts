@@ -46,7 +46,9 @@ export class Connection implements Line {
     if (!nonblocking && session.setNonblocking(true) < 0) return false;
     const count = session.peek(lookScratch, 1, Number.POSITIVE_INFINITY);
     const hasNone = count < 0 && session.wouldBlock(count);
-    return hasNone && (nonblocking || session.setNonblocking(false) >= 0);
+    // Also of a connection that is not quiet: a response that comes early is still to be received.
+    const isAsBefore = nonblocking || session.setNonblocking(false) >= 0;
+    return hasNone && isAsBefore;
   }
 
   /** Whether it is quiet, and nothing comes up to the deadline either. Waits for that. */
