@@ -372,7 +372,7 @@ test("a reader that is dropped closes its connection when it is collected", asyn
 });
 
 test("over TLS, on one connection, and with parts", async () => {
-  const secure = await httpsEcho();
+  await using secure = await httpsEcho();
   const request = { method: "POST", url: secure.url, tls: { ca: secure.root } };
   const ports = new Set<number>();
   for (let again = 0; again < 3; again++) {
@@ -383,7 +383,6 @@ test("over TLS, on one connection, and with parts", async () => {
   }
   // A request that may not be sent twice goes over a used connection too, once the server is known to be quiet.
   assert.equal(ports.size, 1);
-  await secure[Symbol.asyncDispose]();
 });
 
 test("over TLS, a response that begins before all parts are sent is waited for to its end", async () => {

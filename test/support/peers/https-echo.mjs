@@ -13,7 +13,10 @@ const server = createServer(
       return response.writeHead(307, { location: Buffer.from(to, "base64url").toString() }).end();
     const { method, headers, socket } = request;
     const client = socket.getPeerCertificate().subject?.CN ?? null;
-    response.end(JSON.stringify({ method, headers, client, port: socket.remotePort }));
+    // Not before the body's end: who gets a response before that closes the connection.
+    request.resume().on("end", () => {
+      response.end(JSON.stringify({ method, headers, client, port: socket.remotePort }));
+    });
   },
 );
 server.listen(0, "127.0.0.1", () => console.log(server.address().port));
