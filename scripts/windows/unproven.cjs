@@ -27,7 +27,11 @@ const onWindows = {
     "cli/repl": [[/^Ctrl-C ends a call that waits/, NO_TERMINAL]],
     "cli/request-command": [[/^on a terminal/, NO_TERMINAL]],
     "cli/serve-command": [[/^without free descriptors/, NO_LIMITS]],
-    "cli/socket-commands": [[/^a pipe that never gave anything/, NO_TERMINAL]],
+    "cli/socket-commands": [
+      [/^a pipe that never gave anything/, NO_TERMINAL],
+      [/^tcp: what cannot be printed/, "writes to /dev/full"],
+    ],
+    "cli/usage": [[/^standard input that cannot be read/, "has descriptors that only POSIX can make"]],
     "engine/safety": [
       [/^where no descriptor was free/, NO_LIMITS],
       [/^a listener for the warning makes calls/, NO_FD],
@@ -102,17 +106,11 @@ const underWine = {
     "project/tour": NO_ESBUILD,
   },
   tests: {
-    "cli/request-command": [[/^a closed output is no failure/, OTHER_NODE]],
     "cli/socket-commands": [
-      [/^is sent all of a file/, OTHER_NODE],
       [/^a connection that breaks/, WINE_RESET],
       [/^a port on which nothing listens/, NO_UNREACHABLE],
-      [/^a reader that goes away ends it, though/, OTHER_NODE],
     ],
-    "cli/usage": [
-      [/^the exit status is the same when/, OTHER_NODE],
-      [/^standard input that cannot be read/, OTHER_NODE],
-    ],
+    "cli/usage": [[/^the exit status is the same when/, OTHER_NODE]],
     "engine/safety": [[/^a bundle in CommonJS/, NO_ESBUILD]],
     "http/client": [[/: a reset$/, WINE_RESET]],
     "net/linger": [

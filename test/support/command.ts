@@ -1,10 +1,21 @@
 // The command std-net, as the shell starts it.
-import { type Exit, startPeer } from "./peer.ts";
+import { Readable } from "node:stream";
+import { type Exit, type Peer, startPeer } from "./peer.ts";
 
 export const CLI = "dist/cli.js";
 
 export function start(...args: string[]) {
   return startPeer(process.execPath, [CLI, ...args]);
+}
+
+/** Gives the command more on standard input than it can ever send. */
+export function feedEndlessly(command: Peer): void {
+  const { stdin } = command.process;
+  function* lines() {
+    for (;;) yield "y\n".repeat(8192);
+  }
+  stdin?.on("error", () => {});
+  Readable.from(lines()).pipe(stdin!);
 }
 
 export async function run(args: string[], input: string | Buffer = ""): Promise<Exit> {

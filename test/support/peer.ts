@@ -1,8 +1,9 @@
 // The other side of a conversation: a foreign program in a child process, or this library in another process.
 // A blocking call stops this process's event loop, so the peer's output is awaited before the call, never during it.
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessByStdio, spawn } from "node:child_process";
 import { existsSync, readdirSync, readlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
+import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import koffi from "koffi";
 import type { Result } from "std-net";
@@ -38,13 +39,15 @@ export function startPeer(
   command: string,
   args: readonly string[],
   environment: NodeJS.ProcessEnv = {},
+  /** What it reads as standard input: a pipe, or an open file's descriptor. */
+  input: "pipe" | number = "pipe",
 ): Peer {
   const [program, programArguments, lent] = programCall(command, args, environment);
   const child = spawn(program, programArguments, {
     cwd: root,
     env: { ...process.env, NODE_NO_WARNINGS: "", ...lent },
-    stdio: ["pipe", "pipe", "pipe"],
-  });
+    stdio: [input, "pipe", "pipe"],
+  }) as ChildProcessByStdio<Writable | null, Readable, Readable>;
   let stdout = "";
   let stderr = "";
   let taken = 0;
