@@ -87,8 +87,8 @@ interface Registration {
 
 /**
  * Waits for many sockets at once: with `set_nonblocking(true)` on each, one thread serves thousands of connections. It uses
- * epoll(7) on Linux and kqueue(2) on macOS. On other systems, and with the environment variable STD_NET_POLLER=poll, it uses
- * poll(2).
+ * epoll(7) on Linux, kqueue(2) on macOS and AFD on Windows. With the environment variable STD_NET_POLLER=poll it uses poll(2) on Linux
+ * and WSAPoll on Windows.
  *
  * It is level-triggered: each wait reports a socket for as long as it is ready. A registered socket is kept alive. A socket that
  * is closed or given away (`into_fd`) is removed by itself. Bytes that a `read_exact`, `read_to_end`, `read_until` or
