@@ -228,11 +228,62 @@ describe("start_response", () => {
     ok(writer.write_all(ok(body.read_to_end())));
     ok(writer.finish());
     assert.equal(arrived(client), "5\r\nhello\r\n0\r\n\r\n");
-    const [other, second] = streamPair();
-    ok(other.write_all("POST / HTTP/1.1\r\nHost: example\r\nContent-Length: 5\r\n\r\nhello"));
-    ok(http.open_request(second));
-    ok(http.start_response(second, { status: 200, headers }));
-    assert.match(arrived(other), /connection: keep-alive/);
+  });
+
+  const keep = { status: 200, headers: { connection: "keep-alive" } };
+  const chunkedPost = "POST / HTTP/1.1\r\nHost: example\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const next = "GET /next HTTP/1.1\r\nHost: example\r\n\r\n";
+
+  test("a response to a request whose body has arrived keeps the connection", () => {
+    const tiny = (text: string): string => `${[...text].map((one) => `1\r\n${one}\r\n`).join("")}0\r\n\r\n`;
+    for (const request of [
+      "POST / HTTP/1.1\r\nHost: example\r\nContent-Length: 5\r\n\r\nhello",
+      `${chunkedPost}5\r\nhello\r\n0\r\n\r\n`,
+      `${chunkedPost}2;x=y\r\nhe\r\n3\r\nllo\r\n0\r\nTrailer: x\r\n\r\n`,
+      `${chunkedPost}${tiny("hello")}`,
+    ]) {
+      for (const reads of ["nothing", "a byte", "all, while it responds", "all, before"]) {
+        const [client, server] = streamPair();
+        ok(client.write_all(request + next));
+        const { body } = ok(http.open_request(server));
+        let read = "";
+        if (reads === "a byte") read += ok(body.read(1)).toString();
+        if (reads === "all, before") read += ok(body.read_to_end()).toString();
+        const writer = ok(http.start_response(server, keep));
+        assert.match(arrived(client), /connection: keep-alive/, `${request} ${reads}`);
+        if (reads === "all, while it responds") read += ok(body.read_to_end()).toString();
+        ok(writer.write_all("x"));
+        ok(writer.finish());
+        assert.equal(read, reads.startsWith("all") ? "hello" : reads === "a byte" ? "h" : "");
+        assert.equal(err(body.read(1)), "invalid body");
+        assert.equal(ok(http.open_request(server)).path, "/next");
+      }
+    }
+  });
+
+  test("a response to a request of which the last byte is missing, or that is malformed, ends the connection", () => {
+    for (const request of [
+      `${chunkedPost}5\r\nhello\r\n0\r\n\r`,
+      `${chunkedPost}5\r\nhello\r\n`,
+      `${chunkedPost}5\r\nhell`,
+      `${chunkedPost}x\r\nhello\r\n0\r\n\r\n`,
+      "POST / HTTP/1.1\r\nHost: example\r\nContent-Length: 100000\r\n\r\n".concat("x".repeat(99_999)),
+    ]) {
+      const [client, server] = streamPair();
+      ok(client.set_nonblocking(true));
+      client.write_all(request);
+      const { body } = ok(http.open_request(server));
+      const writer = ok(http.start_response(server, keep));
+      assert.match(arrived(client), /Connection: close/, request.slice(-20));
+      // Nothing is lost by the look.
+      if (request.includes("hell")) {
+        const first = body.read(100);
+        if (request.includes("\r\nx\r\n")) assert.match(err(first), /malformed chunk size/);
+        else assert.ok("hello".startsWith(ok(first).toString()));
+      }
+      ok(writer.finish());
+      assert.equal(err(http.open_request(server)).startsWith("http read failed: the request before"), false);
+    }
   });
 });
 

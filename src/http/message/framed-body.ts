@@ -71,6 +71,26 @@ export class FramedBody {
   }
 
   /**
+   * What tells whether the window has all of the rest, without using any of it. It is asked again each time that the window has
+   * grown, and looks at each byte once.
+   */
+  lookAhead(): () => boolean {
+    const input = this.#input;
+    const decoder = this.#decoder?.copy();
+    if (decoder === undefined) return () => this.isHere;
+    let seen = 0;
+    return () => {
+      while (input.start + seen < input.end && !decoder.done) {
+        const next = decoder.decode(input.bytes, input.start + seen, input.end);
+        // A read will come upon it.
+        if (next instanceof MessageError) seen = Number.POSITIVE_INFINITY;
+        else seen = next - input.start;
+      }
+      return this.isDone || decoder.done;
+    };
+  }
+
+  /**
    * The next bytes of the body, to the start of `target`: how many, at most `length`; an error in the message; or the
    * transport's failure. 0 where no more come: the body is done, or else the stream has ended before it. Makes as few waits as
    * there can be: none where bytes of the body have come.

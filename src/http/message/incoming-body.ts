@@ -188,15 +188,16 @@ export class IncomingBody {
     this.#origin.closed();
   }
 
-  /** Whether all of the rest has arrived, as far as that can be seen without taking it. Does not wait. */
+  /** Whether all of the rest has arrived, and is at most MOST_DRAINED bytes. It stays for the next read. Does not wait. */
   hasArrived(): boolean {
     const { body, input } = this.#origin;
     if (this.#isOver) return this.#isWhole;
     input.beginCall();
-    input.fill(MOST_DRAINED, 0);
-    const isHere = body.isHere;
+    const isHere = body.lookAhead();
+    while (!isHere() && input.end - input.start < MOST_DRAINED && input.fill(MOST_DRAINED, 0) > 0);
+    const hasArrived = isHere();
     input.settle(0);
-    return isHere;
+    return hasArrived;
   }
 
   /** Passes over what has arrived. Gives whether that was all. */

@@ -9,6 +9,7 @@ import { Result, type Unit } from "../../result.ts";
 import { traced } from "../../trace.ts";
 import { isJsonObject, readFields } from "../message/caller-message.ts";
 import { encode } from "../message/encode.ts";
+import type { IncomingBody } from "../message/incoming-body.ts";
 import type { MessageWriter } from "../message/writer.ts";
 import { chunkOf, LAST_CHUNK } from "../wire/chunk-writer.ts";
 import { eventText, type OutgoingEvent } from "../wire/event-writer.ts";
@@ -131,6 +132,8 @@ const begun = new WeakMap<object, StartedBody>();
 /** How a body is framed, and what it goes out on. */
 interface StartedBody {
   readonly transport: Transport;
+  /** The body of the request, where it is read piece by piece. */
+  readonly request: IncomingBody | null;
   readonly writer: MessageWriter;
   readonly framing: StreamedFraming;
   /** Of a body with a length: how many bytes. */
@@ -160,7 +163,7 @@ function sendHead(
   conversation.responding();
   // Each chunk goes out at once, also while the client has not acknowledged the one before.
   transport.sendAtOnce?.();
-  begun.set(response, { transport, writer, framing, length: length ?? 0 });
+  begun.set(response, { transport, request: body, writer, framing, length: length ?? 0 });
   const sent = writer.send(bytes, size, response);
   if (sent === 0 || writer.hasBegun(response)) conversation.responded();
   return sent;
@@ -188,6 +191,7 @@ const SENT: Result<Unit, string> = Result.ok();
  */
 export class BodyWriter {
   readonly #transport: Transport;
+  readonly #request: IncomingBody | null;
   readonly #writer: MessageWriter;
   readonly #framing: StreamedFraming;
   readonly #length: number;
@@ -195,8 +199,9 @@ export class BodyWriter {
   #state: "open" | "finishing" | "over" = "open";
 
   /** @internal */
-  constructor({ transport, writer, framing, length }: StartedBody) {
+  constructor({ transport, request, writer, framing, length }: StartedBody) {
     this.#transport = transport;
+    this.#request = request;
     this.#writer = writer;
     this.#framing = framing;
     this.#length = length;
@@ -287,7 +292,8 @@ export class BodyWriter {
   }
 
   /**
-   * Ends the body: the client knows that it is whole. To an HTTP/1.0 client that means to close the connection.
+   * Ends the body: the client knows that it is whole. To an HTTP/1.0 client that means to close the connection. The body of the
+   * request that `open_request` gave is closed too: the response to it is over.
    *
    * Blocks until the system has taken what is left. In non-blocking mode the error is EAGAIN when it does not: call it again.
    *
@@ -323,6 +329,8 @@ export class BodyWriter {
     if (failure < 0) return this.#outcome(failure);
     this.#state = "over";
     if (this.#framing === "close") this.#transport.close();
+    // What has arrived of it stands before the next request.
+    else this.#request?.close();
     return SENT;
   }
 

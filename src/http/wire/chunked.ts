@@ -47,6 +47,21 @@ export class ChunkedDecoder {
     return this.#state === "done";
   }
 
+  /** Another one that stands at the same place: to look at bytes that are not used yet. */
+  copy(): ChunkedDecoder {
+    const copy = new ChunkedDecoder(this.#maxBytes, this.#limits, this.#allowBlanks);
+    copy.#state = this.#state;
+    copy.#size = this.#size;
+    copy.#digits = this.#digits;
+    copy.#announced = this.#announced;
+    copy.#extension = this.#extension;
+    copy.#extensionBytes = this.#extensionBytes;
+    copy.#trailers = this.#trailers;
+    copy.#lineBytes = this.#lineBytes;
+    copy.#previous = this.#previous;
+    return copy;
+  }
+
   /** How many bytes of the present chunk's data are still to come: the next ones, and nothing else. */
   get dataLeft(): number {
     return this.#state === "data" ? this.#size : 0;
