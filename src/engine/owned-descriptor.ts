@@ -88,8 +88,8 @@ export abstract class OwnedDescriptor extends GivenBack {
     if (this.#watchers !== null) for (const watcher of this.#watchers) watcher.maybePending(this);
   }
 
-  /** Whether others may hold the same socket. */
-  protected abstract readonly isShared: boolean;
+  /** Whether others may hold the same socket, such as other threads. */
+  abstract readonly isShared: boolean;
 
   /** This object is a clone of another one of this thread. */
   protected becomeCloneOf(other: OwnedDescriptor): void {

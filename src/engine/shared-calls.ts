@@ -30,12 +30,13 @@ function leave(thread: number): void {
 
 /**
  * accept(2) when a connection is there: its descriptor, or minus an errno. (Should another process take the connection between
- * the two calls, it waits for the next one.)
+ * the two calls, it waits for the next one.) While another thread accepts, it pauses for a millisecond if `mayPause`, so that a
+ * caller that tries again is no busy loop.
  */
-export function acceptShared(sys: Platform, listener: number): number {
+export function acceptShared(sys: Platform, listener: number, mayPause = true): number {
   const { EAGAIN, POLLIN } = sys.constants;
   if (Atomics.compareExchange(accepting, 0, 0, thisThread) !== 0) {
-    sys.pause(1);
+    if (mayPause) sys.pause(1);
     return -EAGAIN;
   }
   const events = sys.waitFor(listener, POLLIN, 0);

@@ -91,7 +91,7 @@ export class Socket extends OwnedDescriptor implements Transport, WaitingSocket 
     return socket;
   }
 
-  protected get isShared(): boolean {
+  get isShared(): boolean {
     return this.#shared;
   }
 
@@ -120,8 +120,7 @@ export class Socket extends OwnedDescriptor implements Transport, WaitingSocket 
     // (In any case: an accepted connection can have its listener's.)
     sys.limitReceive(descriptor, 0);
     sys.limitSend(descriptor, 0);
-    this.#receiving.slice = FOREVER;
-    this.#sending.slice = FOREVER;
+    this.#receiving.slice = this.#sending.slice = FOREVER;
   }
 
   /** The same socket under a new owner, timeouts and mode included; for the former one it is closed. */
@@ -372,17 +371,21 @@ export class Socket extends OwnedDescriptor implements Transport, WaitingSocket 
     }
     let limit = this.#strategy.begin(this, this.#receiving, deadline, false);
     for (;;) {
-      const made = this.#accept();
-      // Linux copies the listener's options to a connection, those of other programs too: nothing is assumed about the new
-      // socket's timeouts.
-      if (made >= 0) {
-        const connection = new Socket(this.sys, made);
-        connection.mayLinger = this.mayLinger;
-        return connection;
-      }
+      const made = this.#accept(true);
+      if (typeof made !== "number") return made;
       limit = this.#strategy.goOn(this, this.#receiving, -made, limit, deadline);
       if (limit < 0) return limit;
     }
+  }
+
+  /**
+   * accept(2) for who waits for many sockets at once: a connection that has arrived, or minus an errno. It never waits, whatever the
+   * listener's mode is. For the connection, too, the mode is a matter of its object: to change it costs no system call.
+   */
+  acceptNow(): Socket | number {
+    const made = this.#acceptWithoutTimeouts() || this.#accept(false);
+    if (typeof made !== "number") made.#strategy = pollLoop;
+    return made;
   }
 
   /**
@@ -396,12 +399,16 @@ export class Socket extends OwnedDescriptor implements Transport, WaitingSocket 
     return 0;
   }
 
-  #accept(): number {
-    if (this.#shared) return acceptShared(this.sys, this.descriptor);
-    const made = this.sys.accept(this.descriptor);
-    if (made < 0) return -this.sys.errno();
+  #accept(mayPause: boolean): Socket | number {
+    const { sys, descriptor } = this;
+    const made = this.#shared ? acceptShared(sys, descriptor, mayPause) : sys.accept(descriptor);
+    if (made < 0) return this.#shared ? made : -sys.errno();
     workerOf[made] = thisWorker;
-    return made;
+    // Linux copies the listener's options to a connection, those of other programs too: nothing is assumed about the new
+    // socket's timeouts.
+    const connection = new Socket(sys, made);
+    connection.mayLinger = this.mayLinger;
+    return connection;
   }
 
   /** Before a call that connects, which may wait until the deadline. Gives whether it must not wait by itself. */

@@ -15,6 +15,8 @@ export {
   read_request,
   type ServerRequest,
 } from "./server/read-request.ts";
+export { serve } from "./server/serve.ts";
+export type { ServeHandler, ServeOptions } from "./server/serve-options.ts";
 export { BodyWriter, type StartedResponse, start_response } from "./server/start-response.ts";
 export { type ServerResponse, write_response } from "./server/write-response.ts";
 export type { ServerSentEvent } from "./wire/event-stream.ts";

@@ -76,6 +76,8 @@ export interface Platform extends System {
   shutdown(descriptor: number, how: number): number;
   /** close(2). EAGAIN: SO_LINGER is set and something is still to be sent, so the descriptor is still open. */
   close(descriptor: number): number;
+  /** How many descriptors the process may have, now (getrlimit(2), RLIMIT_NOFILE); Infinity for no limit. */
+  mostDescriptors(): number;
   getsockname(descriptor: number, address: Uint8Array, addressLength: Uint32Array): number;
   getpeername(descriptor: number, address: Uint8Array, addressLength: Uint32Array): number;
   getsockopt(

@@ -31,7 +31,7 @@ export function endTls(connection: Connection, inOrder: boolean, ticketsMayCome:
  * half a record (SSL_shutdown(3)). In blocking mode it waits for room as a write does, because a long write to a slow
  * reader leaves none at first; but it does not wait for ever.
  */
-function closeNotify({ ssl, pointer, wire }: Connection): void {
+export function closeNotify({ ssl, pointer, wire }: Connection): void {
   ssl.ERR_clear_error();
   if (ssl.SSL_shutdown(pointer) >= 0) wire.flush(monotonicTime() + LONGEST_FAREWELL);
 }

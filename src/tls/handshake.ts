@@ -149,20 +149,16 @@ function completeBlocking(connection: Connection, deadline: number): Failure | n
 }
 
 /** Makes the handshake: null, or the failure. */
-function complete({ ssl, pointer, wire, socket }: Connection, deadline: number): Failure | null {
+function complete(connection: Connection, deadline: number): Failure | null {
+  const { wire, socket } = connection;
   const limit = limitOf(deadline, socket.readTimeout);
   for (;;) {
-    ssl.ERR_clear_error();
-    const result = ssl.SSL_do_handshake(pointer);
-    let reason: string | null = null;
-    if (result !== 1 && ssl.SSL_get_error(pointer, result) !== o.SSL_ERROR_WANT_READ) {
-      reason = handshakeReason(ssl, pointer, "handshake failure");
-    }
+    const step = oneStep(connection);
     // After a failure too: the alert tells the peer why.
     const sent = wire.flush(limit);
-    if (reason !== null) return new Failure(reason);
+    if (step instanceof Failure) return step;
     if (sent < 0) return failureOf(socket, sent, deadline);
-    if (result === 1) return null;
+    if (step === "done") return null;
     // The socket never waits for a peer that never stops sending.
     if (limit !== Number.POSITIVE_INFINITY && monotonicTime() >= limit) {
       return failureOf(socket, -socket.sys.constants.EAGAIN, deadline);
@@ -172,6 +168,73 @@ function complete({ ssl, pointer, wire, socket }: Connection, deadline: number):
     if (received < 0) return failureOf(socket, received, deadline);
   }
 }
+
+/** Has OpenSSL go on with what was received. What it says to the peer is still to be sent. */
+function oneStep({ ssl, pointer }: Connection): "done" | "more" | Failure {
+  ssl.ERR_clear_error();
+  const result = ssl.SSL_do_handshake(pointer);
+  if (result === 1) return "done";
+  if (ssl.SSL_get_error(pointer, result) === o.SSL_ERROR_WANT_READ) return "more";
+  return new Failure(handshakeReason(ssl, pointer, "handshake failure"));
+}
+
+/** A server's handshake on a non-blocking socket, which goes on whenever the socket is ready. */
+export class HandshakeSteps {
+  readonly #connection: Connection;
+  #step: "done" | "more" | Failure = "more";
+
+  private constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  static begin(ssl: OpenSsl, context: Context, socket: Socket): HandshakeSteps | Failure {
+    const connection = connectionOn(ssl, context, socket, null);
+    if (connection instanceof Failure) {
+      socket.close();
+      return connection;
+    }
+    prepare(connection, null);
+    return new HandshakeSteps(connection);
+  }
+
+  /** Goes on as far as it can: the connection; what it waits for; or the failure, after which the socket is closed. */
+  goOn(): Connection | "readable" | "writable" | Failure {
+    const { wire, socket } = this.#connection;
+    const now = monotonicTime();
+    // A client sends a few messages. One that never stops is no client.
+    for (let received = 0; received < MOST_RECEIVED; ) {
+      const sent = wire.flush(now);
+      if (sent < 0) {
+        if (socket.wouldBlock(sent) && !(this.#step instanceof Failure)) return "writable";
+        return this.#fail(this.#step instanceof Failure ? this.#step : new Failure(socket.reason(sent)));
+      }
+      if (this.#step instanceof Failure) return this.#fail(this.#step);
+      if (this.#step === "done") return this.#connection;
+      const count = wire.receive(now);
+      if (count === 0) return this.#fail(new Failure(UNEXPECTED_EOF));
+      if (count < 0) {
+        return socket.wouldBlock(count) ? "readable" : this.#fail(new Failure(socket.reason(count)));
+      }
+      received += count;
+      this.#step = oneStep(this.#connection);
+    }
+    return this.#fail(new Failure("handshake failure"));
+  }
+
+  #fail(failure: Failure): Failure {
+    this.abandon();
+    return failure;
+  }
+
+  /** Gives it up, and closes the socket. */
+  abandon(): void {
+    freeConnection(this.#connection.ssl, this.#connection.pointer);
+    this.#connection.socket.close();
+  }
+}
+
+/** The most that one step of a client's handshake can take: a chain of certificates has some kilobytes. */
+const MOST_RECEIVED = 1024 * 1024;
 
 function failureOf(socket: Socket, failure: number, deadline: number): Failure {
   const isLate = socket.wouldBlock(failure) && monotonicTime() >= deadline;

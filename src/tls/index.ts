@@ -12,8 +12,8 @@
 import type { Socket } from "../engine/socket.ts";
 import { Failure } from "../error.ts";
 import { type Context, contextFor } from "./context.ts";
-import { shakeHands } from "./handshake.ts";
-import { openssl } from "./openssl.ts";
+import { HandshakeSteps, shakeHands } from "./handshake.ts";
+import { type OpenSsl, openssl } from "./openssl.ts";
 import { checkClientOptions, checkServerOptions, type TlsClientOptions } from "./options.ts";
 import { serverName } from "./server-name.ts";
 import { TlsSession } from "./session.ts";
@@ -119,19 +119,52 @@ export function startClient(
 
 /** The server's side of a handshake on a connected socket. The socket is closed when it fails. */
 export function startServer(options: unknown, socket: Socket, deadline: number): TlsSession | Failure {
-  const context = serverContext(options);
-  const ssl = openssl();
-  if (context instanceof Failure || ssl instanceof Failure) {
+  const tls = serverTls(options);
+  if (tls instanceof Failure) {
     socket.close();
-    return context instanceof Failure ? context : (ssl as Failure);
+    return tls;
   }
-  const connection = shakeHands(ssl, context, socket, null, deadline);
+  const connection = shakeHands(tls.ssl, tls.context, socket, null, deadline);
   return connection instanceof Failure ? connection : new TlsSession(connection);
 }
 
-function serverContext(options: unknown): Context | Failure {
+/** A server's options, checked and made ready for any number of connections. */
+export interface ServerTls {
+  readonly ssl: OpenSsl;
+  readonly context: Context;
+}
+
+/** Checks a server's options and makes them ready. */
+export function serverTls(options: unknown): ServerTls | Failure {
   const checked = checkServerOptions(options);
   if (checked instanceof Failure) return checked;
   const ssl = openssl();
-  return ssl instanceof Failure ? ssl : contextFor(ssl, checked);
+  if (ssl instanceof Failure) return ssl;
+  const context = contextFor(ssl, checked);
+  return context instanceof Failure ? context : { ssl, context };
+}
+
+/** The server's side of a handshake that goes on step by step, on a non-blocking socket. */
+export class ServerHandshake {
+  readonly #steps: HandshakeSteps;
+
+  private constructor(steps: HandshakeSteps) {
+    this.#steps = steps;
+  }
+
+  static begin({ ssl, context }: ServerTls, socket: Socket): ServerHandshake | Failure {
+    const steps = HandshakeSteps.begin(ssl, context, socket);
+    return steps instanceof Failure ? steps : new ServerHandshake(steps);
+  }
+
+  /** Goes on: the session; what it waits for; or the failure, after which the socket is closed. */
+  goOn(): TlsSession | "readable" | "writable" | Failure {
+    const result = this.#steps.goOn();
+    return typeof result === "string" || result instanceof Failure ? result : new TlsSession(result);
+  }
+
+  /** Gives it up, and closes the socket. */
+  abandon(): void {
+    this.#steps.abandon();
+  }
 }

@@ -4,7 +4,7 @@ import { GivenBack } from "../engine/pushback.ts";
 import type { Socket } from "../engine/socket.ts";
 import { TLS_FAILURE, type Transport } from "../engine/transport.ts";
 import { monotonicTime } from "../runtime/clock.ts";
-import { endTls } from "./closing.ts";
+import { closeNotify, endTls } from "./closing.ts";
 import { takeReason, UNEXPECTED_EOF } from "./errors.ts";
 import { type Connection, freeConnection, limitOf } from "./handshake.ts";
 import type { Wire } from "./memory-bio.ts";
@@ -374,6 +374,14 @@ export class TlsSession extends GivenBack implements Transport {
     this.#ssl.X509_free(certificate);
     this.#ssl.ERR_clear_error();
     return der;
+  }
+
+  /** Ends this side's direction (close_notify, and the socket's own end): the peer knows that it has all. The peer may still send. */
+  endSending(): void {
+    if (!this.open || this.#sending === SENDING_FAILED) return;
+    if (this.#sending === READY) closeNotify(this.#connection);
+    this.#failSending(this.socket.reason(-constants.errno.EPIPE));
+    this.socket.shutdown("write");
   }
 
   close(): void {

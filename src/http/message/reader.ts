@@ -74,7 +74,7 @@ export abstract class MessageReader<Head extends { readonly size: number }, From
   protected abstract parse(limits: HeadLimits): Head | MessageError | undefined;
 
   /** True between messages: nothing has come of the next one, save empty lines before it. */
-  protected get isIdle(): boolean {
+  get isIdle(): boolean {
     return this.head === undefined && this.input.end - this.input.start === this.search.blank;
   }
 

@@ -6,12 +6,19 @@ import type { Transport } from "../../engine/transport.ts";
 
 export class MessageWriter {
   readonly #transport: Transport;
+  /** Whether a message is kept of which nothing could go out yet. Without it, the caller may send it again, or another one. */
+  keepsUnsent = false;
   /** Bytes still to be sent of the message that `#owner` stands for. */
   #rest: Buffer | undefined;
   #owner: unknown;
 
   constructor(transport: Transport) {
     this.#transport = transport;
+  }
+
+  /** Whether a part of a message waits to be sent. */
+  get hasRest(): boolean {
+    return this.#rest !== undefined;
   }
 
   /**
@@ -39,8 +46,8 @@ export class MessageWriter {
   send(bytes: Buffer, length: number, owner: unknown, deadline = Number.POSITIVE_INFINITY): number {
     const sent = this.#transport.send(bytes, length, deadline);
     if (sent === length) return 0;
-    if (sent < 0) return sent;
-    this.#rest = bytes.subarray(sent, length);
+    if (sent < 0 && !(this.keepsUnsent && this.#transport.wouldBlock(sent))) return sent;
+    this.#rest = bytes.subarray(Math.max(0, sent), length);
     this.#owner = owner;
     const failure = this.finish(deadline);
     // A copy: the buffer may serve the next message of another stream.

@@ -18,22 +18,45 @@ export interface UnansweredRequest extends Pick<RequestHead, "method" | "version
 }
 
 /** A response without a request that was read here is written for an ordinary one. */
-const ORDINARY: UnansweredRequest = { method: "GET", version: "HTTP/1.1", isLast: false, body: null };
+const ORDINARY: UnansweredRequest = {
+  method: "GET",
+  version: "HTTP/1.1",
+  isLast: false,
+  isKept: false,
+  body: null,
+};
 
 /** What is known of a connection that serves requests. */
 export class Conversation {
-  readonly reader: RequestReader;
   readonly writer: MessageWriter;
   readonly #unanswered: UnansweredRequest[] = [];
   readonly #transport: Transport;
+  #reader: RequestReader | undefined;
   #responses = 0;
   /** True when the response to a request that its client called the last one was written. */
   isOver = false;
+  /** Whether the connection is kept where a response says nothing of it. */
+  readonly #isKept: boolean;
+  /** Whether the last final response has ended the connection. */
+  hasEnded = false;
+  /** Whether the body of a response is being written piece by piece. */
+  isStreaming = false;
 
-  constructor(transport: Transport) {
+  constructor(transport: Transport, isKept = false) {
     this.#transport = transport;
-    this.reader = new RequestReader(transport, new ExactInput(transport, true));
     this.writer = new MessageWriter(transport);
+    this.#isKept = isKept;
+  }
+
+  /** Reads requests off the stream, and not a byte more. */
+  get reader(): RequestReader {
+    this.#reader ??= new RequestReader(this.#transport, new ExactInput(this.#transport, true));
+    return this.#reader;
+  }
+
+  /** Whether a request waits for its response. */
+  get owesResponse(): boolean {
+    return this.#unanswered.length > 0;
   }
 
   /** The request of the next response: responses come in the order of the requests (RFC 9112, 9.3.2). */
@@ -45,7 +68,7 @@ export class Conversation {
   received(head: RequestHead, body: IncomingBody | null = null): void {
     const { method, version } = head;
     this.isOver = false;
-    this.#unanswered.push({ method, version, isLast: isLastRequest(head), body });
+    this.#unanswered.push({ method, version, isLast: isLastRequest(head), isKept: this.#isKept, body });
     if (this.#unanswered.length > MOST_UNANSWERED) this.#unanswered.shift();
   }
 
@@ -63,8 +86,9 @@ export class Conversation {
     if (++this.#responses === 2) this.#transport.sendAtOnce?.();
   }
 
-  /** Notes that the final response to the next request has gone out, or a part of it. */
-  responded(): void {
+  /** Notes that the final response to the next request has gone out, or a part of it, and whether it ends the connection. */
+  responded(hasEnded: boolean): void {
+    this.hasEnded = hasEnded;
     const request = this.#unanswered.shift();
     if (request !== undefined && this.#unanswered.length === 0) this.isOver = request.isLast;
   }
@@ -80,6 +104,11 @@ export class Conversation {
 const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
 
 const conversations = new WeakMap<Transport, Conversation>();
+
+/** From now on this conversation is the one on this transport. */
+export function beginConversation(transport: Transport, conversation: Conversation): void {
+  conversations.set(transport, conversation);
+}
 
 export function conversationOn(transport: Transport): Conversation {
   let conversation = conversations.get(transport);

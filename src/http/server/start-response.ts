@@ -14,7 +14,7 @@ import type { MessageWriter } from "../message/writer.ts";
 import { chunkOf, LAST_CHUNK } from "../wire/chunk-writer.ts";
 import { eventText, type OutgoingEvent } from "../wire/event-writer.ts";
 import type { Field } from "../wire/fields.ts";
-import { type StreamedFraming, streamedHead } from "../wire/head-writer.ts";
+import { endsConnection, type StreamedFraming, streamedHead } from "../wire/head-writer.ts";
 import { hasContent } from "../wire/status.ts";
 import { type Conversation, conversationOn } from "./conversation.ts";
 import { checkStatus } from "./write-response.ts";
@@ -132,6 +132,7 @@ const begun = new WeakMap<object, StartedBody>();
 /** How a body is framed, and what it goes out on. */
 interface StartedBody {
   readonly transport: Transport;
+  readonly conversation: Conversation;
   /** The body of the request, where it is read piece by piece. */
   readonly request: IncomingBody | null;
   readonly writer: MessageWriter;
@@ -163,9 +164,12 @@ function sendHead(
   conversation.responding();
   // Each chunk goes out at once, also while the client has not acknowledged the one before.
   transport.sendAtOnce?.();
-  begun.set(response, { transport, request: body, writer, framing, length: length ?? 0 });
+  begun.set(response, { transport, conversation, request: body, writer, framing, length: length ?? 0 });
   const sent = writer.send(bytes, size, response);
-  if (sent === 0 || writer.hasBegun(response)) conversation.responded();
+  if (sent === 0 || writer.hasBegun(response)) {
+    conversation.responded(framing === "close" || endsConnection(fields, request));
+    conversation.isStreaming = true;
+  }
   return sent;
 }
 
@@ -191,6 +195,7 @@ const SENT: Result<Unit, string> = Result.ok();
  */
 export class BodyWriter {
   readonly #transport: Transport;
+  readonly #conversation: Conversation;
   readonly #request: IncomingBody | null;
   readonly #writer: MessageWriter;
   readonly #framing: StreamedFraming;
@@ -199,8 +204,9 @@ export class BodyWriter {
   #state: "open" | "finishing" | "over" = "open";
 
   /** @internal */
-  constructor({ transport, request, writer, framing, length }: StartedBody) {
+  constructor({ transport, conversation, request, writer, framing, length }: StartedBody) {
     this.#transport = transport;
+    this.#conversation = conversation;
     this.#request = request;
     this.#writer = writer;
     this.#framing = framing;
@@ -328,6 +334,7 @@ export class BodyWriter {
     }
     if (failure < 0) return this.#outcome(failure);
     this.#state = "over";
+    this.#conversation.isStreaming = false;
     if (this.#framing === "close") this.#transport.close();
     // What has arrived of it stands before the next request.
     else this.#request?.close();

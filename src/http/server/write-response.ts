@@ -8,8 +8,8 @@ import { Result, type Unit } from "../../result.ts";
 import { traced } from "../../trace.ts";
 import { isJsonObject, readBody, readFields } from "../message/caller-message.ts";
 import { encode } from "../message/encode.ts";
-import { bodyOrNull, finalHead, interimHead } from "../wire/head-writer.ts";
-import { hasContent } from "../wire/status.ts";
+import { bodyOrNull, endsConnection, finalHead, interimHead } from "../wire/head-writer.ts";
+import { hasContent, opensTunnel } from "../wire/status.ts";
 import { type Conversation, conversationOn } from "./conversation.ts";
 
 /**
@@ -98,7 +98,7 @@ function writePlain(stream: ByteStream, response: ServerResponse): Result<Unit, 
 const SENT: Result<Unit, string> = Result.ok();
 
 /** Checks and sends a response: 0, the transport's failure, or what is wrong with it. */
-function respond(conversation: Conversation, response: unknown): number | Failure {
+export function respond(conversation: Conversation, response: unknown): number | Failure {
   if (!isJsonObject(response)) return new Failure("response must be a JSON object");
   const { writer } = conversation;
   if (writer.hasBegun(response)) return writer.finish();
@@ -124,7 +124,9 @@ function respond(conversation: Conversation, response: unknown): number | Failur
   const { bytes, length } = encode(head, content);
   conversation.responding();
   const sent = writer.send(bytes, length, response);
-  if (!isInterim && (sent === 0 || writer.hasBegun(response))) conversation.responded();
+  if (!isInterim && (sent === 0 || writer.hasBegun(response))) {
+    conversation.responded(endsConnection(fields, request) || opensTunnel(status, request.method));
+  }
   return sent;
 }
 

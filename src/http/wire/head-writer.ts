@@ -153,6 +153,24 @@ export interface AnsweredRequest {
   readonly method: string;
   /** Whether the client ends the connection with it. */
   readonly isLast: boolean;
+  /** Whether the connection is kept where the response says nothing of it. */
+  readonly isKept: boolean;
+}
+
+/** Whether a response with these fields ends the connection. */
+export function endsConnection(given: readonly Field[], { isLast, isKept }: AnsweredRequest): boolean {
+  if (isLast) return true;
+  let says: string | undefined;
+  for (const [name, value] of given) {
+    if (name.length !== "connection".length || name.toLowerCase() !== "connection") continue;
+    if (hasOption(value, "close")) return true;
+    says = value;
+  }
+  return says === undefined && !isKept;
+}
+
+function connectionLine({ isLast, isKept }: AnsweredRequest): string {
+  return isKept && !isLast ? "Connection: keep-alive\r\n" : "Connection: close\r\n";
 }
 
 const NULL_BODY: OutgoingBody = { content: "null", contentType: "application/json" };
@@ -203,7 +221,7 @@ export function finalHead(
   const sent = bodyOrNull(body);
   if (!hasType) lines += fieldLine("Content-Type", sent.contentType);
   if (!hasDate) lines += fieldLine("Date", dateNow());
-  if (!hasConnection) lines += fieldLine("Connection", "close");
+  if (!hasConnection) lines += connectionLine(request);
   // RFC 9110, 8.6: none with 204 and a tunnel; with 304 only the length that a 200 would have told. (205 is framed as others.)
   if (status !== 204 && !opensTunnel(status, request.method) && (status !== 304 || body !== null)) {
     lines += fieldLine("Content-Length", String(status === 205 ? 0 : contentLength(sent)));
@@ -246,7 +264,7 @@ export function streamedHead(
     lines += fieldLine(name, value);
   }
   if (!hasDate) lines += fieldLine("Date", dateNow());
-  if (!hasConnection) lines += fieldLine("Connection", "close");
+  if (!hasConnection) lines += connectionLine({ ...request, isLast });
   if (framing === "chunked") lines += fieldLine("Transfer-Encoding", "chunked");
   if (status === 205) lines += fieldLine("Content-Length", "0");
   return responseHead(status, lines);

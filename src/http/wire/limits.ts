@@ -54,6 +54,13 @@ export const MOST_IDLE_CONNECTIONS = 64;
 /** How long a connection stays idle when the server does not say, in milliseconds. */
 export const LONGEST_IDLE = 60_000;
 
+/** `request_timeout_ms` of `serve`, in milliseconds. Its `idle_timeout_ms` is LONGEST_IDLE. */
+export const DEFAULT_HEAD_TIMEOUT = 10_000;
+/** `max_connections` of `serve`, if the process may have so many descriptors. */
+export const MOST_CONNECTIONS = 10_000;
+/** Clients beyond `max_connections` that are told so at once; those beyond them are closed without a word. */
+export const MOST_SURPLUS = 32;
+
 /**
  * How many bytes of a body can become a value: the engine has a longest string (512 MiB in V8), and throws past it. This
  * is also below what node:zlib and Buffer take as a size.

@@ -59,6 +59,7 @@ export function loadPosix(name: SystemName, way: string | undefined): Platform {
       return selectors(portable);
     },
     keepFreedMemory: loadKeeping(libc),
+    mostDescriptors: loadLimits(libc, name),
   };
 }
 
@@ -97,6 +98,18 @@ function loadWaits(
     pause(milliseconds) {
       pollAt(0, 0, milliseconds);
     },
+  };
+}
+
+function loadLimits({ koffi, library }: Libc, name: SystemName): () => number {
+  // getrlimit(2): two rlim_t, the limit that holds and the highest that it can be set to. RLIM_INFINITY is all ones, or nearly.
+  const RLIMIT_NOFILE = name === "linux" ? 7 : 8;
+  return () => {
+    const getrlimit = library.func("int getrlimit(int, void *)");
+    const isWide = name !== "linux" || koffi.sizeof("long") === 8;
+    const limits = Buffer.alloc(16);
+    if (getrlimit(RLIMIT_NOFILE, limits) < 0) return Number.POSITIVE_INFINITY;
+    return isWide ? Number(limits.readBigUInt64LE()) : limits.readUInt32LE();
   };
 }
 

@@ -52,6 +52,8 @@ export function loadWindows(): Platform {
     },
     // The allocator of Windows has no such habit.
     keepFreedMemory() {},
+    // It has no such limit: sockets are handles, of which there can be millions.
+    mostDescriptors: () => Number.POSITIVE_INFINITY,
   };
 }
 
