@@ -16,9 +16,9 @@ export class MessageWriter {
     this.#transport = transport;
   }
 
-  /** Whether a part of a message waits to be sent. */
-  get hasRest(): boolean {
-    return this.#rest !== undefined;
+  /** How many bytes of a message wait to be sent. */
+  get restLength(): number {
+    return this.#rest?.length ?? 0;
   }
 
   /**

@@ -260,7 +260,7 @@ export class ServedClient implements Watcher {
       this.#endAt(now + settings.requestTimeout);
     }
     if (input.isTurnOver || this.#transport.pending() > 0) this.#server.again(this);
-    this.#wait(this.#conversation.writer.hasRest ? READABLE | WRITABLE : READABLE);
+    this.#wait(this.#conversation.writer.restLength > 0 ? READABLE | WRITABLE : READABLE);
   }
 
   #respond(head: RequestHead, bytes: Buffer): void {
@@ -350,7 +350,7 @@ export class ServedClient implements Watcher {
   /** The handler has responded itself, and the next request can come; or it has taken the stream over for good. */
   #afterTakeOver(request: ServerRequest): void {
     const { owesResponse, isStreaming, writer } = this.#conversation;
-    if (owesResponse || isStreaming || writer.hasRest || request.method === "CONNECT") {
+    if (owesResponse || isStreaming || writer.restLength > 0 || request.method === "CONNECT") {
       this.#state = "over";
       this.#server.gone(this);
       this.socket.unwatch(this);
@@ -379,7 +379,7 @@ export class ServedClient implements Watcher {
   #afterSend(failure: number): void {
     if (failure === 0) {
       this.#afterResponse();
-    } else if (this.#conversation.writer.hasRest && this.#transport.wouldBlock(failure)) {
+    } else if (this.#conversation.writer.restLength > 0 && this.#transport.wouldBlock(failure)) {
       this.#state = "sending";
       this.#endAt(this.#server.now + this.#server.settings.idleTimeout);
       this.#wait(WRITABLE);
@@ -389,7 +389,12 @@ export class ServedClient implements Watcher {
   }
 
   #send(): void {
-    this.#afterSend(this.#conversation.writer.finish());
+    const { writer } = this.#conversation;
+    const before = writer.restLength;
+    const failure = writer.finish();
+    // The client has taken nothing, and its time goes on.
+    if (failure < 0 && writer.restLength === before && this.#transport.wouldBlock(failure)) return;
+    this.#afterSend(failure);
   }
 
   /** The response is out. */
@@ -425,6 +430,7 @@ export class ServedClient implements Watcher {
     else this.socket.shutdown("write");
     this.#state = "leaving";
     this.#leavingEnd = this.#server.now + LONGEST_LEAVING;
+    this.#endAt(this.#server.now + LEAVING_SILENCE);
     this.#drop();
   }
 
@@ -438,8 +444,8 @@ export class ServedClient implements Watcher {
         this.close();
         return;
       }
+      this.#endAt(Math.min(this.#server.now + LEAVING_SILENCE, this.#leavingEnd));
     }
-    this.#endAt(Math.min(this.#server.now + LEAVING_SILENCE, this.#leavingEnd));
     this.#wait(READABLE);
   }
 }
