@@ -23,6 +23,11 @@ const blocked: Record<string, string> = {
     "net.http.request({ method: 'GET', url: 'http://' + address + '/' })",
   "http.request that is never accepted": "net.http.request({ method: 'GET', url: 'http://' + full + '/' })",
   "http.read_request": "net.http.read_request(server)",
+  "http.serve": "net.http.serve(listener, () => ({ status: 200 }))",
+  "http.serve with clients": `
+    const idle = net.TcpStream.connect(address).value;
+    net.TcpStream.connect(address).value.write("GET / HTTP/1.1");
+    net.http.serve(listener, () => ({ status: 200 }))`,
 };
 const given = "for (const each of [listener, client, server, udp]) each.as_fd()";
 for (const name of [
