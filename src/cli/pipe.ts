@@ -1,9 +1,9 @@
 import { once } from "node:events";
-import { writeSync } from "node:fs";
 import { parentPort, Worker, workerData } from "node:worker_threads";
 import { lookup_host, type Result, TcpStream, UdpSocket } from "std-net";
 import { type Command, complain, FAILURE, onlyArgument, parse, SUCCESS, seconds } from "./command.ts";
 import { InputPump, standardInput } from "./input.ts";
+import { printNow } from "./print.ts";
 
 /*
  * Two directions at once. The event loop of the main thread reads standard input and sends it. A worker thread blocks in
@@ -195,22 +195,11 @@ function receiveDatagrams(descriptor: number): Report {
 
 /** Writes to standard output from this thread. Returns a report when nothing more can be written. */
 function print(bytes: Buffer): Report | undefined {
-  for (let written = 0; written < bytes.length; ) {
-    try {
-      written += writeSync(1, bytes, written);
-    } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException;
-      // The reader has stopped: `std-net tcp ... | head -1`.
-      if (code === "EPIPE") return { error: null, nobodyReads: true };
-      if (code !== "EAGAIN") return { error: message };
-      // The pipe is full, and another process has put it into non-blocking mode. Give the reader a moment.
-      Atomics.wait(moment, 0, 0, 5);
-    }
-  }
-  return undefined;
+  const error = printNow(bytes);
+  if (error === null) return undefined;
+  // The reader has stopped: `std-net tcp ... | head -1`.
+  return error.code === "EPIPE" ? { error: null, nobodyReads: true } : { error: error.message };
 }
-
-const moment = new Int32Array(new SharedArrayBuffer(4));
 
 function failure(error: string): number {
   complain(error);

@@ -13,7 +13,13 @@ const post = (lines: string, body = "") => `POST / HTTP/1.1\r\nHost: a\r\n${line
 
 describe("http.serve refuses", () => {
   test("what is no proper request, each with its status, in words, and ends the connection", async () => {
-    await using server = await served(HELLO, "{ max_body_bytes: 100, max_header_bytes: 1000 }");
+    await using server = await served(
+      HELLO,
+      `{ max_body_bytes: 100, max_header_bytes: 1000, on_refusal(status, reason, stream) {
+        console.log(status + " " + stream.peer_addr().unwrap().split(":")[0] + " " + reason);
+        throw new Error("on_refusal throws");
+      } }`,
+    );
     for (const [text, status, reason] of [
       ["no HTTP at all\r\n\r\n", 400, /^invalid http request: /],
       ["GET / HTTP/1.1\r\n\r\n", 400, "invalid http request: missing Host header"],
@@ -54,6 +60,7 @@ describe("http.serve refuses", () => {
       const { error } = JSON.parse(second.slice(second.indexOf("\r\n\r\n"))) as { error: string };
       if (typeof reason === "string") assert.equal(error, reason);
       else assert.match(error, reason);
+      assert.equal(await server.server.line(), `${status} 127.0.0.1 ${error}`);
     }
     // An HTTP/1.0 client can expect nothing (RFC 9110, 10.1.1).
     assert.match(await said(server.port, "GET / HTTP/1.0\r\nExpect: x\r\n\r\n"), /^HTTP\/1\.1 200 /);

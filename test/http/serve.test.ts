@@ -207,6 +207,7 @@ describe("http.serve", () => {
       [{ max_body_bytes: -1 }, "'max_body_bytes' must be a non-negative integer"],
       [{ decode_body: "xml" }, "'decode_body' must be 'json', 'text' or 'base64'"],
       [{ on_error: 1 }, "'on_error' must be a function"],
+      [{ on_refusal: {} }, "'on_refusal' must be a function"],
       [{ stop: new Int32Array(1) }, "'stop' must be an Int32Array on shared memory"],
       [{ tls: 1 }, "'tls' must be a JSON object"],
       [{ tls: {} }, "tls handshake failed: missing option 'cert'"],

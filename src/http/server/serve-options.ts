@@ -78,6 +78,11 @@ export interface ServeOptions extends ReadOptions {
    */
   on_error?: (error: unknown, request: ServerRequest) => void;
   /**
+   * Called when a client is refused before the handler is asked, with the status (400, 408, 413 ...) and the reason that the client
+   * gets. The stream tells whose it is (`peer_addr`). Nothing is called when left out.
+   */
+  on_refusal?: (status: number, reason: string, stream: ByteStream) => void;
+  /**
    * Memory that threads share (on a SharedArrayBuffer). Once its first element is not 0, `serve` stops as after a signal: so the main
    * thread, which has the signals, stops its workers. It is looked at ten times a second. None when left out.
    */
@@ -93,7 +98,8 @@ export interface ServeSettings {
   /** Infinity: the default. */
   readonly maxConnections: number;
   readonly tls: ServerTls | null;
-  readonly onError: ((error: unknown, request: ServerRequest) => void) | null;
+  readonly onError: NonNullable<ServeOptions["on_error"]> | null;
+  readonly onRefusal: NonNullable<ServeOptions["on_refusal"]> | null;
   readonly stop: Int32Array | null;
 }
 
@@ -120,13 +126,15 @@ function settingsFrom(handler: ServeHandler, given: object, read: ReadSettings):
     max_connections: maxConnections = Number.POSITIVE_INFINITY,
     tls: tlsOptions,
     on_error: onError = null,
+    on_refusal: onRefusal = null,
     stop = null,
   } = given as Record<string, unknown>;
   const idleTimeout = timeoutFrom(idle_timeout_ms);
   const requestTimeout = timeoutFrom(request_timeout_ms);
   if (idleTimeout === undefined || requestTimeout === undefined) return new Failure(INVALID_TIMEOUT);
   if (!isLimit(maxConnections)) return new Failure("'max_connections' must be a positive integer");
-  if (onError !== null && typeof onError !== "function") return new Failure("'on_error' must be a function");
+  if (!isCallback(onError)) return new Failure("'on_error' must be a function");
+  if (!isCallback(onRefusal)) return new Failure("'on_refusal' must be a function");
   if (stop !== null && !isSharedInt32Array(stop))
     return new Failure("'stop' must be an Int32Array on shared memory");
   let tls: ServerTls | Failure | null = null;
@@ -143,8 +151,13 @@ function settingsFrom(handler: ServeHandler, given: object, read: ReadSettings):
     maxConnections,
     tls,
     onError: onError as ServeSettings["onError"],
+    onRefusal: onRefusal as ServeSettings["onRefusal"],
     stop,
   };
+}
+
+function isCallback(value: unknown): boolean {
+  return value === null || typeof value === "function";
 }
 
 function isLimit(value: unknown): value is number {

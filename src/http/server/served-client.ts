@@ -48,6 +48,8 @@ export interface Server {
   gone(client: ServedClient): void;
   /** Asks the clock, after code that may have taken long. */
   lookAtClock(): void;
+  /** Tells the program of a request that it will not see. */
+  refused(refusal: Refusal, stream: () => ByteStream): void;
   /** Tells of an error in the program. */
   report(error: unknown, request: ServerRequest): void;
 }
@@ -64,9 +66,11 @@ export interface Server {
  */
 type State = "handshake" | "idle" | "head" | "body" | "sending" | "leaving" | "over";
 
-/** How long a client may be silent after its last response, and how long it may go on sending in all, in milliseconds (as nginx). */
+/** How long a client may be silent after its last response, and how long it may go on sending in all, in milliseconds. */
 const LEAVING_SILENCE = 5000;
-const LONGEST_LEAVING = 30_000;
+const LONGEST_LEAVING = 10_000;
+/** How many bytes it may send in that time. */
+const MOST_DROPPED = 256 * 1024 * 1024;
 /** How long an idle client has for a last request when the server stops, in milliseconds: it may be on its way. */
 const LAST_CALL = 200;
 /** Milliseconds that each byte of a body adds to the time for it. */
@@ -101,6 +105,7 @@ export class ServedClient implements Watcher {
   #bodyBegan = 0;
   #bytesBefore = 0;
   #leavingEnd = 0;
+  #dropped = 0;
   /** Whether a response is the last one, whatever it says. */
   #isRefused = false;
 
@@ -290,17 +295,14 @@ export class ServedClient implements Watcher {
     const server = this.#server;
     const transport = this.#transport;
     const { writer } = this.#conversation;
-    if (this.#stream === null) {
-      this.#stream = this.#makeStream(transport);
-      beginConversation(transport, this.#conversation);
-    }
+    const stream = this.#publicStream();
     this.#input.lend();
     transport.setNonblocking(false);
     writer.keepsUnsent = false;
     let response: unknown;
     let thrown: { readonly error: unknown } | null = null;
     try {
-      response = server.settings.handler(request, this.#stream);
+      response = server.settings.handler(request, stream);
     } catch (error) {
       thrown = { error };
     }
@@ -317,6 +319,15 @@ export class ServedClient implements Watcher {
     if (thrown !== null) this.#fail(thrown.error, request);
     else this.#sendResponse(response, request);
   }
+
+  /** The stream as the program gets it. */
+  readonly #publicStream = (): ByteStream => {
+    if (this.#stream === null) {
+      this.#stream = this.#makeStream(this.#transport);
+      beginConversation(this.#transport, this.#conversation);
+    }
+    return this.#stream;
+  };
 
   #sendResponse(response: unknown, request: ServerRequest): void {
     const conversation = this.#conversation;
@@ -367,8 +378,11 @@ export class ServedClient implements Watcher {
   }
 
   /** Responds in the handler's place, and ends the connection. */
-  #refuse({ status, reason }: Refusal): void {
+  #refuse(refusal: Refusal): void {
+    const { status, reason } = refusal;
     this.#isRefused = true;
+    if (refusal !== INTERNAL_ERROR) this.#server.refused(refusal, this.#publicStream);
+    if (this.#state === "over") return;
     const response = { status, headers: { connection: "close" }, body: { error: reason } };
     const outcome = respond(this.#conversation, response);
     if (outcome instanceof Failure) this.close();
@@ -440,7 +454,8 @@ export class ServedClient implements Watcher {
     for (let drops = 0; drops < MOST_DROPS; drops++) {
       const count = socket.receive(sink, sink.length, 0);
       if (count < 0 && socket.wouldBlock(count)) break;
-      if (count <= 0) {
+      if (count > 0) this.#dropped += count;
+      if (count <= 0 || this.#dropped > MOST_DROPPED) {
         this.close();
         return;
       }

@@ -3,9 +3,11 @@ import type { PollSet } from "../../engine/poll-set.ts";
 import { lastingBuffer } from "../../engine/scratch.ts";
 import type { Socket } from "../../engine/socket.ts";
 import { Failure } from "../../error.ts";
+import type { ByteStream } from "../../net/byte-stream.ts";
 import { monotonicTime } from "../../runtime/clock.ts";
 import { MOST_SURPLUS } from "../wire/limits.ts";
 import type { ServerRequest } from "./read-request.ts";
+import type { Refusal } from "./refusal.ts";
 import { defaultConnections, type ServeSettings } from "./serve-options.ts";
 import { type MakeStream, ServedClient, type Server } from "./served-client.ts";
 import { ServedListener } from "./served-listener.ts";
@@ -185,16 +187,27 @@ export class Service implements Server {
     this.now = monotonicTime();
   }
 
+  refused({ status, reason }: Refusal, stream: () => ByteStream): void {
+    const { onRefusal } = this.settings;
+    if (onRefusal !== null) callback(() => onRefusal(status, reason, stream()));
+  }
+
   report(error: unknown, request: ServerRequest): void {
     const { onError } = this.settings;
-    if (onError === null) {
-      process.stderr.write(`${inspect(error)}\n`);
-      return;
-    }
-    try {
-      onError(error, request);
-    } catch (thrown) {
-      process.stderr.write(`${inspect(thrown)}\n`);
-    }
+    if (onError !== null) callback(() => onError(error, request));
+    else print(error);
   }
+}
+
+/** Calls the program. What it throws must not end the server. */
+function callback(call: () => void): void {
+  try {
+    call();
+  } catch (thrown) {
+    print(thrown);
+  }
+}
+
+function print(error: unknown): void {
+  process.stderr.write(`${inspect(error)}\n`);
 }
