@@ -46,7 +46,9 @@ test("http-server answers from all workers, and finishes on a signal", async () 
   await using server = example("http-server", "127.0.0.1:0", "2");
   const address = /on http:\/\/(\S+)$/.exec(await server.line())?.[1] ?? "";
   const workers = new Set<unknown>();
-  const request = { method: "POST", url: `http://${address}/a?b=c`, body: { n: 1 } };
+  // A connection that is kept stays with its worker.
+  const url = `http://${address}/a?b=c`;
+  const request = { method: "POST", url, body: { n: 1 }, keep_alive: false };
   await until(() => {
     const { status, body } = ok(net.http.request(request)) as {
       status: number;
