@@ -1,12 +1,12 @@
 // The comparisons as a picture: one bar each, how long std-net takes when the other takes 1. Where the ratio is that of
 // throughputs it is turned over, so that shorter is better everywhere.
-import { type Comparison, reached } from "./measure.ts";
+import { type Comparison, reached, timeShare } from "./measure.ts";
 
 const LABELS = 200;
 const BARS = 420;
 const NUMBERS = 60;
 const ROW = 22;
-const TOP = 62;
+const TOP = 118;
 const LONGEST = 2;
 
 const STYLE = `
@@ -38,11 +38,6 @@ function xmlText(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 }
 
-/** `value` as a share of the other's time. */
-function time(comparison: Comparison, value: number): number {
-  return comparison.measure === "time" || comparison.measure === "memory" ? value : 1 / value;
-}
-
 function x(value: number): number {
   return LABELS + (Math.min(value, LONGEST) / LONGEST) * BARS;
 }
@@ -53,12 +48,12 @@ function heading(title: string, y: number): string {
 
 function bar(comparison: Comparison, y: number): string {
   const middle = y + ROW / 2;
-  const value = time(comparison, comparison.median);
-  const ends = [time(comparison, comparison.min), time(comparison, comparison.max)].map(x);
+  const value = timeShare(comparison, comparison.median);
+  const ends = [timeShare(comparison, comparison.min), timeShare(comparison, comparison.max)].map(x);
   const kind = { true: "good", false: "short", null: "plain" }[`${reached(comparison)}`];
   const { target } = comparison;
   const goal =
-    target === null ? null : x(time(comparison, "at_most" in target ? target.at_most : target.at_least));
+    target === null ? null : x(timeShare(comparison, "at_most" in target ? target.at_most : target.at_least));
   return [
     `<text class="quiet" x="${LABELS - 10}" y="${middle + 4}" text-anchor="end">${xmlText(comparison.against)}</text>`,
     `<rect class="${kind}" x="${LABELS}" y="${y + 4}" width="${(x(value) - LABELS).toFixed(1)}" height="${ROW - 8}" rx="2"/>`,
@@ -68,6 +63,37 @@ function bar(comparison: Comparison, y: number): string {
       : `<line class="target" x1="${goal.toFixed(1)}" x2="${goal.toFixed(1)}" y1="${y + 2}" y2="${y + ROW - 2}"/>`,
     `<text x="${LABELS + BARS + 12}" y="${middle + 4}">${value.toFixed(2)}</text>`,
   ].join("\n");
+}
+
+/** What the marks of a bar mean, each beside a sample of it. */
+function legend(): string {
+  const rows = [
+    [
+      { mark: '<rect class="good" width="22" height="12" rx="2"/>', text: "reaches its target" },
+      { mark: '<rect class="short" width="22" height="12" rx="2"/>', text: "misses it" },
+      { mark: '<rect class="plain" width="22" height="12" rx="2"/>', text: "has none" },
+    ],
+    [
+      { mark: '<line class="target" x1="11" x2="11" y1="-1" y2="13"/>', text: "target" },
+      { mark: '<line class="range" x1="0" x2="22" y1="6" y2="6"/>', text: "fastest to slowest round" },
+    ],
+  ];
+  return rows
+    .flatMap((samples, row) =>
+      samples.map(
+        ({ mark, text }, column) =>
+          `<g transform="translate(${12 + column * 190} ${42 + row * ROW})">${mark}` +
+          `<text class="quiet" x="30" y="11">${text}</text></g>`,
+      ),
+    )
+    .join("\n");
+}
+
+/** Which way is better, above the scale. */
+function directions(): string {
+  const text = (at: number, anchor: string, words: string) =>
+    `<text class="quiet" x="${at}" y="${TOP - 28}" text-anchor="${anchor}">${words}</text>`;
+  return `${text(x(1) - 8, "end", "← std-net is faster")}${text(x(1) + 8, "start", "the other is faster →")}`;
 }
 
 export function chart(all: readonly Comparison[]): string {
@@ -90,14 +116,15 @@ export function chart(all: readonly Comparison[]): string {
       `<line class="${value === 1 ? "axis" : "grid"}" x1="${x(value)}" x2="${x(value)}" y1="${TOP - 6}" y2="${y + 4}"/>` +
       `<text class="quiet" x="${x(value)}" y="${TOP - 12}" text-anchor="middle">${value}</text>`,
   );
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${y + 44}" role="img">
-<title>How long std-net takes when the other takes 1</title>
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${y + 16}" role="img">
+<title>The time that std-net takes when the other takes 1: shorter is better</title>
 <style>${STYLE}
 </style>
-<text class="title" x="12" y="24">How long std-net takes when the other takes 1: shorter is better</text>
+<text class="title" x="12" y="24">The time that std-net takes when the other takes 1: shorter is better</text>
+${legend()}
+${directions()}
 ${scale.join("\n")}
 ${rows.join("\n")}
-<text class="quiet" x="12" y="${y + 30}">Bar: median of the rounds. Thin line: their range. Upright mark: target.</text>
 </svg>
 `;
 }

@@ -1,13 +1,14 @@
 // npm run bench [workload ...] [--quick]
 // Runs workloads (all, when none is named) and prints how std-net compares, with each target. A full run also writes
-// bench/results.json, results.md, results.svg and the table in README.md; a quick one has fewer and shorter rounds and writes nothing.
+// bench/results.json and the pages that show it (pages.ts); a quick one has fewer and shorter rounds and writes nothing. With --pages
+// nothing is measured: the pages are made anew.
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, release, type } from "node:os";
-import { chart } from "./chart.ts";
 import type { Comparison } from "./measure.ts";
+import { pages } from "./pages.ts";
 import { compilePeers, pinning, Skip } from "./programs.ts";
-import { markdownTable, shortTable, textTable } from "./report.ts";
+import { textTable } from "./report.ts";
 import type { Effort } from "./rounds.ts";
 import * as cold from "./workloads/cold.ts";
 import * as connect from "./workloads/connect.ts";
@@ -56,6 +57,10 @@ const workloads: Record<string, { run(effort: Effort): Promise<Comparison[]> }> 
 
 const args = process.argv.slice(2);
 const quick = args.includes("--quick");
+if (args.includes("--pages")) {
+  writePages();
+  process.exit(0);
+}
 const named = args.filter((argument) => !argument.startsWith("--"));
 const unknown = named.filter((name) => !(name in workloads));
 if (unknown.length > 0 || args.some((argument) => argument.startsWith("--") && argument !== "--quick")) {
@@ -113,13 +118,9 @@ function write(): void {
     if (comparisons !== undefined) kept[name] = comparisons;
   }
   writeFileSync(file, `${JSON.stringify({ machine, workloads: kept }, null, 2)}\n`);
-  const all = Object.values(kept).flat();
-  writeFileSync("bench/results.md", `${markdownTable(all)}\n`);
-  writeFileSync("bench/results.svg", chart(all));
-  const readme = readFileSync("README.md", "utf8");
-  const place = /(<!-- benchmark -->\n)[\s\S]*?(<!-- \/benchmark -->)/;
-  writeFileSync(
-    "README.md",
-    readme.replace(place, (_, begin, end) => `${begin}${shortTable(all)}\n${end}`),
-  );
+  writePages();
+}
+
+function writePages(): void {
+  for (const [page, text] of Object.entries(pages())) writeFileSync(page, text);
 }

@@ -53,6 +53,14 @@ export function reached(comparison: Comparison): boolean | null {
   return "at_most" in target ? comparison.median <= target.at_most : comparison.median >= target.at_least;
 }
 
+/**
+ * `value` as std-net's part of the other's time: one sense of direction for all, less is better. A ratio of throughputs is turned
+ * over for it. (Memory is no time, and is better the same way.)
+ */
+export function timeShare({ measure }: Pick<Comparison, "measure">, value: number): number {
+  return measure === "time" || measure === "memory" ? value : 1 / value;
+}
+
 export function microseconds(value: number): string {
   return value < 1000 ? `${value.toPrecision(3)} µs` : `${(value / 1000).toPrecision(3)} ms`;
 }
