@@ -16,7 +16,7 @@ const chunked = (...parts: string[]): string =>
 const post = (body: string, more = ""): string =>
   `POST /x HTTP/1.1\r\nHost: example\r\n${more}Content-Length: ${body.length}\r\n\r\n${body}`;
 
-const rest = (stream: net.UnixStream): string => {
+const rest = (stream: net.UnixStream | net.TcpStream): string => {
   ok(stream.set_nonblocking(true));
   const bytes = stream.read(10_000);
   ok(stream.set_nonblocking(false));

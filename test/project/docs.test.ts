@@ -2,16 +2,29 @@
 // docstring, and each link to a file leads to one.
 import assert from "node:assert/strict";
 import { type ChildProcess, execFile, fork } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
+import { createRequire } from "node:module";
 import { createServer as createTcpServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import type { Duplex, Readable } from "node:stream";
+import { text } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { build } from "esbuild";
-import { Certificates } from "../support/certificates.ts";
+import { Certificates, type Identity } from "../support/certificates.ts";
 import { root } from "../support/peer.ts";
 
 const run = promisify(execFile);
@@ -140,11 +153,23 @@ describe("examples", () => {
   const identity = certificates.make("server", "ca", {
     extensions: "extendedKeyUsage=serverAuth\nsubjectAltName=DNS:localhost,IP:127.0.0.1\n",
   });
-  const https = createHttpsServer({ ...identity, ALPNProtocols: ["http/1.1"] }, (_, response) => {
-    response.end("hello");
+  const client = certificates.make("client", "ca", {
+    subject: "/CN=client",
+    extensions: "extendedKeyUsage=clientAuth\n",
   });
+  const https = createHttpsServer(
+    {
+      ...identity,
+      ...{ ALPNProtocols: ["http/1.1"], requestCert: true, rejectUnauthorized: false },
+      ca: certificates.read("ca.pem"),
+    },
+    (_, response) => response.end("hello"),
+  );
   https.on("tlsClientError", () => {});
-  const servers = [http, https, redis];
+  http.on("upgrade", (request, socket) => acceptWebSocket(request.headers["sec-websocket-key"], socket));
+  const mails: string[] = [];
+  const smtp = smtpServer(identity, mails);
+  const servers = [http, https, redis, smtp];
   const host = new ExampleHost();
   const listen = async (server: Server | typeof http): Promise<string> => {
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -158,12 +183,15 @@ describe("examples", () => {
       "127.0.0.1:8080": await listen(http),
       "127.0.0.1:8443": await listen(https),
       "127.0.0.1:6379": await listen(redis),
+      "127.0.0.1:2525": await listen(smtp),
     };
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, "ca.pem"), certificates.read("ca.pem"));
     writeFileSync(join(folder, "cert.pem"), identity.cert);
     writeFileSync(join(folder, "key.pem"), identity.key);
+    writeFileSync(join(folder, "client.pem"), client.cert);
+    writeFileSync(join(folder, "client-key.pem"), client.key);
     examples.forEach(({ code }, index) => {
       let text = code;
       for (const [documented, real] of Object.entries(addresses)) text = text.replaceAll(documented, real);
@@ -232,6 +260,12 @@ describe("examples", () => {
     });
   });
 
+  test("the mail of the SMTP recipe has come, over TLS and with a dot at a line's beginning", () => {
+    assert.equal(mails.length, 1);
+    assert.match(mails[0]!, /^ada over TLSv1\.[23]: From: ada@example\.com\r\n/);
+    assert.match(mails[0]!, /\r\n\r\nThe engine works\.\r\n\.\r\n$/);
+  });
+
   test("one that throws, speaks on standard error or does not end is named, and harms no other", async () => {
     let count = 0;
     const outcomeOf = async (code: string, limit?: number): Promise<string> => {
@@ -250,6 +284,79 @@ describe("examples", () => {
     assert.equal(await outcomeOf("for (;;);", 1000), "does not end");
     assert.equal(await outcomeOf('console.log("good")'), "good");
   });
+});
+
+/** Agrees to a WebSocket, and sends the client's frame back, which has less than 126 bytes. Without a key there is none. */
+function acceptWebSocket(key: string | undefined, socket: Duplex): void {
+  if (key === undefined) {
+    socket.end("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    return;
+  }
+  const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
+  socket.write(
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+      `Sec-WebSocket-Accept: ${accept}\r\n\r\n`,
+  );
+  socket.on("error", () => {});
+  let received = Buffer.alloc(0);
+  socket.on("data", (bytes: Buffer) => {
+    received = Buffer.concat([received, bytes]);
+    const length = (received[1] ?? 0) & 0x7f;
+    if (received.length < 6 + length) return;
+    const mask = received.subarray(2, 6);
+    const payload = received.subarray(6, 6 + length).map((byte, index) => byte ^ mask[index % 4]!);
+    socket.end(Buffer.concat([Buffer.from([received[0]!, length]), payload]));
+  });
+}
+
+/** The npm package smtp-server, which has no types. */
+interface SmtpServer {
+  readonly server: Server;
+}
+
+/** A mail server that wants STARTTLS before the password, and writes each mail to `mails` with who sent it and how. */
+function smtpServer({ cert, key }: Identity, mails: string[]): Server {
+  interface Session {
+    readonly user: string;
+    readonly tlsOptions: false | { readonly version: string };
+  }
+  type Done = (error: Error | null, response?: { user: string }) => void;
+  const { SMTPServer } = createRequire(import.meta.url)("smtp-server") as {
+    SMTPServer: new (options: object) => SmtpServer;
+  };
+  return new SMTPServer({
+    ...{ cert, key, allowInsecureAuth: false, disableReverseLookup: true },
+    onAuth({ username, password }: { username: string; password: string }, _: Session, done: Done) {
+      if (password === "s3cret") done(null, { user: username });
+      else done(new Error("wrong password"));
+    },
+    onData(mail: Readable, { user, tlsOptions }: Session, done: Done) {
+      text(mail).then((all) => {
+        mails.push(`${user} over ${tlsOptions === false ? "nothing" : tlsOptions.version}: ${all}`);
+        done(null);
+      }, done);
+    },
+  }).server;
+}
+
+test("the commands of docs/tls.md make a certificate that its authority has issued", async () => {
+  const place = mkdtempSync(join(tmpdir(), "std-net-docs-"));
+  try {
+    const commands = /^## Certificates for tests[\s\S]*?^```sh\n([\s\S]*?)^```$/m.exec(
+      read("docs/tls.md"),
+    )![1]!;
+    await run("sh", ["-e", "-c", commands], { cwd: place });
+    const { stdout } = await run(
+      "openssl",
+      ["verify", "-CAfile", "ca.pem", "-verify_ip", "127.0.0.1", "cert.pem"],
+      {
+        cwd: place,
+      },
+    );
+    assert.equal(stdout, "cert.pem: OK\n");
+  } finally {
+    rmSync(place, { recursive: true, force: true });
+  }
 });
 
 describe("docstrings", () => {
