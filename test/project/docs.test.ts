@@ -2,7 +2,6 @@
 // docstring, and each link to a file leads to one.
 import assert from "node:assert/strict";
 import { type ChildProcess, execFile, fork } from "node:child_process";
-import { createHash } from "node:crypto";
 import { once } from "node:events";
 import {
   existsSync,
@@ -11,20 +10,19 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
-import { createRequire } from "node:module";
 import { createServer as createTcpServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import type { Duplex, Readable } from "node:stream";
-import { text } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { build } from "esbuild";
-import { Certificates, type Identity } from "../support/certificates.ts";
+import { Certificates } from "../support/certificates.ts";
+import { acceptWebSocket, smtpServer } from "../support/docs-servers.ts";
 import { root } from "../support/peer.ts";
 
 const run = promisify(execFile);
@@ -286,58 +284,32 @@ describe("examples", () => {
   });
 });
 
-/** Agrees to a WebSocket, and sends the client's frame back, which has less than 126 bytes. Without a key there is none. */
-function acceptWebSocket(key: string | undefined, socket: Duplex): void {
-  if (key === undefined) {
-    socket.end("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-    return;
+test("README's client compiles in a project as docs/typescript.md sets it up, and what it says of TS1295 is true", async () => {
+  const place = mkdtempSync(join(tmpdir(), "std-net-docs-"));
+  const tsc = (...args: string[]) =>
+    run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), ...args], { cwd: place }).then(
+      ({ stdout }) => stdout,
+      (error: { stdout: string }) => error.stdout,
+    );
+  try {
+    mkdirSync(join(place, "node_modules"));
+    for (const [name, from] of [
+      ["std-net", root],
+      ["@types", join(root, "node_modules/@types")],
+    ] as const) {
+      symlinkSync(from, join(place, "node_modules", name), "junction");
+    }
+    await tsc("--init");
+    const { code } = examplesOfGuide("README.md").find(({ title }) => title.endsWith("client.ts"))!;
+    writeFileSync(join(place, "client.ts"), code);
+    writeFileSync(join(place, "package.json"), '{ "type": "commonjs" }');
+    assert.match(await tsc("--noEmit"), /error TS1295: ECMAScript imports and exports cannot be written/);
+    writeFileSync(join(place, "package.json"), '{ "type": "module" }');
+    assert.equal(await tsc("--noEmit"), "");
+  } finally {
+    rmSync(place, { recursive: true, force: true });
   }
-  const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
-  socket.write(
-    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-      `Sec-WebSocket-Accept: ${accept}\r\n\r\n`,
-  );
-  socket.on("error", () => {});
-  let received = Buffer.alloc(0);
-  socket.on("data", (bytes: Buffer) => {
-    received = Buffer.concat([received, bytes]);
-    const length = (received[1] ?? 0) & 0x7f;
-    if (received.length < 6 + length) return;
-    const mask = received.subarray(2, 6);
-    const payload = received.subarray(6, 6 + length).map((byte, index) => byte ^ mask[index % 4]!);
-    socket.end(Buffer.concat([Buffer.from([received[0]!, length]), payload]));
-  });
-}
-
-/** The npm package smtp-server, which has no types. */
-interface SmtpServer {
-  readonly server: Server;
-}
-
-/** A mail server that wants STARTTLS before the password, and writes each mail to `mails` with who sent it and how. */
-function smtpServer({ cert, key }: Identity, mails: string[]): Server {
-  interface Session {
-    readonly user: string;
-    readonly tlsOptions: false | { readonly version: string };
-  }
-  type Done = (error: Error | null, response?: { user: string }) => void;
-  const { SMTPServer } = createRequire(import.meta.url)("smtp-server") as {
-    SMTPServer: new (options: object) => SmtpServer;
-  };
-  return new SMTPServer({
-    ...{ cert, key, allowInsecureAuth: false, disableReverseLookup: true },
-    onAuth({ username, password }: { username: string; password: string }, _: Session, done: Done) {
-      if (password === "s3cret") done(null, { user: username });
-      else done(new Error("wrong password"));
-    },
-    onData(mail: Readable, { user, tlsOptions }: Session, done: Done) {
-      text(mail).then((all) => {
-        mails.push(`${user} over ${tlsOptions === false ? "nothing" : tlsOptions.version}: ${all}`);
-        done(null);
-      }, done);
-    },
-  }).server;
-}
+});
 
 test("the commands of docs/tls.md make a certificate that its authority has issued", async () => {
   const place = mkdtempSync(join(tmpdir(), "std-net-docs-"));
