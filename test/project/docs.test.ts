@@ -513,3 +513,14 @@ test("links between the pages lead somewhere", () => {
     }
   }
 });
+
+test("the files and folders that CONTRIBUTING.md names are there", () => {
+  const named = [
+    ...read("CONTRIBUTING.md").matchAll(/`((?:src|test|docs|bench|examples|scripts)\/[\w./-]*)`/g),
+  ];
+  assert.ok(named.length > 20);
+  assert.deepEqual(
+    named.map(([, path]) => path!).filter((path) => !existsSync(join(root, path))),
+    [],
+  );
+});
