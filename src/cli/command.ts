@@ -14,6 +14,8 @@ export interface Command {
   readonly summary: string;
   /** What `std-net help NAME` prints. */
   readonly help: string;
+  /** What parseArgs of node:util takes, and what the shells complete. */
+  readonly options: Options;
   /** Runs the command to its end and returns the exit status. */
   run(args: string[]): number | Promise<number>;
 }
@@ -21,7 +23,13 @@ export interface Command {
 /** The arguments cannot be understood. The text says how to write them. */
 export class UsageError extends Error {}
 
-type Options = NonNullable<ParseArgsConfig["options"]>;
+/** The options of a command by their long names. */
+export type Options = {
+  readonly [name: string]: NonNullable<ParseArgsConfig["options"]>[string] & {
+    /** For completion: whether the value is a file, or the words that it can be. */
+    readonly values?: "file" | readonly string[];
+  };
+};
 
 /** The arguments, parsed by parseArgs of node:util. Its errors become usage errors of one line. */
 export function parse<const O extends Options>(args: string[], options: O) {

@@ -1,14 +1,28 @@
 import { once } from "node:events";
 import { parentPort, Worker, workerData } from "node:worker_threads";
 import { lookup_host, type Result, TcpStream, UdpSocket } from "std-net";
-import { type Command, complain, FAILURE, onlyArgument, parse, SUCCESS, seconds } from "./command.ts";
+import {
+  type Command,
+  complain,
+  FAILURE,
+  type Options,
+  onlyArgument,
+  parse,
+  SUCCESS,
+  seconds,
+} from "./command.ts";
 import { InputPump, standardInput } from "./input.ts";
-import { printNow } from "./print.ts";
+import { writeOut } from "./output.ts";
 
 /*
  * Two directions at once. The event loop of the main thread reads standard input and sends it. A worker thread blocks in
  * `read` and prints what the peer sends. The two share the socket: the worker has a second descriptor of it.
  */
+
+const tcpOptions = {
+  timeout: { type: "string" },
+  wait: { type: "string", short: "w", default: "5" },
+} as const satisfies Options;
 
 export const tcp: Command = {
   name: "tcp",
@@ -29,11 +43,9 @@ Examples:
 Exit status: 0 when the peer closed the connection, 1 when it broke or could not be made, or when standard input could not
 be read or sent to its end, 2 for wrong usage.
 `,
+  options: tcpOptions,
   async run(args) {
-    const { values, positionals } = parse(args, {
-      timeout: { type: "string" },
-      wait: { type: "string", short: "w", default: "5" },
-    });
+    const { values, positionals } = parse(args, tcpOptions);
     const address = onlyArgument(positionals, "address, such as 127.0.0.1:6379");
     const timeout = seconds(values.timeout, "timeout");
     const wait = seconds(values.wait, "wait")!;
@@ -71,6 +83,10 @@ function errorOf(result: Result<unknown, string>): string | null {
 /** The most bytes of standard input in one datagram, as in netcat. */
 const LARGEST_DATAGRAM = 16 * 1024;
 
+const udpOptions = {
+  wait: { type: "string", short: "w", default: "1" },
+} as const satisfies Options;
+
 export const udp: Command = {
   name: "udp",
   summary: "connect standard input and output to a UDP peer",
@@ -88,8 +104,9 @@ Examples:
 Exit status: 0 when all was sent, 1 when standard input could not be read, sending failed, or nobody listens there, 2 for
 wrong usage.
 `,
+  options: udpOptions,
   async run(args) {
-    const { values, positionals } = parse(args, { wait: { type: "string", short: "w", default: "1" } });
+    const { values, positionals } = parse(args, udpOptions);
     const address = onlyArgument(positionals, "address, such as 127.0.0.1:9999");
     const wait = seconds(values.wait, "wait")!;
     const input = standardInput();
@@ -195,10 +212,9 @@ function receiveDatagrams(descriptor: number): Report {
 
 /** Writes to standard output from this thread. Returns a report when nothing more can be written. */
 function print(bytes: Buffer): Report | undefined {
-  const error = printNow(bytes);
-  if (error === null) return undefined;
-  // The reader has stopped: `std-net tcp ... | head -1`.
-  return error.code === "EPIPE" ? { error: null, nobodyReads: true } : { error: error.message };
+  const end = writeOut(bytes);
+  if (end === null) return undefined;
+  return end === "closed" ? { error: null, nobodyReads: true } : { error: end.error };
 }
 
 function failure(error: string): number {

@@ -1,4 +1,3 @@
-import { writeSync } from "node:fs";
 import { styleText } from "node:util";
 import type { Json } from "std-net";
 
@@ -47,19 +46,3 @@ export function flush(stream: NodeJS.WriteStream): Promise<void> {
     stream.write("", () => resolve());
   });
 }
-
-/** Writes to standard output at once, while no event loop turns. Gives the error when nothing more can be written. */
-export function printNow(bytes: Uint8Array): NodeJS.ErrnoException | null {
-  for (let written = 0; written < bytes.length; ) {
-    try {
-      written += writeSync(1, bytes, written);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return error as NodeJS.ErrnoException;
-      // The pipe is full, and another process has put it into non-blocking mode. Give the reader a moment.
-      Atomics.wait(moment, 0, 0, 5);
-    }
-  }
-  return null;
-}
-
-const moment = new Int32Array(new SharedArrayBuffer(4));

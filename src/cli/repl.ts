@@ -22,6 +22,7 @@ Examples:
 
 Exit status: 0, 1 when standard input could not be read, 2 for wrong usage.
 `,
+  options: {},
   async run(args) {
     const { positionals } = parse(args, {});
     if (positionals.length > 0) throw new UsageError(`unexpected argument '${positionals[0]}'`);

@@ -1,140 +1,132 @@
-import { isUtf8 } from "node:buffer";
-import { isatty } from "node:tty";
+import { STATUS_CODES } from "node:http";
 import { http, type Json } from "std-net";
-import { parse as parseJson, stringify } from "../json.ts";
-import { type Command, complain, FAILURE, parse, SUCCESS, seconds, UsageError } from "./command.ts";
-import { readInput } from "./input.ts";
+import { stringify } from "../json.ts";
+import { type Command, complain, FAILURE, SUCCESS } from "./command.ts";
+import { type Output, plainOutput, TerminalOutput } from "./output.ts";
 import { flush, paintFor, prettyJson } from "./print.ts";
+import { type Order, orderFrom, requestOptions } from "./request-arguments.ts";
 
-type Fields = { [name: string]: Json };
-
-/** `std-net request`: one http.request, with JSON in and JSON out. */
+/** `std-net request`: one request, as http.request has it (JSON in and JSON out) or as curl does. */
 export const request: Command = {
   name: "request",
-  summary: "send an HTTP request and print the response as JSON",
-  help: `Usage: std-net request JSON
-       std-net request METHOD URL [-H 'name: value']... [-d JSON | --text TEXT]
-       std-net request < request.json
+  summary: "send an HTTP request and print the response, as JSON or as curl does",
+  help: `Usage: std-net request URL [-X METHOD] [-d DATA]...          prints the body
+       std-net request METHOD URL [-d JSON | --text TEXT]    prints the response as JSON
+       std-net request JSON                                  the same; or the JSON on standard input
 
-Sends one HTTP request and prints the response: status, headers and body, as JSON (on one line, unless
-standard output is a terminal). Every integer is kept exact.
+With a URL alone it does what curl does: a GET, or with -d a POST of a form; the body is printed as it arrives, and no
+redirect is followed without -L. http:// may be left out for localhost: localhost:8080/path, or :8080/path.
+
+  -X, --request METHOD         the method
+  -d, --data DATA              the body, as application/x-www-form-urlencoded; several are joined by &; @FILE is what a
+                               file has without its line ends, and @- standard input
+      --data-binary DATA       the same with all bytes of the file
+      --json DATA              the body, as application/json
+  -L, --location               follow redirects
+      --compressed             let the server compress the body
+
+With METHOD URL or JSON, the response is printed as JSON: status, headers and body (on one line, unless standard output is
+a terminal). Every integer is kept exact. Redirects are followed. The JSON may have every field of http.request: method,
+url, headers, body, timeout_ms, max_redirects, tls ...
+
+  -d, --data JSON              the body, sent as application/json
+      --decode json|text|base64  the form of the response's body (json: parsed if it is JSON, else text)
+
+With each of them:
 
   -H, --header 'NAME: VALUE'   a request header; may be repeated, and replaces the header of that name in the JSON
-  -d, --data JSON              the body, sent as application/json
       --text TEXT              the body, sent unchanged
-      --decode json|text|base64  the form of the response's body (json: parsed if it is JSON, else text)
-      --timeout SECONDS        the time for the whole call (300)
-      --insecure               do not verify the server's certificate
-
-The JSON may have every field of http.request: method, url, headers, body, timeout_ms, max_redirects, tls ...
+  -i, --include                print the response's head and then the body, as they are
+  -f, --fail                   a status of 400 or more is a failure, and its body is not printed
+      --timeout SECONDS        the time for the whole call; of a body that is printed as it arrives, the time for the
+                               head and for each silence (300)
+      --ca FILE                trust these certificates (PEM) and no others
+      --cert FILE              the client's certificate (PEM), and its key if it is in the same file
+      --key FILE               the private key of the certificate (PEM)
+  -k, --insecure               do not verify the server's certificate
+  -x, --proxy URL              use this http proxy, such as http://user:password@127.0.0.1:3128; "" is none
+      --unix-socket PATH       connect to this Unix socket in place of the URL's host
 
 Examples:
+  std-net request https://example.com/
+  std-net request localhost:8080/orders -d name=you -d @rest.txt
   std-net request GET https://example.com/
   std-net request POST http://127.0.0.1:8080/orders -d '{"id": 9007199254740993}'
   std-net request '{"method":"GET","url":"https://example.com/","max_redirects":0}'
   std-net request GET http://127.0.0.1:8080/ | jq .body
 
-Exit status: 0 after a response (of any status), 1 without a response or when standard input cannot be read, 2 for wrong
-usage.
+Exit status: 0 after a response (of any status, without --fail), 1 without a response or when it or standard input cannot
+be read to its end, 2 for wrong usage.
 `,
+  options: requestOptions,
   async run(args) {
-    const response = http.request(await requestFrom(args));
-    if (response.isErr) {
-      complain(response.error);
-      return FAILURE;
-    }
-    const { stdout } = process;
-    stdout.write(`${responseText(response.value as unknown as Json)}\n`);
-    await flush(stdout);
-    return SUCCESS;
+    const order = await orderFrom(args);
+    return order.asJson ? await printJson(order) : printBody(order);
   },
 };
 
-type HttpRequest = Parameters<typeof http.request>[0];
-
-async function requestFrom(args: string[]): Promise<HttpRequest> {
-  const { values, positionals } = parse(args, {
-    header: { type: "string", short: "H", multiple: true, default: [] },
-    data: { type: "string", short: "d" },
-    text: { type: "string" },
-    decode: { type: "string" },
-    timeout: { type: "string" },
-    insecure: { type: "boolean" },
-  });
-  const [first, url, extra] = positionals;
-  if (extra !== undefined) throw new UsageError(`unexpected argument '${extra}'`);
-  const fields = url === undefined ? wholeRequest(first ?? (await inputText())) : { method: first!, url };
-  if (values.header.length > 0) fields["headers"] = withHeaders(fields["headers"], values.header);
-  if (values.data !== undefined && values.text !== undefined) {
-    throw new UsageError("--data and --text cannot both be given");
-  }
-  if (values.data !== undefined) {
-    const body = parseJson(values.data);
-    if (body === undefined) throw new UsageError("--data wants JSON; for any other text there is --text");
-    fields["body"] = body;
-  }
-  if (values.text !== undefined) fields["body_text"] = values.text;
-  if (values.decode !== undefined) {
-    if (!["json", "text", "base64"].includes(values.decode)) {
-      throw new UsageError(`--decode wants json, text or base64, not '${values.decode}'`);
-    }
-    fields["decode_body"] = values.decode;
-  }
-  const timeout = seconds(values.timeout, "timeout");
-  if (timeout !== undefined) fields["timeout_ms"] = timeout;
-  if (values.insecure === true)
-    fields["tls"] = { ...(isObject(fields["tls"]) && fields["tls"]), insecure: true };
-  // http.request checks every field itself.
-  return fields as unknown as HttpRequest;
-}
-
-function isObject(value: Json | undefined): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function wholeRequest(text: string): Fields {
-  if (text.trim() === "") throw new UsageError("missing request");
-  // Some editors and shells put a byte order mark first.
-  const value = parseJson(text.replace(/^\ufeff/, ""));
-  if (value === undefined) {
-    throw new UsageError(
-      /^[A-Za-z]+$/.test(text.trim())
-        ? `missing URL after '${text.trim()}'`
-        : "the request is not valid JSON",
-    );
-  }
-  if (!isObject(value)) throw new UsageError("the request must be a JSON object");
-  return value;
-}
-
-async function inputText(): Promise<string> {
-  if (isatty(0)) return "";
-  const bytes = await readInput();
-  // Otherwise wrong bytes would be sent as U+FFFD without a warning.
-  if (!isUtf8(bytes)) throw new UsageError("the request is not UTF-8");
-  return bytes.toString();
-}
-
-/** The headers of the JSON and of the command line. Several headers of one name make a list (RFC 9110, 5.3). */
-function withHeaders(given: Json | undefined, lines: readonly string[]): Json {
-  // http.request reports what is not an object.
-  if (given !== undefined && !isObject(given)) return given;
-  const typed = new Map<string, [name: string, value: string]>();
-  for (const line of lines) {
-    const colon = line.indexOf(":");
-    if (colon <= 0) throw new UsageError(`--header wants 'name: value', not '${line}'`);
-    const [name, value] = [line.slice(0, colon).trim(), line.slice(colon + 1).trim()];
-    const key = name.toLowerCase();
-    const previous = typed.get(key);
-    if (previous === undefined) typed.set(key, [name, value]);
-    else previous[1] += (key === "cookie" ? "; " : ", ") + value;
-  }
-  const others = Object.entries(given ?? {}).filter(([name]) => !typed.has(name.toLowerCase()));
-  // (fromEntries makes own keys, of `__proto__` too.)
-  return Object.fromEntries([...others, ...typed.values()]);
+async function printJson({ request, fail }: Order): Promise<number> {
+  const response = http.request(request);
+  if (response.isErr) return failure(withRemedy(response.error));
+  if (fail && response.value.status >= 400)
+    return failure(`the response's status is ${response.value.status}`);
+  const { stdout } = process;
+  stdout.write(`${responseText(response.value as unknown as Json)}\n`);
+  await flush(stdout);
+  return SUCCESS;
 }
 
 function responseText(response: Json): string {
   if (process.stdout.isTTY) return prettyJson(response, paintFor(process.stdout));
   return stringify(response).unwrapOrElse((error) => error);
+}
+
+/** Prints the body piece by piece, each as soon as it has come. */
+function printBody({ request, include, fail }: Order): number {
+  const opened = http.open({
+    ...request,
+    read_timeout_ms: request.timeout_ms ?? READ_TIME,
+    raw_headers: true,
+  });
+  if (opened.isErr) return failure(withRemedy(opened.error));
+  using body = opened.value.body;
+  if (fail && opened.value.status >= 400) return failure(`the response's status is ${opened.value.status}`);
+  const output: Output = process.stdout.isTTY ? new TerminalOutput(process.stdout) : plainOutput;
+  let end = include ? output.write(headOf(opened.value)) : null;
+  while (end === null) {
+    const bytes = body.read(PIECE);
+    if (bytes.isErr) {
+      output.finish();
+      return failure(bytes.error);
+    }
+    if (bytes.value.length === 0) break;
+    end = output.write(bytes.value);
+  }
+  output.finish();
+  return end === null || end === "closed" ? SUCCESS : failure(end.error);
+}
+
+const PIECE = 64 * 1024;
+/** Milliseconds, as in http.open. */
+const READ_TIME = 300_000;
+
+/** The head as it came, without the fields of a coding that the library has undone. */
+function headOf({ status, headers, raw_headers = [] }: http.OpenResponse): Buffer {
+  const reason = STATUS_CODES[status] ?? "";
+  const fields = raw_headers.filter(([name]) => Object.hasOwn(headers, name.toLowerCase()));
+  const lines = fields.map(([name, value]) => `${name}: ${value}\r\n`);
+  return Buffer.from(`HTTP/1.1 ${status} ${reason}\r\n${lines.join("")}\r\n`, "latin1");
+}
+
+/** Says what the user can do about it, where the command has an option for that. */
+function withRemedy(error: string): string {
+  if (error.includes("certificate verify failed")) {
+    return `${error} (--ca FILE trusts a CA of your own, --insecure any certificate)`;
+  }
+  return error;
+}
+
+function failure(error: string): number {
+  complain(error);
+  return FAILURE;
 }

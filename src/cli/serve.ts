@@ -6,13 +6,20 @@ import {
   type Command,
   complain,
   FAILURE,
+  type Options,
   onlyArgument,
   parse,
   printable,
   SUCCESS,
   UsageError,
 } from "./command.ts";
-import { flush, paintFor, prettyJson, printNow } from "./print.ts";
+import { writeOut } from "./output.ts";
+import { flush, paintFor, prettyJson } from "./print.ts";
+
+const serveOptions = {
+  status: { type: "string", default: "200" },
+  verbose: { type: "boolean", short: "v", default: false },
+} as const satisfies Options;
 
 /** `std-net serve`: an HTTP server that sends each request back as its response. */
 export const serve: Command = {
@@ -35,11 +42,9 @@ Examples:
 
 Exit status: 0 after Ctrl-C, 1 when it cannot listen, 2 for wrong usage.
 `,
+  options: serveOptions,
   async run(args) {
-    const { values, positionals } = parse(args, {
-      status: { type: "string", default: "200" },
-      verbose: { type: "boolean", short: "v", default: false },
-    });
+    const { values, positionals } = parse(args, serveOptions);
     const address = onlyArgument(positionals, "address, such as 127.0.0.1:8080");
     const status = Number(values.status);
     // 1xx is no final response: the client would go on waiting for one.
@@ -63,7 +68,7 @@ async function serveUntilSignal(listener: TcpListener, status: number, verbose: 
   let served = 0;
   // Nobody reads any more: `std-net serve ... | head -1`.
   const say = (text: string): void => {
-    if (printNow(Buffer.from(text)) !== null) listener.close();
+    if (writeOut(Buffer.from(text)) !== null) listener.close();
   };
   const ended = http.serve(
     listener,
