@@ -39,8 +39,19 @@ keepClassNames(`${OUT}/index.js`);
 await shorten(`${OUT}/index.js`);
 
 // The command finds the library by the package's own name, as every other program does.
-await build({ ...common, entryPoints: { cli: "src/cli/index.ts" }, outdir: OUT, tsconfigRaw: {} });
+const command = await build({
+  ...common,
+  entryPoints: { cli: "src/cli/index.ts" },
+  outdir: OUT,
+  tsconfigRaw: {},
+  metafile: true,
+  // What it has inside of others is CommonJS, and asks for node's modules by `require`.
+  banner: {
+    js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
+  },
+});
 chmodSync(`${OUT}/cli.js`, 0o755);
+writeFileSync(`${OUT}/cli.licenses.txt`, licensesOf(Object.keys(command.metafile.inputs)));
 
 if (declarations) {
   const tsc = join(dirname(require.resolve("typescript/package.json")), "bin", "tsc");
@@ -53,6 +64,23 @@ if (declarations) {
 }
 
 putInPlace();
+
+/**
+ * The licenses of the packages that these files are from: they ask to be passed on with every copy.
+ *
+ * @param {readonly string[]} files
+ */
+function licensesOf(files) {
+  const names = files.map((file) => /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? "");
+  const packages = [...new Set(names.filter((name) => name !== ""))].sort();
+  return packages
+    .map((name) => {
+      const license = readdirSync(join("node_modules", name)).find((file) => /^licen[cs]e/i.test(file));
+      if (license === undefined) throw new Error(`${name} has no license to pass on`);
+      return `${name}\n\n${readFileSync(join("node_modules", name, license), "utf8").trim()}\n`;
+    })
+    .join(`\n${"-".repeat(80)}\n\n`);
+}
 
 /** Moves what was built into dist/, and removes from dist/ what is older. --no-types leaves the declarations as they are. */
 function putInPlace() {

@@ -64,3 +64,29 @@ export class TerminalOutput implements Output {
     this.#stream.write(text.replaceAll("\r\n", "\n").replaceAll(/[^\n\t]+/g, printable));
   }
 }
+
+/** Passes whole lines on, each as soon as it has come, so that the lines of several responses do not mix. */
+export class LineOutput implements Output {
+  readonly #output: Output;
+  #rest: Buffer = Buffer.alloc(0);
+
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  write(bytes: Uint8Array): OutputEnd {
+    const all = Buffer.concat([this.#rest, bytes]);
+    const length = all.length > LONGEST_HELD ? all.length : all.lastIndexOf(LF) + 1;
+    this.#rest = all.subarray(length);
+    return length === 0 ? null : this.#output.write(all.subarray(0, length));
+  }
+
+  finish(): void {
+    if (this.#rest.length > 0) this.#output.write(this.#rest);
+    this.#output.finish();
+  }
+}
+
+const LF = 0x0a;
+/** A line that is longer is not held back, so memory has a bound. */
+const LONGEST_HELD = 1024 * 1024;

@@ -21,7 +21,10 @@ export const requestOptions = {
   "data-binary": { type: "string", multiple: true, default: [] },
   json: { type: "string" },
   text: { type: "string" },
+  output: { type: "string", short: "o", values: "file" },
+  resume: { type: "boolean", default: false },
   include: { type: "boolean", short: "i", default: false },
+  lines: { type: "boolean", default: false },
   location: { type: "boolean", short: "L", default: false },
   fail: { type: "boolean", short: "f", default: false },
   compressed: { type: "boolean", default: false },
@@ -40,8 +43,10 @@ type Values = ReturnType<typeof parse<typeof requestOptions>>["values"];
 /** What the command line asks for. */
 export interface Order {
   readonly request: HttpRequest;
-  /** Whether the response is printed as JSON; otherwise its body as it comes. */
-  readonly asJson: boolean;
+  /** What becomes of the response: JSON, its body as it comes, or line by line, or a file. */
+  readonly form: "json" | "body" | "lines" | { readonly file: string };
+  /** Whether the file is continued. */
+  readonly resume: boolean;
   /** Whether the head comes before the body. */
   readonly include: boolean;
   /** Whether a status of 400 or more is a failure. */
@@ -59,10 +64,43 @@ export async function orderFrom(args: string[]): Promise<Order> {
     ? likeCurl(positionals[0]!, values)
     : likeHttpRequest(await given(positionals), values);
   addShared(fields, values);
+  const form = formOf(values, isUrlAlone);
+  const { include, fail, resume } = values;
+  if (resume) checkResumable(fields, values, form);
+  // In one piece with its size, and with no compressor that holds a part back.
+  if (form !== "json" && !values.compressed && !hasHeader(fields["headers"], "accept-encoding")) {
+    addHeader(fields, "accept-encoding", "identity");
+  }
   // http.request and http.open check every field themselves.
   const request = fields as unknown as HttpRequest;
-  const { include, fail } = values;
-  return { request, asJson: !isUrlAlone && !include, include, fail };
+  if (form !== "json") {
+    request.raw_headers = true;
+    request.read_timeout_ms = request.timeout_ms ?? READ_TIME;
+  }
+  return { request, form, resume, include, fail };
+}
+
+/** Milliseconds, as in http.open. */
+const READ_TIME = 300_000;
+
+function formOf(values: Values, isUrlAlone: boolean): Order["form"] {
+  const { output, lines, include } = values;
+  if (output === "") throw new UsageError("--output wants a file name, or - for standard output");
+  if (output !== undefined && output !== "-") {
+    if (lines) throw new UsageError("--lines prints the body and --output saves it: give one of them");
+    return { file: output };
+  }
+  if (lines) return "lines";
+  return isUrlAlone || include || output === "-" ? "body" : "json";
+}
+
+/** Whether what an earlier run has saved can be the beginning of what this one gets. */
+function checkResumable(fields: Fields, values: Values, form: Order["form"]): void {
+  if (typeof form !== "object") throw new UsageError("--resume continues the file of --output: add -o FILE");
+  if (fields["method"] !== "GET") throw new UsageError("--resume is for a GET alone (RFC 9110, 14.2)");
+  if (values.include || values.compressed) {
+    throw new UsageError("--resume continues the body itself: leave out --include and --compressed");
+  }
 }
 
 /** Whether the only argument is a URL: JSON begins with a bracket, and a method alone lacks its URL. */
@@ -118,10 +156,6 @@ function likeCurl(url: string, values: Values): Fields {
       addHeader(fields, "content-type", body.type);
   }
   if (!values.location) fields["max_redirects"] = 0;
-  // As curl, which asks for no coding by itself: so the size is known, and no compressor holds a part back.
-  if (!values.compressed && !hasHeader(fields["headers"], "accept-encoding")) {
-    addHeader(fields, "accept-encoding", "identity");
-  }
   return fields;
 }
 

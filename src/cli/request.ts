@@ -1,10 +1,14 @@
-import { STATUS_CODES } from "node:http";
+import { constants } from "node:os";
+import { basename } from "node:path";
 import { http, type Json } from "std-net";
 import { stringify } from "../json.ts";
 import { type Command, complain, FAILURE, SUCCESS } from "./command.ts";
-import { type Output, plainOutput, TerminalOutput } from "./output.ts";
+import { save } from "./download.ts";
+import { LineOutput, type Output, plainOutput, TerminalOutput } from "./output.ts";
 import { flush, paintFor, prettyJson } from "./print.ts";
+import { progressFor } from "./progress.ts";
 import { type Order, orderFrom, requestOptions } from "./request-arguments.ts";
+import { headOf, withRemedy } from "./response-head.ts";
 
 /** `std-net request`: one request, as http.request has it (JSON in and JSON out) or as curl does. */
 export const request: Command = {
@@ -34,6 +38,9 @@ url, headers, body, timeout_ms, max_redirects, tls ...
 
 With each of them:
 
+  -o, --output FILE            save the body in a file, with a bar on a terminal that shows how far it is
+      --resume                 continue a file that an earlier run has left incomplete
+      --lines                  print the body line by line, each as soon as it has come (an event stream's too)
   -H, --header 'NAME: VALUE'   a request header; may be repeated, and replaces the header of that name in the JSON
       --text TEXT              the body, sent unchanged
   -i, --include                print the response's head and then the body, as they are
@@ -50,6 +57,8 @@ With each of them:
 Examples:
   std-net request https://example.com/
   std-net request localhost:8080/orders -d name=you -d @rest.txt
+  std-net request -L -o image.iso --resume https://example.com/image.iso
+  std-net request --lines localhost:8080/events
   std-net request GET https://example.com/
   std-net request POST http://127.0.0.1:8080/orders -d '{"id": 9007199254740993}'
   std-net request '{"method":"GET","url":"https://example.com/","max_redirects":0}'
@@ -61,7 +70,9 @@ be read to its end, 2 for wrong usage.
   options: requestOptions,
   async run(args) {
     const order = await orderFrom(args);
-    return order.asJson ? await printJson(order) : printBody(order);
+    const { form } = order;
+    if (form === "json") return await printJson(order);
+    return typeof form === "object" ? await saveBody(order, form.file) : printBody(order);
   },
 };
 
@@ -82,16 +93,13 @@ function responseText(response: Json): string {
 }
 
 /** Prints the body piece by piece, each as soon as it has come. */
-function printBody({ request, include, fail }: Order): number {
-  const opened = http.open({
-    ...request,
-    read_timeout_ms: request.timeout_ms ?? READ_TIME,
-    raw_headers: true,
-  });
+function printBody({ request, form, include, fail }: Order): number {
+  const opened = http.open(request);
   if (opened.isErr) return failure(withRemedy(opened.error));
   using body = opened.value.body;
   if (fail && opened.value.status >= 400) return failure(`the response's status is ${opened.value.status}`);
-  const output: Output = process.stdout.isTTY ? new TerminalOutput(process.stdout) : plainOutput;
+  const plain: Output = process.stdout.isTTY ? new TerminalOutput(process.stdout) : plainOutput;
+  const output = form === "lines" ? new LineOutput(plain) : plain;
   let end = include ? output.write(headOf(opened.value)) : null;
   while (end === null) {
     const bytes = body.read(PIECE);
@@ -107,23 +115,30 @@ function printBody({ request, include, fail }: Order): number {
 }
 
 const PIECE = 64 * 1024;
-/** Milliseconds, as in http.open. */
-const READ_TIME = 300_000;
 
-/** The head as it came, without the fields of a coding that the library has undone. */
-function headOf({ status, headers, raw_headers = [] }: http.OpenResponse): Buffer {
-  const reason = STATUS_CODES[status] ?? "";
-  const fields = raw_headers.filter(([name]) => Object.hasOwn(headers, name.toLowerCase()));
-  const lines = fields.map(([name, value]) => `${name}: ${value}\r\n`);
-  return Buffer.from(`HTTP/1.1 ${status} ${reason}\r\n${lines.join("")}\r\n`, "latin1");
+/** Saves the body in a file. Ctrl-C leaves what has come. */
+async function saveBody(order: Order, file: string): Promise<number> {
+  const stop = { isWanted: false };
+  let signal: NodeJS.Signals | null = null;
+  const listener = (name: NodeJS.Signals): void => {
+    stop.isWanted = true;
+    signal = name;
+  };
+  for (const name of ENDING) process.on(name, listener);
+  const { isComplete, message } = await save({ ...order, file }, await progressFor(basename(file)), stop);
+  if (message !== null) complain(message);
+  for (const name of ENDING) process.off(name, listener);
+  if (isComplete) return SUCCESS;
+  return signal === null ? FAILURE : endBy(signal);
 }
 
-/** Says what the user can do about it, where the command has an option for that. */
-function withRemedy(error: string): string {
-  if (error.includes("certificate verify failed")) {
-    return `${error} (--ca FILE trusts a CA of your own, --insecure any certificate)`;
-  }
-  return error;
+const ENDING = ["SIGINT", "SIGTERM"] as const;
+
+/** Ends as the signal's default action would have: a shell's script, which looks at that, then ends too. */
+async function endBy(signal: NodeJS.Signals): Promise<number> {
+  await flush(process.stderr);
+  process.kill(process.pid, signal);
+  return 128 + constants.signals[signal];
 }
 
 function failure(error: string): number {
