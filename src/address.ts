@@ -18,6 +18,8 @@ export interface ParsedAddress {
 }
 
 const INVALID_ADDRESS = "invalid socket address";
+/** The host is good, and nothing follows it. */
+const NO_PORT = 'invalid socket address: no port is given, as in "localhost:80" or "[::1]:80"';
 const INVALID_PORT = "invalid port value";
 
 /** The parts of "host:port", or the text of the error. */
@@ -29,6 +31,8 @@ export function parseAddress(text: string): ParsedAddress | string {
   let scope = "";
   if (text.startsWith("[")) {
     const end = text.indexOf("]");
+    if (end === text.length - 1 && parseIpv6(text.slice(1, end).replace(/%[^%]+$/, "")) !== null)
+      return NO_PORT;
     if (end < 0 || text[end + 1] !== ":") return INVALID_ADDRESS;
     host = text.slice(1, end);
     portText = text.slice(end + 2);
@@ -42,7 +46,7 @@ export function parseAddress(text: string): ParsedAddress | string {
     if (ip === null) return INVALID_ADDRESS;
   } else {
     const colon = text.lastIndexOf(":");
-    if (colon < 0) return INVALID_ADDRESS;
+    if (colon < 0) return text === "" || /[[\]]/.test(text) ? INVALID_ADDRESS : NO_PORT;
     host = text.slice(0, colon);
     portText = text.slice(colon + 1);
     // An empty host, an IPv6 address without brackets, stray brackets.

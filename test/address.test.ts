@@ -37,11 +37,8 @@ describe("address text", () => {
     for (const text of [
       "",
       ":80",
-      "localhost",
-      "127.0.0.1",
       "::1:80",
       "::1",
-      "[::1]",
       "[::1]80",
       "[::1",
       "[]:80",
@@ -57,6 +54,13 @@ describe("address text", () => {
       "[fe80::1%e\0]:80",
     ]) {
       assert.equal(parseAddress(text), "invalid socket address", JSON.stringify(text));
+    }
+  });
+
+  test("an address without a port says so", () => {
+    const missing = 'invalid socket address: no port is given, as in "localhost:80" or "[::1]:80"';
+    for (const text of ["localhost", "127.0.0.1", "example.org", "[::1]", "[fe80::1%eth0]"]) {
+      assert.equal(parseAddress(text), missing, text);
     }
   });
 
@@ -171,7 +175,8 @@ test("any text gives an address or an error text, and what was written reads bac
       fc.oneof(fc.string(), mutated(fc.constantFrom("[::1]:80", "127.0.0.1:80", "a:1"))),
       (text) => {
         const parsed = parseAddress(text);
-        if (typeof parsed === "string") assert.match(parsed, /^invalid (socket address|port value)$/);
+        if (typeof parsed === "string")
+          assert.match(parsed, /^invalid (socket address(: no port is given, .+)?|port value)$/);
         else assert.ok(parsed.port >= 0 && parsed.port <= 65535 && parsed.host.length > 0);
       },
     ),

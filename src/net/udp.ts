@@ -64,7 +64,7 @@ export class UdpSocket extends DatagramSocket {
    * console.log("bound to", socket.local_addr().unwrap()); // bound to 127.0.0.1:45678
    * socket.close();
    * const wrong = UdpSocket.bind("127.0.0.1");
-   * if (wrong.isErr) console.log(wrong.error); // udp bind failed: invalid socket address
+   * if (wrong.isErr) console.log(wrong.error); // such as udp bind failed: invalid socket address: no port is given
    * ```
    */
   static override bind(addr: string, options?: UdpBindOptions): Result<UdpSocket, string> {

@@ -55,10 +55,10 @@ describe("usage", () => {
       ["tcp", "127.0.0.1:1"],
       new RegExp(`^std-net: failed to connect: ${reasonPattern("ECONNREFUSED")}$`, "m"),
     ],
-    [["tcp", "nothing"], /^std-net: failed to connect: invalid socket address$/m],
+    [["tcp", "nothing"], /^std-net: failed to connect: invalid socket address: no port is given/m],
     [["udp", "127.0.0.1:99999"], /^std-net: udp connect failed: invalid port value$/m],
     [["tcp", "a\u001b[2J:99999\u009b"], /^std-net: [ -~]*$/m],
-    [["serve", "nothing"], /^std-net: tcp listener bind failed: invalid socket address$/m],
+    [["serve", "nothing"], /^std-net: tcp listener bind failed: invalid socket address: no port is given/m],
   ] as const) {
     test(`std-net ${args.join(" ")}: the error result on standard error, status 1`, async () => {
       const { code, stdout, stderr } = await run([...args]);

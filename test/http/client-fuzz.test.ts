@@ -40,7 +40,13 @@ function outcome(pieces: Pieces, method: string): Outcome {
   const reader = new ResponseReader(new ReadAheadInput());
   const line = { transport: pieces.transport, isQuiet: () => pieces.isQuiet() };
   const request = { bytes: Buffer.from("a request"), length: 9, isShared: true };
-  const plan = { section: SECTION, keepFields: true, mayUpgrade: false, mostBodyBytes: () => MOST };
+  const plan = {
+    section: SECTION,
+    keepFields: true,
+    mayUpgrade: false,
+    mostBodyBytes: () => MOST,
+    maxBodyBytes: MOST,
+  };
   const exchange = new Exchange(line, reader, request, method, plan, FOREVER);
   for (;;) {
     const want = exchange.advance();
@@ -77,16 +83,16 @@ function streamedOutcome(pieces: Pieces, method: string, size: number): Outcome 
   reader.input.begin(pieces);
   const head = reader.readHead({ section: SECTION, keepFields: true }, FOREVER);
   if (typeof head === "number") return head === 0 ? cutShort("response", false) : head;
-  if (head instanceof MessageError) return wrong(refusal("response", head));
+  if (head instanceof MessageError) return wrong(refusal("response", head, MOST));
   if (head.status === 101) return "the server switched protocols (101), which was not asked for";
   const failed = (reason: string) => [head.status, head.fields, wrong(reason)];
   const error = reader.beginBody(head, method, MOST, SECTION);
-  if (error !== undefined) return failed(refusal("response", error));
+  if (error !== undefined) return failed(refusal("response", error, MOST));
   const target = Buffer.alloc(size);
   let text = "";
   for (;;) {
     const count = reader.body.read(target, size, FOREVER);
-    if (count instanceof MessageError) return failed(refusal("response", count));
+    if (count instanceof MessageError) return failed(refusal("response", count, MOST));
     assert.ok(count >= 0 && count <= size);
     if (count === 0) break;
     text += target.toString("latin1", 0, count);

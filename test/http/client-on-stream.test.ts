@@ -120,7 +120,11 @@ test("a body that ends with the stream, and a coding", () => {
 
 test("limits and errors, which stay", () => {
   for (const [answer, options, text] of [
-    ["HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", { max_body_bytes: 8 }, "response body too large"],
+    [
+      "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
+      { max_body_bytes: 8 },
+      "response body too large (more than 8 bytes: 'max_body_bytes' sets the limit)",
+    ],
     ["HTTP/1.1 200 OK\r\nA: b\r\nC: d\r\n\r\n", { max_headers: 1 }, "http headers too large"],
     ["HTTP/1.1 200 OK\r\nA: bbbbbbbbbbbbb\r\n\r\n", { max_header_bytes: 20 }, "http headers too large"],
     ["HTTP/1.1 200 OK\nA: b\r\n\r\n", {}, "invalid http response: bare LF"],
@@ -145,7 +149,10 @@ test("limits without options: 64 KiB of header section, 128 fields, 32 interim r
     [interim(32), null],
     [interim(33), "too many interim responses"],
     [announced(64 * 2 ** 20), "http read failed: timed out"],
-    [announced(64 * 2 ** 20 + 1), "response body too large"],
+    [
+      announced(64 * 2 ** 20 + 1),
+      "response body too large (more than 67108864 bytes: 'max_body_bytes' sets the limit)",
+    ],
   ] as const) {
     const { client, server } = tcpPair();
     ok(server.write_all(answer));

@@ -262,7 +262,10 @@ describe("servers that do not behave", () => {
     const bomb = zlib.gzipSync(Buffer.alloc(20 << 20)).toString("latin1");
     const url = raw.url(sized(bomb, "Content-Encoding: gzip\r\n"));
     const limited = ok(open({ method: "GET", url, max_body_bytes: 1 << 20 }));
-    assert.equal(err(limited.body.read_to_end()), "response body too large");
+    assert.equal(
+      err(limited.body.read_to_end()),
+      "response body too large (more than 1048576 bytes: 'max_body_bytes' sets the limit)",
+    );
     const { body } = ok(open({ method: "GET", url }));
     const buffer = Buffer.alloc(64 * 1024);
     let total = 0;
@@ -270,11 +273,17 @@ describe("servers that do not behave", () => {
       total += count;
     assert.equal(total, 20 << 20);
     const long = open({ method: "GET", url: raw.url(sized("x".repeat(11))), max_body_bytes: 10 });
-    assert.equal(err(long), "http request failed: response body too large");
+    assert.equal(
+      err(long),
+      "http request failed: response body too large (more than 10 bytes: 'max_body_bytes' sets the limit)",
+    );
     const chunks = ok(
       open({ method: "GET", url: raw.url(chunked("x".repeat(6), "x".repeat(5))), max_body_bytes: 10 }),
     );
-    assert.equal(err(chunks.body.read_to_end()), "response body too large");
+    assert.equal(
+      err(chunks.body.read_to_end()),
+      "response body too large (more than 10 bytes: 'max_body_bytes' sets the limit)",
+    );
   });
 
   test("a coding that nobody knows", () => {

@@ -125,7 +125,10 @@ describe("open_response", () => {
     ok(server.write_all("llo"));
     assert.equal(ok(body.read_to_end()).toString(), "llo");
     ok(server.write_all(sized("0123456789")));
-    assert.equal(err(http.open_response(client, { max_body_bytes: 9 })), "response body too large");
+    assert.equal(
+      err(http.open_response(client, { max_body_bytes: 9 })),
+      "response body too large (more than 9 bytes: 'max_body_bytes' sets the limit)",
+    );
   });
 });
 

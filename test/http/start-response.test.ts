@@ -9,9 +9,7 @@ import { isWindows } from "../support/system-errors.ts";
 const { http } = net;
 
 /** A server's end on which this request was read. */
-function serving(
-  request = "GET / HTTP/1.1\r\nHost: example\r\n\r\n",
-): readonly [net.UnixStream, net.UnixStream] {
+function serving(request = "GET / HTTP/1.1\r\nHost: example\r\n\r\n"): ReturnType<typeof streamPair> {
   const [client, server] = streamPair();
   ok(client.write_all(request));
   ok(http.read_request(server));
@@ -19,7 +17,7 @@ function serving(
 }
 
 /** What has come by now. */
-function arrived(stream: net.UnixStream): string {
+function arrived(stream: net.TcpStream | net.UnixStream): string {
   ok(stream.set_nonblocking(true));
   const bytes = stream.read(100_000);
   ok(stream.set_nonblocking(false));

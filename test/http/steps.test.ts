@@ -15,7 +15,13 @@ import { Pieces } from "../support/pieces.ts";
 const FOREVER = Number.POSITIVE_INFINITY;
 const SECTION = { bytes: 64 * 1024, fields: 128 };
 const LIMITS = { section: SECTION, keepFields: false, maxBodyBytes: 1_000_000, timeout: FOREVER };
-const PLAN = { section: SECTION, keepFields: false, mayUpgrade: false, mostBodyBytes: () => 1_000_000 };
+const PLAN = {
+  section: SECTION,
+  keepFields: false,
+  mayUpgrade: false,
+  mostBodyBytes: () => 1_000_000,
+  maxBodyBytes: 1_000_000,
+};
 
 function everyByte(bytes: Buffer): Buffer[] {
   return Array.from(bytes, (_, index) => bytes.subarray(index, index + 1));

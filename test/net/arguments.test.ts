@@ -205,8 +205,14 @@ describe("sizes, addresses and flags", () => {
       ["udp send failed: ", (address) => udp.send_to("x", address)],
     ];
     for (const [prefix, call] of calls) {
-      for (const address of ["", "x", ":1", "::1:1", "[::1]", "[x]:1", "a\0:1"]) {
+      for (const address of ["", ":1", "::1:1", "[x]:1", "a\0:1"]) {
         assert.equal(err(call(address)), `${prefix}invalid socket address`);
+      }
+      for (const address of ["x", "127.0.0.1", "[::1]"]) {
+        assert.ok(
+          err(call(address)).startsWith(`${prefix}invalid socket address: no port is given`),
+          address,
+        );
       }
       for (const address of ["localhost:", "localhost:65536", "localhost:-1", "[::1]:x"]) {
         assert.equal(err(call(address)), `${prefix}invalid port value`);

@@ -35,7 +35,7 @@ test("connect, send and recv talk to one peer only", async () => {
   ok(near.connect(ok(stranger.local_addr())));
   ok(near.send([1, 2]));
   assert.deepEqual([...ok(stranger.recv(9))], [1, 2]);
-  assert.equal(err(near.connect("nowhere")), "udp connect failed: invalid socket address");
+  assert.match(err(near.connect("nowhere")), /^udp connect failed: invalid socket address: no port is given/);
   assert.equal(err(near.connect(5 as unknown as string)), "expected string");
   assert.equal(err(near.send([300])), "byte value out of range");
   const gone = ok(stranger.local_addr());

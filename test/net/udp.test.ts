@@ -134,14 +134,20 @@ test("addresses: the port that was picked; no peer when not connected; errors wh
 });
 
 test("binding and sending to what is no address", () => {
-  assert.equal(err(net.UdpSocket.bind("localhost")), "udp bind failed: invalid socket address");
+  assert.match(
+    err(net.UdpSocket.bind("localhost")),
+    /^udp bind failed: invalid socket address: no port is given/,
+  );
   assert.equal(err(net.UdpSocket.bind("127.0.0.1:x")), "udp bind failed: invalid port value");
   assert.match(
     err(net.UdpSocket.bind("does-not-exist.invalid:0")),
     /^udp bind failed: failed to lookup address information: /,
   );
   const socket = ok(net.UdpSocket.bind("127.0.0.1:0"));
-  assert.equal(err(socket.send_to("x", "localhost")), "udp send failed: invalid socket address");
+  assert.match(
+    err(socket.send_to("x", "localhost")),
+    /^udp send failed: invalid socket address: no port is given/,
+  );
   assert.equal(err(socket.send_to("x", "127.0.0.1:99999")), "udp send failed: invalid port value");
   assert.equal(err(net.UdpSocket.bind(ok(socket.local_addr()))), `udp bind failed: ${reason("EADDRINUSE")}`);
   socket.close();

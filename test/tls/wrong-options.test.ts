@@ -75,7 +75,10 @@ test("wrong options are error results, and no secret is in them", () => {
     assert.equal(error, "timeout must be a positive number");
   }
   assert.equal(err(net.TlsStream.connect(5 as unknown as string)), "expected string");
-  assert.equal(err(net.TlsStream.connect("nowhere")), "failed to connect: invalid socket address");
+  assert.match(
+    err(net.TlsStream.connect("nowhere")),
+    /^failed to connect: invalid socket address: no port is given/,
+  );
   const unused = ok(net.TcpListener.bind(LOOPBACK));
   const closed = ok(unused.local_addr());
   unused.close();

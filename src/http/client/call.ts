@@ -89,6 +89,10 @@ export class Call implements ResponsePlan {
     return this.#leavesBody ? null : mostBytesOf(head, this.#settings.maxBodyBytes);
   }
 
+  get maxBodyBytes(): number {
+    return this.#settings.maxBodyBytes;
+  }
+
   /** What the last exchange went over. */
   get connection(): Connection {
     return this.#connection;

@@ -25,6 +25,8 @@ export type OwnReader = ResponseReader<ReadAheadInput>;
 export interface ResponsePlan extends HeadLimits {
   /** How many bytes the body of this head may have; null leaves it on the connection, for `reader.body`. */
   mostBodyBytes(head: ResponseHead): number | null;
+  /** The caller's own limit of the body, which a coding may be allowed to exceed. */
+  readonly maxBodyBytes: number;
   /** Whether the request asked for another protocol, so that 101 is a response to it. */
   readonly mayUpgrade: boolean;
 }
@@ -136,7 +138,8 @@ export class Exchange {
       if (head === 0) return this.#fail(new ExchangeFailure(cutShort("response", false), retry));
       return this.#stop(head, retry);
     }
-    if (head instanceof MessageError) return this.#fail(new ExchangeFailure(refusal("response", head)));
+    if (head instanceof MessageError)
+      return this.#fail(new ExchangeFailure(refusal("response", head, this.#plan.maxBodyBytes)));
     if (head.status === 101 && !this.#plan.mayUpgrade) return this.#fail(SWITCHED);
     this.head = head;
     if (head.status >= 300) this.#large?.refuse();
@@ -146,7 +149,8 @@ export class Exchange {
       return null;
     }
     const error = reader.beginBody(head, this.#method, most, this.#plan.section);
-    if (error !== undefined) return this.#fail(new ExchangeFailure(refusal("response", error)));
+    if (error !== undefined)
+      return this.#fail(new ExchangeFailure(refusal("response", error, this.#plan.maxBodyBytes)));
     this.state = "body";
     return null;
   }
@@ -155,7 +159,8 @@ export class Exchange {
     const body = this.#reader.body.gather(this.#deadline);
     if (body === 0) return this.#fail(new ExchangeFailure(cutShort("response", true)));
     if (typeof body === "number") return this.#stop(body, "never");
-    if (body instanceof MessageError) return this.#fail(new ExchangeFailure(refusal("response", body)));
+    if (body instanceof MessageError)
+      return this.#fail(new ExchangeFailure(refusal("response", body, this.#plan.maxBodyBytes)));
     this.body = body;
     this.state = "done";
     return null;

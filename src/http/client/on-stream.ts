@@ -158,7 +158,7 @@ const STRAIGHT = { absoluteForm: false, proxyAuthorization: null, tunnel: null }
  * @typeParam T what the caller takes the body for. It is a claim and not a check: whatever the peer sends is given as a `T`.
  * @returns the response, as from `http.request`. Errors: `invalid tcp stream`; `connection closed before response headers`;
  * `connection closed before response body complete`; `http headers too large`; `invalid Content-Length header`; `response
- * body too large`; `response body is not utf-8`; `invalid http response: ` and what is wrong; `http read failed: ` and the
+ * body too large ...`; `response body is not utf-8`; `invalid http response: ` and what is wrong; `http read failed: ` and the
  * system's reason or `timed out`; and what is wrong with an option. After an error in the response itself every later call
  * on the stream gives that error. Source: RFC 9112.
  *

@@ -166,7 +166,7 @@ function beginBody(
   readTimeout: number,
 ): IncomingBody | Failure {
   const error = reader.beginBody(head, call.method, mostBytesOf(head, most), DEFAULT_SECTION_LIMITS);
-  if (error instanceof MessageError) return new Failure(refusal("response", error));
+  if (error instanceof MessageError) return new Failure(refusal("response", error, most));
   const decoder = reader.body.isDone ? null : decoderOf(head);
   if (decoder instanceof Failure) return decoder;
   return new IncomingBody(new OpenedConnection(call, reader, head), decoder, most, readTimeout);

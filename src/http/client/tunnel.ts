@@ -11,6 +11,7 @@ const HEAD_ALONE: ResponsePlan = {
   section: DEFAULT_SECTION_LIMITS,
   keepFields: false,
   mostBodyBytes: () => null,
+  maxBodyBytes: 0,
   mayUpgrade: false,
 };
 

@@ -74,7 +74,7 @@ export class BodyReader {
    * @param size the most to read, in bytes: a positive integer
    * @returns the bytes; an empty Buffer is the end of the body. Errors: `invalid body` after `close`; `invalid buffer size`;
    * `connection closed before response body complete` (`request` on a server); `invalid http response: ` and what is wrong;
-   * `response body too large`; `response body does not decode as gzip`; `response body goes on after its gzip data`;
+   * `response body too large ...`; `response body does not decode as gzip`; `response body goes on after its gzip data`;
    * `http read failed: ` with the system's reason or `timed out`. Source: RFC 9112, 6; RFC 9110, 8.4.
    *
    * @example

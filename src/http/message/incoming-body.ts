@@ -131,7 +131,7 @@ export class IncomingBody {
   #counted(made: number): number | Failure {
     this.#total += made;
     if (this.#total <= this.#most) return made;
-    return this.#fail(new Failure(refusal(this.#origin.kind, BODY_TOO_LARGE)));
+    return this.#fail(new Failure(refusal(this.#origin.kind, BODY_TOO_LARGE, this.#most)));
   }
 
   #concludeIfDone(): boolean {
@@ -145,7 +145,7 @@ export class IncomingBody {
   /** What a read gives that found an error in the message, the end of the stream (0), or a failure of the transport. */
   #stopped(count: number | MessageError, deadline: number): Failure {
     const { kind, source, endsWhenLate } = this.#origin;
-    if (count instanceof MessageError) return this.#fail(new Failure(refusal(kind, count)));
+    if (count instanceof MessageError) return this.#fail(new Failure(refusal(kind, count, this.#most)));
     if (count === 0) return this.#fail(new Failure(cutShort(kind, true)));
     const wouldBlock = count !== TOO_LATE && source.wouldBlock(count);
     if (count === TOO_LATE || (wouldBlock && monotonicTime() >= deadline)) {

@@ -9,7 +9,7 @@ import { Failure } from "../../error.ts";
 import { monotonicTime } from "../../runtime/clock.ts";
 import { HeadSearch } from "../wire/head-search.ts";
 import type { SectionLimits } from "../wire/limits.ts";
-import { BODY_TOO_LARGE, MessageError } from "../wire/message-error.ts";
+import { BODY_TOO_LARGE, MessageError, responseTooLarge } from "../wire/message-error.ts";
 import { FramedBody } from "./framed-body.ts";
 import type { Input } from "./input.ts";
 
@@ -36,9 +36,10 @@ export interface Incoming<Head> {
 
 type Kind = "request" | "response";
 
-/** Why a message is refused, in words. */
-export function refusal(kind: Kind, error: MessageError): string {
-  const reason = error === BODY_TOO_LARGE ? `${kind} body too large` : error.reason;
+/** Why a message is refused, in words. `most`: how many bytes its body may have. */
+export function refusal(kind: Kind, error: MessageError, most: number): string {
+  if (error === BODY_TOO_LARGE) return kind === "request" ? "request body too large" : responseTooLarge(most);
+  const { reason } = error;
   return error.kind === "syntax" ? `invalid http ${kind}: ${reason}` : reason;
 }
 
@@ -158,18 +159,19 @@ export abstract class MessageReader<Head extends { readonly size: number }, From
 
   /**
    * What a call gives that read so far: the message, once its body is whole; or why it is not. A head that is not whole is kept
-   * by the input, and of all else nothing is off the stream that was not used.
+   * by the input, and of all else nothing is off the stream that was not used. `most`: how many bytes its body may have.
    */
   protected concluded(
     transport: Transport,
     result: Buffer | MessageError | number,
     deadline: number,
+    most: number,
   ): Incoming<Head> | Failure {
     const { input, head } = this;
     if (result instanceof MessageError) {
       input.settle(deadline);
       transport.isReadInPart = false;
-      return this.#refuse(result);
+      return this.#refuse(result, most);
     }
     let failure = result;
     if (typeof failure !== "number") {
@@ -188,8 +190,8 @@ export abstract class MessageReader<Head extends { readonly size: number }, From
   }
 
   /** From now on every read gives this failure. */
-  #refuse(error: MessageError): Failure {
-    this.#refused = new Failure(refusal(this.#kind, error));
+  #refuse(error: MessageError, most: number): Failure {
+    this.#refused = new Failure(refusal(this.#kind, error, most));
     this.forget();
     return this.#refused;
   }

@@ -38,7 +38,7 @@ export class RequestReader extends MessageReader<RequestHead, Input> {
     this.input.beginCall();
     const result = this.#advance(limits, wait ? deadline : 0, deadline, sendContinue);
     if (!wait && this.#isLastIdle(result)) return NO_MORE;
-    return this.concluded(this.#transport, result, deadline);
+    return this.concluded(this.#transport, result, deadline, limits.maxBodyBytes);
   }
 
   /** As `read`, but only the head: its body is then read piece by piece, see `finishBody` and `abandonBody`. */
@@ -49,10 +49,11 @@ export class RequestReader extends MessageReader<RequestHead, Input> {
     const head = this.head ?? this.nextHead(limits, wait ? deadline : 0, deadline);
     if (typeof head === "number" || head instanceof MessageError) {
       if (!wait && this.#isLastIdle(head)) return NO_MORE;
-      return this.concluded(this.#transport, head, deadline) as Failure;
+      return this.concluded(this.#transport, head, deadline, limits.maxBodyBytes) as Failure;
     }
     const error = this.#begin(head, limits);
-    if (error !== undefined) return this.concluded(this.#transport, error, deadline) as Failure;
+    if (error !== undefined)
+      return this.concluded(this.#transport, error, deadline, limits.maxBodyBytes) as Failure;
     return this.opened(this.#transport, head, deadline);
   }
 

@@ -79,7 +79,12 @@ export class StreamResponseReader extends ResponseReader<ExactInput> {
     if (this.refused !== undefined) return this.refused;
     const deadline = monotonicTime() + limits.timeout;
     this.input.beginCall();
-    return this.concluded(this.#transport, this.#advance(limits, method, deadline), deadline);
+    return this.concluded(
+      this.#transport,
+      this.#advance(limits, method, deadline),
+      deadline,
+      limits.maxBodyBytes,
+    );
   }
 
   /** As `read`, but only the head: its body is then read piece by piece, see `finishBody` and `abandonBody`. */
@@ -89,11 +94,12 @@ export class StreamResponseReader extends ResponseReader<ExactInput> {
     this.input.beginCall();
     const head = this.head ?? this.readHead(limits, deadline);
     if (typeof head === "number" || head instanceof MessageError) {
-      return this.concluded(this.#transport, head, deadline) as Failure;
+      return this.concluded(this.#transport, head, deadline, limits.maxBodyBytes) as Failure;
     }
     const most = mostBytesOf(head, limits.maxBodyBytes);
     const error = this.beginBody(head, method, most, limits.section);
-    if (error !== undefined) return this.concluded(this.#transport, error, deadline) as Failure;
+    if (error !== undefined)
+      return this.concluded(this.#transport, error, deadline, limits.maxBodyBytes) as Failure;
     return this.opened(this.#transport, head, deadline);
   }
 

@@ -5,6 +5,7 @@ import { Failure } from "../../error.ts";
 import { listMembers } from "./fields.ts";
 import type { ResponseHead } from "./head-parser.ts";
 import { MOST_CONTENT_CODINGS } from "./limits.ts";
+import { responseTooLarge } from "./message-error.ts";
 import { framesOf } from "./zstd.ts";
 
 /** zstdDecompressSync is there since Node 22.15. */
@@ -96,10 +97,8 @@ export function decodeContent(bytes: Buffer, codings: readonly string[], maxByte
     if (result instanceof Failure) return result;
     decoded = result;
   }
-  return decoded.length > maxBytes ? TOO_LARGE : decoded;
+  return decoded.length > maxBytes ? new Failure(responseTooLarge(maxBytes)) : decoded;
 }
-
-const TOO_LARGE = new Failure("response body too large");
 
 function undo(bytes: Buffer, coding: string, maxBytes: number): Buffer | Failure {
   zlib ??= process.getBuiltinModule("node:zlib") as Zlib;
@@ -112,7 +111,8 @@ function undo(bytes: Buffer, coding: string, maxBytes: number): Buffer | Failure
     if (bytesWritten === bytes.length || (isPadded(coding) && isZero(bytes, bytesWritten))) return buffer;
     return new Failure(`response body goes on after its ${coding} data`);
   } catch (error) {
-    if ((error as { code?: unknown }).code === "ERR_BUFFER_TOO_LARGE") return TOO_LARGE;
+    if ((error as { code?: unknown }).code === "ERR_BUFFER_TOO_LARGE")
+      return new Failure(responseTooLarge(maxBytes));
     return new Failure(`response body does not decode as ${coding}`);
   }
 }

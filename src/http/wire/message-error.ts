@@ -11,5 +11,10 @@ export class MessageError extends Failure {
 }
 
 export const HEADERS_TOO_LARGE = new MessageError("limit", "http headers too large");
-/** Its reason goes behind the kind of the message: `response body too large`. */
+/** Which limit that is, only the reader's caller knows: see `refusal`. */
 export const BODY_TOO_LARGE = new MessageError("limit", "body too large");
+
+/** What a caller is told of a response with more than `most` bytes. */
+export function responseTooLarge(most: number): string {
+  return `response body too large (more than ${most} bytes: 'max_body_bytes' sets the limit)`;
+}
