@@ -1,5 +1,6 @@
 import { type Bytes, byteLength, isSize, toBytes } from "../arguments.ts";
 import { copyOut, inPlace, scratch } from "../engine/buffers.ts";
+import { type OutgoingDatagram, receiveMany, sendMany } from "../engine/many-datagrams.ts";
 import type { Socket } from "../engine/socket.ts";
 import { Failure, failed } from "../error.ts";
 import { Result, type Unit } from "../result.ts";
@@ -7,6 +8,8 @@ import type { ErrorWords } from "./error-words.ts";
 import { SocketHandle } from "./socket-handle.ts";
 import { getTimeout, memberFailed, peerAddr, setTimeout } from "./socket-members.ts";
 import { TRANSPORT, WORDS } from "./socket-object.ts";
+
+const INVALID_DATAGRAMS = "datagrams must be an array of [data, addr]";
 
 /** The socket address that a caller's text stands for. */
 type Destination = (socket: Socket, text: string) => Buffer | Failure;
@@ -133,6 +136,66 @@ export abstract class DatagramSocket extends SocketHandle {
    */
   peek_from(size: number): Result<readonly [Buffer, string], string> {
     return this.#receiveFrom(size, true);
+  }
+
+  /**
+   * Sends several datagrams, in their order: on Linux with one system call for up to 64 of them. Blocks until there is room for them.
+   *
+   * @param datagrams each the bytes and the address that they go to, as for `send_to`
+   * @returns how many were sent. It is less than all when one could not be sent; that one's error comes when the rest is sent. Errors, when
+   * not even the first was sent: those of `send_to`; `datagrams must be an array of [data, addr]`. Source: sendmmsg(2).
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrap();
+   * const address = socket.local_addr().unwrap();
+   * console.log(socket.send_many([["one", address], ["two", address]]).unwrap()); // 2
+   * for (const [data, from] of socket.recv_many(10, 1500).unwrap()) {
+   *   console.log(data.toString(), from === address); // one true, and two true
+   * }
+   * ```
+   */
+  send_many(datagrams: readonly (readonly [Bytes, string])[]): Result<number, string> {
+    const socket = this[TRANSPORT];
+    if (!socket.open) return Result.err(this[WORDS].invalid);
+    const outgoing = this.#outgoing(datagrams);
+    if (!Array.isArray(outgoing)) return Result.err(outgoing.reason);
+    const count = sendMany(socket, outgoing);
+    return count < 0 ? failed(this[WORDS].prefix("send"), socket.reason(count)) : Result.ok(count);
+  }
+
+  /**
+   * Receives several datagrams: waits for the first, and takes those that have come as well. On Linux that is one system call.
+   *
+   * Blocks until a datagram has come.
+   *
+   * @param count the most datagrams, a positive integer; one call gives at most 64
+   * @param size the room for each, in bytes: a positive integer. The rest of a longer one is lost
+   * @returns the datagrams in the order in which they came, each with its sender's address. Errors: `invalid udp socket` after `close`;
+   * `invalid buffer size` for either number; `udp recv failed: ` with the system's reason (`EAGAIN` after the read timeout). Source:
+   * recvmmsg(2), MSG_WAITFORONE.
+   *
+   * @example
+   * ```ts
+   * import { UdpSocket } from "std-net";
+   *
+   * const socket = UdpSocket.bind("127.0.0.1:0").unwrap();
+   * const address = socket.local_addr().unwrap();
+   * for (const text of ["one", "two", "three"]) socket.send_to(text, address);
+   * const received = socket.recv_many(10, 1500).unwrap();
+   * console.log(received.map(([data]) => data.toString())); // [ 'one', 'two', 'three' ]
+   * ```
+   */
+  recv_many(count: number, size: number): Result<[Buffer, string][], string> {
+    const socket = this[TRANSPORT];
+    if (!socket.open) return Result.err(this[WORDS].invalid);
+    if (!isSize(count) || !isSize(size)) return Result.err("invalid buffer size");
+    const received = receiveMany(socket, count, size);
+    return typeof received === "number"
+      ? failed(this[WORDS].prefix("recv"), socket.reason(received))
+      : Result.ok(received);
   }
 
   #receiveFrom(size: number, stays: boolean): Result<readonly [Buffer, string], string> {
@@ -326,5 +389,27 @@ export abstract class DatagramSocket extends SocketHandle {
    */
   write_timeout(): Result<number | null, string> {
     return getTimeout(this[TRANSPORT], this[WORDS], "writeTimeout");
+  }
+
+  /** Checked, with the socket addresses; or the text of what is wrong with one of them. */
+  #outgoing(datagrams: unknown): OutgoingDatagram[] | Failure {
+    try {
+      if (!Array.isArray(datagrams)) return new Failure(INVALID_DATAGRAMS);
+      const outgoing: OutgoingDatagram[] = [];
+      for (const datagram of datagrams) {
+        if (!Array.isArray(datagram)) return new Failure(INVALID_DATAGRAMS);
+        const [data, addr] = datagram;
+        const bytes = toBytes(data);
+        if (bytes instanceof Failure) return bytes;
+        if (typeof addr !== "string") return new Failure("expected string");
+        const address = this.#destination(this[TRANSPORT], addr);
+        if (address instanceof Failure) return new Failure(this[WORDS].prefix("send") + address.reason);
+        outgoing.push({ bytes, length: 0, address });
+      }
+      // A getter of a later one could have changed a former one's buffer.
+      return outgoing.map((one) => ({ ...one, length: byteLength(one.bytes) }));
+    } catch {
+      return new Failure(INVALID_DATAGRAMS);
+    }
   }
 }

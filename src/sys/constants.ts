@@ -113,6 +113,8 @@ const POSIX_NUMBERS = {
   LOCAL_PEERPID: [0, 0x2, 0],
   // Given to recvmsg(2): descriptors that come are close-on-exec. 0: fcntl(2) does it afterwards.
   MSG_CMSG_CLOEXEC: [0x40000000, 0, 0],
+  // Given to recvmmsg(2): it waits for the first datagram alone.
+  MSG_WAITFORONE: [0x10000, 0, 0],
   // A message with descriptors (cmsg(3)).
   SCM_RIGHTS: [1, 1, 0],
   // The option that keeps a socket from raising SIGPIPE. 0: MSG_NOSIGNAL is enough.
@@ -190,6 +192,8 @@ const BEHAVIOUR = {
   // Unix sockets for datagrams, and pairs of Unix sockets. Windows has streams only (AF_UNIX, since Windows 10 1803).
   hasUnixDatagrams: [true, true, false],
   hasUnixPairs: [true, true, false],
+  // sendmmsg(2) and recvmmsg(2) are there.
+  hasManyDatagrams: [true, false, false],
   // A Unix stream carries descriptors (unix(7), SCM_RIGHTS), and tells who its peer is.
   unixCarriesDescriptors: [true, true, false],
 } as const satisfies Record<string, Row<boolean>>;

@@ -73,6 +73,8 @@ export interface Platform extends System {
   receiveDescriptor(descriptor: number, flags: number): number;
   /** The peer of a Unix stream; null is a failure. */
   peerCredentials(descriptor: number): PeerCredentials | null;
+  /** Several datagrams in one call; null where the system has no such calls. */
+  manyDatagrams(): PlatformDatagrams | null;
   shutdown(descriptor: number, how: number): number;
   /** close(2). EAGAIN: SO_LINGER is set and something is still to be sent, so the descriptor is still open. */
   close(descriptor: number): number;
@@ -149,6 +151,30 @@ export interface Platform extends System {
    */
   keepFreedMemory(): void;
 }
+
+/** Calls for several datagrams, MOST_DATAGRAMS at most. */
+export interface PlatformDatagrams {
+  /** sendmmsg(2): how many were sent, at least one, or -1. */
+  send(descriptor: number, datagrams: readonly OutgoingDatagram[], flags: number): number;
+  /** recvmmsg(2): waits for the first, and gives how many came. Each has `size` bytes of room in `target`, which never moves. */
+  receive(descriptor: number, target: Buffer, size: number, count: number, flags: number): number;
+  /** The datagram of this index, of the last `receive`. */
+  received(index: number): {
+    readonly length: number;
+    readonly address: Buffer;
+    readonly addressLength: number;
+  };
+}
+
+export interface OutgoingDatagram {
+  readonly bytes: Uint8Array;
+  readonly length: number;
+  /** The socket address that it goes to. */
+  readonly address: Buffer;
+}
+
+/** What one call takes, and its tables have room for. */
+export const MOST_DATAGRAMS = 64;
 
 /** The most buffers of one call (IOV_MAX of Linux and macOS). */
 export const MOST_PARTS = 1024;

@@ -123,18 +123,30 @@ export function writeIovec(
   writePointer(table, at + sizeOfPointer, length, sizeOfPointer);
 }
 
-export function messageHeader(
-  table: number,
-  parts: number,
-  control: number,
-  controlLength: number,
-  sizeOfPointer: number,
-): Buffer {
+export interface MessageFields {
+  readonly name?: number;
+  readonly nameLength?: number;
+  readonly parts: number;
+  readonly count: number;
+  readonly control?: number;
+  readonly controlLength?: number;
+}
+
+export function messageHeader(fields: MessageFields, sizeOfPointer: number): Buffer {
   const header = Buffer.alloc(8 * sizeOfPointer);
-  const values = [0, 0, table, parts, control, controlLength];
-  for (const [index, value] of values.entries())
-    writePointer(header, index * sizeOfPointer, value, sizeOfPointer);
+  writeMessageHeader(header, fields, sizeOfPointer);
   return header;
+}
+
+export function writeMessageHeader(header: Buffer, fields: MessageFields, sizeOfPointer: number): void {
+  const { name = 0, nameLength = 0, parts, count, control = 0, controlLength = 0 } = fields;
+  writePointer(header, 0, name, sizeOfPointer);
+  writePointer(header, sizeOfPointer, nameLength, sizeOfPointer);
+  writePointer(header, 2 * sizeOfPointer, parts, sizeOfPointer);
+  writePointer(header, 3 * sizeOfPointer, count, sizeOfPointer);
+  writePointer(header, 4 * sizeOfPointer, control, sizeOfPointer);
+  writePointer(header, 5 * sizeOfPointer, controlLength, sizeOfPointer);
+  header.fill(0, 6 * sizeOfPointer, 8 * sizeOfPointer);
 }
 
 function writePointer(target: Buffer, at: number, value: number, sizeOfPointer: number): void {

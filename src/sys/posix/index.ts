@@ -6,6 +6,7 @@ import type { Platform } from "../platform.ts";
 import { POLLFD } from "../structs.ts";
 import { type Calls, changingDescriptors, loadCalls, makingDescriptors } from "./descriptors.ts";
 import type { Libc } from "./libc.ts";
+import { loadManyDatagrams } from "./many-datagrams.ts";
 import { loadMessages } from "./messages.ts";
 import { loadNames } from "./names.ts";
 import { loadSelectors } from "./selectors.ts";
@@ -43,6 +44,7 @@ export function loadPosix(name: SystemName, way: string | undefined): Platform {
     connect: library.func("int connect(int, void *, uint32_t)"),
     ...loadTransfers(koffi, library),
     ...loadMessages(libc, system),
+    ...loadManyDatagrams(libc, system),
     shutdown: library.func("int shutdown(int, int)"),
     close,
     getsockname: library.func("int getsockname(int, void *, void *)"),

@@ -28,7 +28,10 @@ export function loadMessages(libc: Libc, system: System): Pick<Platform, Named> 
       for (const [index, part] of parts.entries()) {
         writeIovec(table, index, Number(koffi.address(part)), lengths[index]!, sizeOfPointer);
       }
-      const header = messageHeader(Number(koffi.address(table)), parts.length, 0, 0, sizeOfPointer);
+      const header = messageHeader(
+        { parts: Number(koffi.address(table)), count: parts.length },
+        sizeOfPointer,
+      );
       return sendmsg(descriptor, header, flags);
     },
     ...carryingDescriptors(libc, system, sizeOfPointer, sendmsg),
@@ -54,8 +57,8 @@ function carryingDescriptors(
   /** One byte, and room for one descriptor. */
   function header(controlLength: number): Buffer {
     writeIovec(table, 0, Number(koffi.address(byte)), 1, sizeOfPointer);
-    const [tableAt, controlAt] = [Number(koffi.address(table)), Number(koffi.address(control))];
-    return messageHeader(tableAt, 1, controlAt, controlLength, sizeOfPointer);
+    const [partsAt, controlAt] = [Number(koffi.address(table)), Number(koffi.address(control))];
+    return messageHeader({ parts: partsAt, count: 1, control: controlAt, controlLength }, sizeOfPointer);
   }
 
   return {

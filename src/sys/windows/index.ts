@@ -42,6 +42,7 @@ export function loadWindows(): Platform {
     sendDescriptor: () => winsock.failed(system.constants.EOPNOTSUPP),
     receiveDescriptor: () => winsock.failed(system.constants.EOPNOTSUPP),
     peerCredentials: () => null,
+    manyDatagrams: () => null,
     waitFor,
     pause,
     ...loadSignals(koffi),
