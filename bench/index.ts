@@ -15,6 +15,7 @@ import * as connect from "./workloads/connect.ts";
 import * as httpGet from "./workloads/http-get.ts";
 import * as httpGetClose from "./workloads/http-get-close.ts";
 import * as httpPost from "./workloads/http-post.ts";
+import * as httpServe from "./workloads/http-serve.ts";
 import * as httpsFirst from "./workloads/https-first.ts";
 import * as httpsGet from "./workloads/https-get.ts";
 import * as memory from "./workloads/memory.ts";
@@ -48,6 +49,7 @@ const workloads: Record<string, { run(effort: Effort): Promise<Comparison[]> }> 
   "server-close": serverClose,
   "server-poller": serverPoller,
   "server-workers": serverWorkers,
+  "http-serve": httpServe,
   "poller-wait": pollerWait,
   memory,
   "https-get": httpsGet,
