@@ -6,7 +6,7 @@ import { disown, own } from "./descriptor-table.ts";
 import type { OwnedDescriptor } from "./owned-descriptor.ts";
 import { networkPlatform } from "./permission.ts";
 import { waitInSlices } from "./wait/poll-loop.ts";
-import { takeUnseenSignal } from "./wait/signals.ts";
+import { signalWaits, takeUnseenSignal } from "./wait/signals.ts";
 import { FOREVER } from "./wait/slices.ts";
 
 export { CLOSED, READABLE, WRITABLE } from "../sys/selector.ts";
@@ -61,6 +61,11 @@ export class PollSet {
   /** Whether a signal's listener waits for the event loop, when no wait has told of it: under load none ever begins. */
   takeUnseenSignal(): boolean {
     return takeUnseenSignal();
+  }
+
+  /** As `takeUnseenSignal`, also for a signal that another call has told of. */
+  signalWaits(): boolean {
+    return signalWaits();
   }
 
   /**

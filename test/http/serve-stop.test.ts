@@ -212,6 +212,26 @@ describe("http.serve ends", () => {
     }
   });
 
+  test("with a signal that comes while the handler waits, and ends that wait", async () => {
+    await using server = await served(
+      `() => {
+        console.log("waiting");
+        return { status: 200, body_text: near.read(1).error };
+      }`,
+      "{}",
+      `const [near, far] = net.UnixStream.pair().unwrap();
+       process.on("SIGINT", () => console.log("heard"));`,
+    );
+    using client = await RawClient.open(server.port);
+    client.write(get("/"));
+    assert.equal(await server.server.line(), "waiting");
+    await sleep(200);
+    server.server.kill("SIGINT");
+    await client.until(() => client.text.includes("Interrupted system call"));
+    assert.equal(await server.server.line(), "ended Ok()");
+    assert.equal(await server.server.line(), "heard");
+  });
+
   test("when the handler closes the listener: what is under way is finished, within a second", async () => {
     await using server = await served(
       `({ path }) => {

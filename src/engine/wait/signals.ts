@@ -99,6 +99,21 @@ export function takeUnseenSignal(): boolean {
   return isNew;
 }
 
+/**
+ * Whether a signal's listener waits for the event loop, told of or not: for one who gives way to any signal, also to one that has
+ * ended another call meanwhile. It looks as often as `takeUnseenSignal`.
+ */
+export function signalWaits(): boolean {
+  if (longestSlice !== LISTENER_SLICE) return false;
+  const now = monotonicTime();
+  if (now - askedAt < LISTENER_SLICE / 2) return false;
+  askedAt = now;
+  const queued = signalListenersExist() ? (heardSignalsQueued() ?? 0) : 0;
+  if (queued > 0) tellOf(queued);
+  return queued > 0;
+}
+let askedAt = Number.NEGATIVE_INFINITY;
+
 /** How long after a signal a thread that watches for it may take to say that the program is to stop, in milliseconds. */
 const INTERRUPT_PAUSE = 5;
 

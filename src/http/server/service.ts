@@ -2,6 +2,7 @@ import { inspect } from "node:util";
 import type { PollSet } from "../../engine/poll-set.ts";
 import { lastingBuffer } from "../../engine/scratch.ts";
 import type { Socket } from "../../engine/socket.ts";
+import { longestSlice } from "../../engine/wait/slices.ts";
 import { Failure } from "../../error.ts";
 import type { ByteStream } from "../../net/byte-stream.ts";
 import { monotonicTime } from "../../runtime/clock.ts";
@@ -114,8 +115,8 @@ export class Service implements Server {
     if (
       this.#listeners.every((listener) => !listener.open) ||
       (stop !== null && Atomics.load(stop, 0) !== 0) ||
-      // Under load no wait ever begins that a signal could interrupt.
-      this.#poll.takeUnseenSignal()
+      // Under load no wait ever begins that a signal could interrupt. And one may have ended a call of the handler's.
+      this.#poll.signalWaits()
     ) {
       this.#stop();
     }
@@ -146,7 +147,8 @@ export class Service implements Server {
   #longestWait(): number {
     let until = Math.min(this.#nextLook, this.#stopEnd);
     for (const { restsUntil } of this.#listeners) if (restsUntil > 0) until = Math.min(until, restsUntil);
-    const longest = this.settings.stop === null ? Number.POSITIVE_INFINITY : STOP_LOOK;
+    // (With a signal's listener the longest slice is a moment; else it can be for ever.)
+    const longest = Math.min(longestSlice, this.settings.stop === null ? longestSlice : STOP_LOOK);
     return until === Number.POSITIVE_INFINITY ? longest : Math.min(longest, Math.max(0, until - this.now));
   }
 
