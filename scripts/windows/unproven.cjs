@@ -111,6 +111,7 @@ const underWine = {
       [/^a port on which nothing listens/, NO_UNREACHABLE],
     ],
     "cli/usage": [[/^the exit status is the same when/, OTHER_NODE]],
+    "cli/windows-shell": [[/^lines of a pipe/, "Wine's cmd pipes no block in parentheses"]],
     "engine/safety": [[/^a bundle in CommonJS/, NO_ESBUILD]],
     "http/client": [[/: a reset$/, WINE_RESET]],
     "net/linger": [

@@ -2,6 +2,7 @@
 // The command std-net: a thin layer over the library, with one file for each command.
 import { readFileSync } from "node:fs";
 import { isMainThread } from "node:worker_threads";
+import { isClosedOutput } from "./closed-output.ts";
 import { type Command, complain, FAILURE, SUCCESS, UsageError, WRONG_USAGE } from "./command.ts";
 import { receive, tcp, udp } from "./pipe.ts";
 import { helpFor, quotingHint } from "./quoting.ts";
@@ -68,8 +69,8 @@ else receive();
 function run(): void {
   // The reader of the output may stop reading: `std-net request ... | head -1`.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") complain(error.message);
-    process.exit(error.code === "EPIPE" ? SUCCESS : FAILURE);
+    if (!isClosedOutput(error)) complain(error.message);
+    process.exit(isClosedOutput(error) ? SUCCESS : FAILURE);
   });
   // When nobody reads standard error, the exit status still tells of the error.
   process.stderr.on("error", () => {});

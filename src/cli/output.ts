@@ -1,4 +1,5 @@
 import { writeSync } from "node:fs";
+import { isClosedOutput } from "./closed-output.ts";
 import { printable } from "./command.ts";
 
 /** How writing to standard output has ended: null while it goes on, "closed" when nobody reads it, else why it failed. */
@@ -14,8 +15,8 @@ export function writeOut(bytes: Uint8Array): OutputEnd {
       written += writeSync(1, bytes, written);
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
-      // The reader has stopped: `std-net tcp ... | head -1`. (Windows says EOF.)
-      if (code === "EPIPE" || code === "EOF") return "closed";
+      // The reader has stopped: `std-net tcp ... | head -1`.
+      if (isClosedOutput(error)) return "closed";
       if (code !== "EAGAIN") return { error: message };
       // The pipe is full, and another process has put it into non-blocking mode. Give the reader a moment.
       Atomics.wait(moment, 0, 0, 5);

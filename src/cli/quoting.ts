@@ -3,10 +3,17 @@
  * takes the double quotes within an argument away (about_Parsing, "Passing arguments that contain quote characters").
  */
 
-/** A command's help with its examples quoted for cmd: `"{\"id\": 1}"` in place of `'{"id": 1}'`. */
+/**
+ * A command's help with its examples for cmd: `"{\"id\": 1}"` in place of `'{"id": 1}'`, and `(echo a& echo b)` in place of
+ * `printf 'a\r\nb\r\n'`. (cmd's echo ends its lines with CR LF.)
+ */
 export function helpFor(help: string, platform: NodeJS.Platform = process.platform): string {
   if (platform !== "win32") return help;
-  return help.replaceAll(/'([^'\n]+)'/g, (_whole, text: string) => `"${text.replaceAll('"', '\\"')}"`);
+  const withEcho = help.replaceAll(/printf '((?:[^'\n]*?\\r\\n)+)'/g, (_whole, text: string) => {
+    const lines = text.split("\\r\\n").slice(0, -1);
+    return `(${lines.map((line) => (line === "" ? "echo." : `echo ${line}`)).join("& ")})`;
+  });
+  return withEcho.replaceAll(/'([^'\n]+)'/g, (_whole, text: string) => `"${text.replaceAll('"', '\\"')}"`);
 }
 
 /** What to say beside a usage error whose cause may be a quote that the shell has treated otherwise; "" when it is not that. */
