@@ -1,7 +1,7 @@
-// npm run test:windows [-- NAME ...]
+// npm run test:windows [-- --quick | NAME ...]
 // Runs the tests under Wine with Node for Windows: makes the bed (bed.js), compiles the tests, runs each file in a process of its own
 // and prints a summary. What Wine cannot do is skipped by name, with the reason (unproven.cjs). Programs of Linux serve as
-// peers through host.js. STD_NET_WINE_NODE is 22 (the default) or 20. Status: 0, 1 when a test failed, 3 without a bed.
+// peers through host.js. --quick leaves out the files that take longest, and says which. STD_NET_WINE_NODE is 22 (the default) or 20. Status: 0, 1 when a test failed, 3 without a bed.
 import { randomUUID } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
@@ -20,6 +20,21 @@ process.on("exit", () => rmSync(OUT, { recursive: true, force: true }));
 /** How long one file may take, in seconds. */
 const LONGEST = Number(process.env.STD_NET_WINE_TIMEOUT ?? 240);
 const major = process.env.STD_NET_WINE_NODE ?? "22";
+/** The seconds that the slowest files take under Wine, of which two run at once. They begin first. */
+const SECONDS = new Map([
+  ["net/workers", 53],
+  ["engine/safety", 44],
+  ["tls/resources", 41],
+  ["tls/verification", 34],
+  ["tls/trust", 26],
+  ["http/client-connections", 25],
+  ["net/descriptors", 20],
+  ["cli/socket-commands", 18],
+  ["tls/handshake", 18],
+  ["sys/ctrl-c", 17],
+]);
+/** The most for --quick. */
+const QUICK = 30;
 const begun = performance.now();
 /** @param {number} moment */
 const secondsSince = (moment) => ((performance.now() - moment) / 1000).toFixed(1);
@@ -33,8 +48,9 @@ try {
   process.exit(3);
 }
 console.log(`bed with Node ${major} for Windows: ready after ${secondsSince(begun)} s`);
-const compiled = await compileTests(process.argv.slice(2), OUT);
-const isNamed = process.argv.length > 2;
+const named = process.argv.slice(2).filter((argument) => argument !== "--quick");
+const isQuick = process.argv.includes("--quick");
+const compiled = await compileTests(named, OUT);
 const output = mkdtempSync(join(tmpdir(), "std-net-windows-"));
 const silent = await silentNames(output);
 const key = randomUUID();
@@ -42,11 +58,16 @@ const host = await startHost(key);
 
 const total = { passed: 0, failed: 0, skipped: 0, files: 0 };
 const waiting = compiled.filter((file) => {
-  const reason = reasonForFile(nameOf(file));
-  if (reason === undefined || isNamed) return true;
-  console.log(`- ${nameOf(file)}: the whole file is skipped: ${reason}`);
+  const name = nameOf(file);
+  const seconds = secondsOf(file);
+  const isSlow = isQuick && seconds > QUICK;
+  const reason =
+    reasonForFile(name) ?? (isSlow ? `it takes ${seconds} seconds, too long for --quick` : undefined);
+  if (reason === undefined || named.length > 0) return true;
+  console.log(`- ${name}: the whole file is skipped: ${reason}`);
   return false;
 });
+waiting.sort((one, other) => secondsOf(other) - secondsOf(one));
 await Promise.all(Array.from({ length: Math.max(2, availableParallelism()) }, takeFiles));
 
 host.close();
@@ -65,6 +86,11 @@ process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
  */
 function nameOf(file) {
   return file.slice(OUT.length + 1).replace(/\.test\.js$/, "");
+}
+
+/** @param {string} file */
+function secondsOf(file) {
+  return SECONDS.get(nameOf(file)) ?? 0;
 }
 
 async function takeFiles() {

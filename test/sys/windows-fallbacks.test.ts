@@ -1,40 +1,14 @@
 // Windows' half where a part of Windows is missing: with a Winsock of the test's, so it runs on every system.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { systemCalled } from "../../src/sys/constants.ts";
 import type { Selector } from "../../src/sys/selector.ts";
 import { loadLookup } from "../../src/sys/windows/lookup.ts";
 import { loadSelectors } from "../../src/sys/windows/selectors.ts";
 import { systemLibrary } from "../../src/sys/windows/system-library.ts";
 import type { Winsock } from "../../src/sys/windows/winsock.ts";
+import { fakeWinsock } from "../support/fake-winsock.ts";
 
 const ACCESS_DENIED = 0xc0000022;
-
-/**
- * A Winsock whose libraries have all functions but those that are `missing`. Each gives 0, or what `results` says. The names of
- * those that were called are in `called`.
- */
-function winsockWith({ missing = [] as string[], results = {} as Record<string, number> }) {
-  const called: string[] = [];
-  const library = {
-    func(prototype: string) {
-      const name = /(\w+)\(/.exec(prototype)![1]!;
-      if (missing.includes(name)) throw new Error(`Cannot find function '${name}' in shared library`);
-      return () => {
-        called.push(name);
-        return results[name] ?? 0;
-      };
-    },
-  };
-  const koffi = { load: () => library, address: () => 0n };
-  const winsock = {
-    koffi,
-    library: systemLibrary(koffi as unknown as Winsock["koffi"], "ws2_32.dll"),
-    system: systemCalled("windows"),
-    error: 0,
-  };
-  return { winsock: winsock as unknown as Winsock, called };
-}
 
 /** Whether a selector waits with the test's WSAPoll. */
 function waitsWithPoll(open: (poll: () => number) => Selector | number): boolean {
@@ -54,20 +28,20 @@ function waitsWithPoll(open: (poll: () => number) => Selector | number): boolean
 }
 
 test("a Poller stands on WSAPoll where AFD cannot be opened", () => {
-  const { winsock, called } = winsockWith({ results: { NtCreateFile: ACCESS_DENIED } });
+  const { winsock, called } = fakeWinsock({ calls: { NtCreateFile: () => ACCESS_DENIED } });
   assert.ok(waitsWithPoll((poll) => loadSelectors(winsock, poll)(false)));
   assert.deepEqual(called, ["NtCreateFile"]);
 });
 
 test("and where no completion port can be had, when the driver's handle is closed again", () => {
-  const { winsock, called } = winsockWith({ results: { CreateIoCompletionPort: 0 } });
+  const { winsock, called } = fakeWinsock({});
   assert.ok(waitsWithPoll((poll) => loadSelectors(winsock, poll)(false)));
   assert.deepEqual(called, ["NtCreateFile", "CreateIoCompletionPort", "CloseHandle"]);
 });
 
 test("and where a function of AFD's is missing", () => {
   for (const name of ["NtDeviceIoControlFile", "NtCancelIoFileEx", "GetQueuedCompletionStatusEx"]) {
-    const { winsock, called } = winsockWith({ missing: [name] });
+    const { winsock, called } = fakeWinsock({ missing: [name] });
     assert.ok(waitsWithPoll((poll) => loadSelectors(winsock, poll)(false)));
     assert.deepEqual(called, []);
   }
@@ -75,8 +49,8 @@ test("and where a function of AFD's is missing", () => {
 
 test("a lookup has no end of its own where GetAddrInfoExW is missing", () => {
   const reader = () => [];
-  assert.equal(loadLookup(winsockWith({ missing: ["GetAddrInfoExCancel"] }).winsock, reader), null);
-  assert.notEqual(loadLookup(winsockWith({}).winsock, reader), null);
+  assert.equal(loadLookup(fakeWinsock({ missing: ["GetAddrInfoExCancel"] }).winsock, reader), null);
+  assert.notEqual(loadLookup(fakeWinsock({}).winsock, reader), null);
 });
 
 test("a library, or a function in it, that is missing names itself", () => {
