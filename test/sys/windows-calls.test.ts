@@ -95,8 +95,8 @@ function sockets(calls: Record<string, Call>) {
         return 0;
       },
       WSAIoctl(socket: number, command: number, value: Uint32Array) {
-        assert.equal(command >>> 0, 0x9800000c, "SIO_UDP_CONNRESET");
-        controls.push(`unreachable ${socket} ${value[0]}`);
+        const name = { 2550136844: "SIO_UDP_CONNRESET", 2550136847: "SIO_UDP_NETRESET" }[command >>> 0];
+        controls.push(`${name} ${socket} ${value[0]}`);
         return 0;
       },
       SetHandleInformation(socket: number, mask: number, flags: number) {
@@ -116,12 +116,13 @@ test("ICMP errors reach a datagram socket that is connected, and no other", () =
   assert.equal(socket(AF_INET, SOCK_DGRAM, 0), DATAGRAMS);
   assert.equal(socket(AF_INET, SOCK_STREAM, 0), STREAM);
   assert.deepEqual(controls.splice(0), [
-    `unreachable ${DATAGRAMS} 0`,
+    `SIO_UDP_CONNRESET ${DATAGRAMS} 0`,
+    `SIO_UDP_NETRESET ${DATAGRAMS} 0`,
     `non-blocking ${DATAGRAMS} 1`,
     `non-blocking ${STREAM} 1`,
   ]);
   assert.equal(connect(DATAGRAMS, address, 16), 0);
-  assert.deepEqual(controls, [`unreachable ${DATAGRAMS} 1`]);
+  assert.deepEqual(controls, [`SIO_UDP_CONNRESET ${DATAGRAMS} 1`]);
 });
 
 test("a new socket is for no child process, whichever call made it", () => {

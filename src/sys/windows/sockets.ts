@@ -13,6 +13,8 @@ const HANDLE_FLAG_INHERIT = 1;
 const FIONBIO = 0x8004667e | 0;
 /** Whether an ICMP "port unreachable" becomes an error of the next receive (Microsoft's KB 263823). */
 const SIO_UDP_CONNRESET = 0x9800000c | 0;
+/** The same of an ICMP "time exceeded" (mstcpip.h). */
+const SIO_UDP_NETRESET = 0x9800000f | 0;
 
 /** A socket's note of the user's mode, which all its duplicates in this thread share. */
 interface Mode {
@@ -80,7 +82,7 @@ function makingSockets(winsock: Winsock, control: Control, modes: Map<number, Mo
       const made: number = WSASocketW(family, type, protocol, null, 0, FLAGS);
       workerOf[made] = thisWorker;
       if (checked(made) === -1) return -1;
-      if (type === SOCK_DGRAM) control.reportUnreachable(made, false);
+      if (type === SOCK_DGRAM) control.ignoreIcmp(made);
       control.unblock(made);
       return isNew(made);
     },
@@ -138,7 +140,7 @@ function usingSockets(winsock: Winsock, control: Control): Pick<Platform, Used> 
       const mapped = hasFailed ? asIpv6(winsock, descriptor, address) : null;
       if (mapped !== null) result = checked(connect(descriptor, mapped, mapped.length));
       // Only a datagram socket is connected at once. It hears of a peer that is not there, as in POSIX.
-      if (result === 0 && winsock.isDatagram(descriptor)) control.reportUnreachable(descriptor, true);
+      if (result === 0 && winsock.isDatagram(descriptor)) control.reportUnreachable(descriptor);
       return result < 0 && winsock.error === EAGAIN ? failed(EINPROGRESS) : result;
     },
     shutdown: (descriptor, how) => checked(shutdown(descriptor, how)),
@@ -164,6 +166,10 @@ function loadControl({ koffi, library, checked }: Winsock) {
     "int __stdcall SetHandleInformation(intptr_t, uint32_t, uint32_t)",
   );
   const on = Uint32Array.of(1);
+  const tell = (socket: number, what: number, enabled: boolean): void => {
+    const value = Uint32Array.of(enabled ? 1 : 0);
+    WSAIoctl(socket, what, value, 4, null, 0, new Uint32Array(1), null, null);
+  };
   return {
     /** Non-blocking mode: 0 or -1. */
     unblock: (socket: number): number => checked(ioctlsocket(socket, FIONBIO, on)),
@@ -172,13 +178,15 @@ function loadControl({ koffi, library, checked }: Winsock) {
       return socket;
     },
     /**
-     * Whether a receive tells that nobody listens where the last datagram went. Of an unconnected socket POSIX does not tell it; there it
-     * would be an error of a receive that has nothing to do with that peer.
+     * No receive tells what became of an earlier datagram: it would be an error of a receive that has nothing to do with that peer. So it is
+     * in POSIX, and so does Go (net, fd_windows.go).
      */
-    reportUnreachable(socket: number, enabled: boolean): void {
-      const value = Uint32Array.of(enabled ? 1 : 0);
-      WSAIoctl(socket, SIO_UDP_CONNRESET, value, 4, null, 0, new Uint32Array(1), null, null);
+    ignoreIcmp(socket: number): void {
+      tell(socket, SIO_UDP_CONNRESET, false);
+      tell(socket, SIO_UDP_NETRESET, false);
     },
+    /** A receive of a connected socket tells that nobody listens there. (POSIX says nothing of a hop limit that was too low.) */
+    reportUnreachable: (socket: number): void => tell(socket, SIO_UDP_CONNRESET, true),
     closeHandle: kernel32.func("int __stdcall CloseHandle(intptr_t)"),
     describe: (socket: number, pid: number, info: Buffer): number => WSADuplicateSocketW(socket, pid, info),
   };
