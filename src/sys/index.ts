@@ -15,6 +15,9 @@ let loaded: Platform | Failure | undefined;
 /** EMFILE and ENFILE, in the words of libuv and strerror(3): Node since 24 says them under a code of another meaning. */
 const DESCRIPTORS_USED_UP = /too many open files|file table overflow/i;
 
+/** There is no platform for this process, whatever is installed. */
+class UnsupportedSystem extends Error {}
+
 /** The platform this process runs on, loaded on the first call; or why there is none and what to do about it. */
 export function platform(): Platform | Failure {
   if (loaded === undefined) {
@@ -40,13 +43,16 @@ function load(): Platform {
     case "darwin":
       return loadPosix("darwin", way);
     case "win32":
+      // The structures of Windows' half are those of 64 bits.
+      if (process.arch === "ia32") throw new UnsupportedSystem("a 32-bit Node is not supported on Windows");
       return loadWindows();
     default:
-      throw new Error("this system is not supported");
+      throw new UnsupportedSystem("this system is not supported");
   }
 }
 
 function whyNotLoaded(error: unknown): string {
+  if (error instanceof UnsupportedSystem) return error.message;
   if (error instanceof Error && DESCRIPTORS_USED_UP.test(error.message)) {
     const errno = /file table/i.test(error.message) ? errnos.ENFILE : errnos.EMFILE;
     return `std-net's native part (the npm package koffi) could not be loaded: ${error.message} (os error ${errno})`;

@@ -333,6 +333,26 @@ test("without koffi the import works, and the first call is an error that says w
   }
 });
 
+test("a system that is not supported is an error that says so", async () => {
+  for (const [platform, arch, reason] of [
+    ["freebsd", "x64", "this system is not supported"],
+    ["win32", "ia32", "a 32-bit Node is not supported on Windows"],
+  ]) {
+    // Before the library is loaded: it asks when the first call is made, and some of it earlier.
+    await using pretending = startPeer(process.execPath, [
+      "--input-type=module",
+      "-e",
+      `Object.defineProperty(process, "platform", { value: "${platform}" });
+      Object.defineProperty(process, "arch", { value: "${arch}" });
+      const net = await import("std-net");
+      console.log(net.TcpStream.connect("127.0.0.1:1").error);
+      console.log(net.http.request({ method: "GET", url: "https://127.0.0.1:1/" }).error);`,
+    ]);
+    assert.equal(await pretending.line(), `failed to connect: ${reason}`);
+    assert.match(await pretending.line(), new RegExp(`^http request failed: .*${reason}$`));
+  }
+});
+
 test("where native addons are disabled, the first call is an error that names the flag", async () => {
   const program = `import * as net from "std-net";
     console.log(net.TcpStream.connect("127.0.0.1:1").error);
