@@ -55,8 +55,6 @@ const onWindows = {
     ],
     "net/handover": [
       [/^Unix/, NO_UNIX_KINDS],
-      [/into_fd gives the descriptor away/, NO_FD],
-      [/from_fd refuses what is no descriptor/, "looks at files; test/sys/windows.test.ts looks at handles"],
       [/child process/, NO_FD],
       [/net\.Socket|node:net/, NO_FD],
       [

@@ -1,5 +1,5 @@
 // Connections to talk over, and the time it takes.
-import { closeSync } from "node:fs";
+import { closeSync, fstatSync } from "node:fs";
 import koffi from "koffi";
 import * as net from "std-net";
 import { ok, type Peer, portOf, python } from "./peer.ts";
@@ -64,4 +64,20 @@ export function datagramPair(): [net.UnixDatagram | net.UdpSocket, net.UnixDatag
 export function closeBehindItsBack(descriptor: number): void {
   if (!isWindows) closeSync(descriptor);
   else koffi.load("ws2_32.dll").func("int __stdcall closesocket(intptr_t)")(descriptor);
+}
+
+/** Whether an open socket has this number. */
+export function isOpenSocket(descriptor: number): boolean {
+  if (isWindows) {
+    const getsockopt = koffi
+      .load("ws2_32.dll")
+      .func("int __stdcall getsockopt(intptr_t, int, int, void *, void *)") as (...args: unknown[]) => number;
+    const [SOL_SOCKET, SO_TYPE] = [0xffff, 0x1008];
+    return getsockopt(descriptor, SOL_SOCKET, SO_TYPE, Buffer.alloc(4), Uint32Array.of(4)) === 0;
+  }
+  try {
+    return fstatSync(descriptor).isSocket();
+  } catch {
+    return false;
+  }
 }
