@@ -1,4 +1,4 @@
-// Tests that do not run on Windows, by file and by test (patterns of names), each with the reason. The first group is about Windows
+// Tests that do not run on Windows, by file (or folder) and by test (patterns of names), each with the reason. The first group is about Windows
 // itself, the second about Wine alone. `npm run test:windows` prints them.
 
 /** @typedef {[name: RegExp, reason: string]} Rule */
@@ -96,12 +96,7 @@ const underWine = {
   files: {
     json: PURE,
     "long-integers": PURE,
-    "project/builds": NO_ESBUILD,
-    "project/docs": "reads the sources alone: the same on every system",
-    "project/examples": NO_ESBUILD,
-    "project/layers": "reads the sources alone: the same on every system",
-    "project/test-runners": "Jest and Vitest have parts that are programs of Linux",
-    "project/tour": NO_ESBUILD,
+    "project/": "reads the sources, or starts tools of the checkout that are programs of Linux",
   },
   tests: {
     "cli/socket-commands": [
@@ -156,7 +151,9 @@ const groups = process.env.STD_NET_UNDER_WINE === undefined ? [onWindows] : [onW
  * @param {string} file
  */
 exports.reasonForFile = (file) =>
-  groups.map(({ files }) => files[file]).find((reason) => reason !== undefined);
+  groups
+    .map(({ files }) => files[file] ?? files[file.replace(/[^/]*$/, "")])
+    .find((reason) => reason !== undefined);
 
 /**
  * The tests of this file that do not run: patterns of names, each with the reason.
