@@ -68,6 +68,12 @@ export function complain(text: string): void {
   process.stderr.write(`std-net: ${printable(oneLine(text))}\n`);
 }
 
+/** The same as the end of a command. */
+export function failure(text: string): number {
+  complain(text);
+  return FAILURE;
+}
+
 /**
  * Joins the lines of a text. The text can hold a long run of blanks from a stranger, because an error quotes what is wrong. So
  * this uses no regular expression that would search for the end of the line from each blank.

@@ -1,7 +1,8 @@
 import { http } from "std-net";
 import { PartialFile, strongEtag } from "./partial-file.ts";
 import { type Progress, sizeText } from "./progress.ts";
-import { type ContentRange, contentRangeOf, headOf, withRemedy } from "./response-head.ts";
+import { type ContentRange, contentRangeOf, headOf } from "./response-head.ts";
+import { withRemedy } from "./tls-files.ts";
 
 export interface Download {
   readonly request: http.OpenRequest;

@@ -4,11 +4,13 @@ import { readFileSync } from "node:fs";
 import { isMainThread } from "node:worker_threads";
 import { isClosedOutput } from "./closed-output.ts";
 import { type Command, complain, FAILURE, SUCCESS, UsageError, WRONG_USAGE } from "./command.ts";
-import { receive, tcp, udp } from "./pipe.ts";
 import { helpFor, quotingHint } from "./quoting.ts";
+import { receive } from "./receiver.ts";
 import { repl } from "./repl.ts";
 import { request } from "./request.ts";
 import { serve } from "./serve.ts";
+import { tcp } from "./tcp.ts";
+import { udp } from "./udp.ts";
 
 const commands: readonly Command[] = [request, serve, tcp, udp, repl];
 
@@ -20,8 +22,8 @@ ${commands.map(({ name, summary }) => `  ${name.padEnd(10)}${summary}`).join("\n
   help      print this, or how to use one command: std-net help request
 
 Try, in two terminals:
-  std-net serve 127.0.0.1:8080
-  std-net request POST http://127.0.0.1:8080/hello?name=you -d '{"numbers":[1,2,3]}'
+  std-net serve 8080
+  std-net request POST :8080/hello?name=you -d '{"numbers":[1,2,3]}'
 
 Exit status: 0 success, 1 the network or the peer refused, 2 wrong usage.
 NODE_DEBUG=std-net prints one line for each call of the library.

@@ -1,11 +1,11 @@
 import { isUtf8 } from "node:buffer";
-import { readFileSync } from "node:fs";
 import { isatty } from "node:tty";
 import type { http, Json } from "std-net";
 import { parse as parseJson } from "../json.ts";
 import { type Options, parse, seconds, UsageError } from "./command.ts";
 import { readInput } from "./input.ts";
 import { isMethod, urlFrom } from "./request-url.ts";
+import { readFile, tlsFrom, tlsOptions } from "./tls-files.ts";
 
 type HttpRequest = http.OpenRequest;
 type Fields = { [name: string]: Json };
@@ -30,10 +30,7 @@ export const requestOptions = {
   compressed: { type: "boolean", default: false },
   decode: { type: "string", values: ["json", "text", "base64"] },
   timeout: { type: "string" },
-  ca: { type: "string", values: "file" },
-  cert: { type: "string", values: "file" },
-  key: { type: "string", values: "file" },
-  insecure: { type: "boolean", short: "k", default: false },
+  ...tlsOptions,
   proxy: { type: "string", short: "x" },
   "unix-socket": { type: "string", values: "file" },
 } as const satisfies Options;
@@ -185,32 +182,14 @@ function dataFrom(text: string, withoutLineEnds: boolean): Buffer {
     : bytes;
 }
 
-function readFile(file: string | number, name: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (thrown) {
-    throw new UsageError(
-      `${name} cannot be read: ${thrown instanceof Error ? thrown.message : String(thrown)}`,
-    );
-  }
-}
-
 /** The options that both ways share. */
 function addShared(fields: Fields, values: Values): void {
   const timeout = seconds(values.timeout, "timeout");
   if (timeout !== undefined) fields["timeout_ms"] = timeout;
   if (values.proxy !== undefined) fields["proxy"] = proxyFrom(values.proxy);
   if (values["unix-socket"] !== undefined) fields["socket_path"] = values["unix-socket"];
-  const tls: Fields = isObject(fields["tls"]) ? fields["tls"] : {};
-  if (values.insecure) tls["insecure"] = true;
-  if (values.ca !== undefined) tls["ca"] = readFile(values.ca, values.ca).toString("latin1");
-  if (values.key !== undefined && values.cert === undefined) throw new UsageError("--key wants --cert too");
-  if (values.cert !== undefined) {
-    tls["cert"] = readFile(values.cert, values.cert).toString("latin1");
-    // A file can hold both, as for curl.
-    const key = values.key ?? values.cert;
-    tls["key"] = readFile(key, key).toString("latin1");
-  }
+  const given: Fields = isObject(fields["tls"]) ? fields["tls"] : {};
+  const tls: Fields = { ...given, ...tlsFrom(values), ...(values.insecure && { insecure: true }) };
   if (Object.keys(tls).length > 0) fields["tls"] = tls;
 }
 

@@ -2,13 +2,14 @@ import { constants } from "node:os";
 import { basename } from "node:path";
 import { http, type Json } from "std-net";
 import { stringify } from "../json.ts";
-import { type Command, complain, FAILURE, SUCCESS } from "./command.ts";
+import { type Command, complain, FAILURE, failure, SUCCESS } from "./command.ts";
 import { save } from "./download.ts";
 import { LineOutput, type Output, plainOutput, TerminalOutput } from "./output.ts";
 import { flush, paintFor, prettyJson } from "./print.ts";
 import { progressFor } from "./progress.ts";
 import { type Order, orderFrom, requestOptions } from "./request-arguments.ts";
-import { headOf, withRemedy } from "./response-head.ts";
+import { headOf } from "./response-head.ts";
+import { withRemedy } from "./tls-files.ts";
 
 /** `std-net request`: one request, as http.request has it (JSON in and JSON out) or as curl does. */
 export const request: Command = {
@@ -139,9 +140,4 @@ async function endBy(signal: NodeJS.Signals): Promise<number> {
   await flush(process.stderr);
   process.kill(process.pid, signal);
   return 128 + constants.signals[signal];
-}
-
-function failure(error: string): number {
-  complain(error);
-  return FAILURE;
 }

@@ -27,11 +27,3 @@ export function contentRangeOf(text: string | undefined): ContentRange | null {
   if (first !== null && (last! < first || (total !== null && last! >= total))) return null;
   return { first, last, total };
 }
-
-/** Says what the user can do about it, where the command has an option for that. */
-export function withRemedy(error: string): string {
-  if (error.includes("certificate verify failed")) {
-    return `${error} (--ca FILE trusts a CA of your own, --insecure any certificate)`;
-  }
-  return error;
-}

@@ -13,6 +13,7 @@ import {
   SUCCESS,
   UsageError,
 } from "./command.ts";
+import { bindRemedy, localAddress } from "./local-address.ts";
 import { writeOut } from "./output.ts";
 import { flush, paintFor, prettyJson } from "./print.ts";
 
@@ -33,10 +34,11 @@ body), and prints a line for each request. Ctrl-C stops it. Useful to look at we
       --status CODE   the status of the responses (200)
   -v, --verbose       also print each request's JSON
 
-A body that is not UTF-8 appears as {"base64": "..."}. With port 0, the system picks a port.
+A body that is not UTF-8 appears as {"base64": "..."}. A port alone, 8080 or :8080, is one of this computer (127.0.0.1);
+0.0.0.0:8080 or [::]:8080 lets others connect too. With port 0, the system picks a port.
 
 Examples:
-  std-net serve 127.0.0.1:8080
+  std-net serve 8080
   std-net serve '[::]:8080' --verbose
   std-net serve 127.0.0.1:0 --status 503
 
@@ -45,14 +47,14 @@ Exit status: 0 after Ctrl-C, 1 when it cannot listen, 2 for wrong usage.
   options: serveOptions,
   async run(args) {
     const { values, positionals } = parse(args, serveOptions);
-    const address = onlyArgument(positionals, "address, such as 127.0.0.1:8080");
+    const address = localAddress(onlyArgument(positionals, "address, such as 8080 or 127.0.0.1:8080"));
     const status = Number(values.status);
     // 1xx is no final response: the client would go on waiting for one.
     if (!/^[2-9]\d\d$/.test(values.status)) throw new UsageError("--status wants a number from 200 to 999");
 
     const listener = TcpListener.bind(address);
     if (listener.isErr) {
-      complain(listener.error);
+      complain(bindRemedy(listener.error));
       return FAILURE;
     }
     return await serveUntilSignal(listener.value, status, values.verbose);
