@@ -47,7 +47,7 @@ const command = await build({
   metafile: true,
   // What it has inside of others is CommonJS, and asks for node's modules by `require`.
   banner: {
-    js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
+    js: 'import { createRequire as requireOf } from "node:module"; const require = requireOf(import.meta.url);',
   },
 });
 chmodSync(`${OUT}/cli.js`, 0o755);

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { isMainThread } from "node:worker_threads";
 import { isClosedOutput } from "./closed-output.ts";
 import { type Command, complain, FAILURE, SUCCESS, UsageError, WRONG_USAGE } from "./command.ts";
+import { doctor } from "./doctor.ts";
 import { helpFor, quotingHint } from "./quoting.ts";
 import { receive } from "./receiver.ts";
 import { repl } from "./repl.ts";
@@ -12,7 +13,7 @@ import { serve } from "./serve.ts";
 import { tcp } from "./tcp.ts";
 import { udp } from "./udp.ts";
 
-const commands: readonly Command[] = [request, serve, tcp, udp, repl];
+const commands: readonly Command[] = [request, serve, tcp, udp, repl, doctor];
 
 const HELP = `std-net: blocking sockets and HTTP at the command line
 

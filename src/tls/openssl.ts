@@ -138,6 +138,12 @@ export const X509_CHECK_FLAG_NEVER_CHECK_SUBJECT = 0x20;
 const BIO_CTRL_PENDING = 10;
 
 let loaded: OpenSsl | Failure | undefined;
+let chosen: { readonly version: string; readonly file: string | null } | undefined;
+
+/** Which OpenSSL was loaded: its own words, and its file; null where it is the runtime's own. Undefined before that. */
+export function chosenOpenssl(): typeof chosen {
+  return chosen;
+}
 
 /** OpenSSL, loaded by the first call; or a failure that says what is missing. */
 export function openssl(): OpenSsl | Failure {
@@ -175,7 +181,11 @@ function load(): OpenSsl {
     try {
       const library = koffi.load(path);
       // A library with the same names may take other arguments: BoringSSL calls itself 1.1.1.
-      if (library.func("unsigned long OpenSSL_version_num()")() >= 0x30000000) return declare(koffi, library);
+      if (library.func("unsigned long OpenSSL_version_num()")() >= 0x30000000) {
+        const version: string = library.func("const char *OpenSSL_version(int)")(0);
+        chosen = { version, file: path === process.execPath ? null : path };
+        return declare(koffi, library);
+      }
     } catch {
       // Not there: try the next one.
     }

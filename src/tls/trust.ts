@@ -35,7 +35,7 @@ function load(ssl: OpenSsl): Pointer | Failure {
  * --use-openssl-ca, and when it was configured with --openssl-use-def-ca-store, as in Debian and other distributions. Node
  * reads `_` in an option's name as `-`.
  */
-function usesOpensslDirectory(ssl: OpenSsl): boolean {
+export function usesOpensslDirectory(ssl: OpenSsl): boolean {
   const given = [...process.execArgv, ...(processVariable(ssl, "NODE_OPTIONS") ?? "").split(/\s+/)];
   const flags = given.map((flag) => flag.replaceAll("_", "-"));
   if (flags.includes("--use-openssl-ca")) return true;

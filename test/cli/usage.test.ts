@@ -33,6 +33,7 @@ describe("usage", () => {
     [["tcp"], /^std-net: tcp: missing address/],
     [["tcp", "a:1", "b:1"], /^std-net: tcp: unexpected argument 'b:1'/],
     [["udp", "a:1", "--wait", "0"], /^std-net: udp: --wait wants a positive number of seconds/],
+    [["doctor", "now"], /^std-net: doctor: unexpected argument 'now'/],
     [["repl", "now"], /^std-net: repl: unexpected argument 'now'/],
   ] as const) {
     test(`std-net ${args.join(" ")}: one line, status 2`, async () => {
@@ -94,7 +95,7 @@ print(subprocess.run(sys.argv[1:], stderr=writer).returncode)`;
   test("help is there for everything", async () => {
     const help = await run(["help"]);
     assert.equal(help.code, 0);
-    for (const name of ["request", "serve", "tcp", "udp", "repl"]) {
+    for (const name of ["request", "serve", "tcp", "udp", "repl", "doctor"]) {
       assert.match(help.stdout, new RegExp(`^ {2}${name} +\\w`, "m"));
       const about = await run(["help", name]);
       assert.match(about.stdout, new RegExp(`^Usage: std-net ${name}`));
