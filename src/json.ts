@@ -6,6 +6,7 @@
  */
 import { parseExactly } from "./json/exact.ts";
 import { type Clock, clockOf, Late, toDecimal } from "./json/integers.ts";
+import { unfitForJson } from "./json/unfit.ts";
 import type { Json } from "./json/value.ts";
 import { err, ok, type Result } from "./result.ts";
 
@@ -113,7 +114,7 @@ function isDelimiter(code: number | undefined): boolean {
 /**
  * The JSON text of a value, compact, with its keys in their order, as `JSON.stringify` gives it; a `bigint` goes
  * out digit for digit. What JSON cannot hold is an error instead of a silent `null` or a missing field: NaN and
- * the infinities, functions, symbols, `undefined` anywhere but as a field's value, and a cycle. Where that may take
+ * the infinities, functions, symbols, bytes, maps and sets, `undefined` anywhere but as a field's value, and a cycle. Where that may take
  * more than linear time, `deadlineOf` gives a deadline on `monotonicTime()`'s clock, and the error past it is `TIMED_OUT`.
  */
 export function stringify(value: unknown, deadlineOf?: () => number): Result<string, string> {
@@ -171,6 +172,7 @@ function isOrdinary(value: object): boolean {
   if (value instanceof Date) return true; // its toJSON gives a string, or null for an invalid one
   return !(
     "toJSON" in value ||
+    unfitForJson(value) !== null ||
     value instanceof Number ||
     value instanceof String ||
     value instanceof Boolean
@@ -185,13 +187,11 @@ class Refusal extends Error {}
 /** SerializeJSONProperty of ECMA-262 (25.5.2.2), exact for bigints, refusing where that one drops or nulls. */
 function serialize(given: unknown, key: string, ancestors: Set<object>, clock: Clock | undefined): string {
   let value = given;
-  if (
-    typeof value === "object" &&
-    value !== null &&
-    "toJSON" in value &&
-    typeof value.toJSON === "function"
-  ) {
-    value = value.toJSON(key);
+  if (typeof value === "object" && value !== null) {
+    const unfit = unfitForJson(value);
+    if (unfit !== null)
+      throw new Refusal(`cannot serialize ${/^[AI]/.test(unfit) ? "an" : "a"} ${unfit} to JSON`);
+    if ("toJSON" in value && typeof value.toJSON === "function") value = value.toJSON(key);
   }
   if (
     value instanceof Number ||

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { runInNewContext } from "node:vm";
 import { parse as parseLossless } from "lossless-json";
 import { type Json, LATE, parse, parseBefore, stringify, TIMED_OUT } from "../src/json.ts";
 import { monotonicTime } from "../src/runtime/clock.ts";
@@ -277,7 +278,11 @@ describe("json.stringify", () => {
       [Object("text"), Object(true)],
       { toJSON: () => ({ replaced: [1] }) },
       [{ toJSON: (key: string) => `key ${key}` }],
-      new Map([[1, 2]]),
+      new (class extends Map<number, number> {
+        toJSON(): number[] {
+          return [...this.keys()];
+        }
+      })([[1, 2]]),
       new (class {
         field = 1;
         method() {}
@@ -332,6 +337,25 @@ describe("json.stringify", () => {
     assert.equal(refusal(undefined), "cannot serialize undefined to JSON");
     assert.equal(refusal([undefined]), "cannot serialize undefined to JSON");
     assert.equal(refusal({ a: new Array(2) }), "cannot serialize undefined to JSON");
+    for (const [name, value] of [
+      ["Buffer", Buffer.from("x")],
+      ["Uint8Array", new Uint8Array(1)],
+      ["Float64Array", new Float64Array(1)],
+      ["DataView", new DataView(new ArrayBuffer(1))],
+      ["ArrayBuffer", new ArrayBuffer(1)],
+      ["Map", new Map([[1, 2]])],
+      ["Set", new Set([1])],
+      ["Blob", new Blob(["x"])],
+      ["FormData", new FormData()],
+      ["URLSearchParams", new URLSearchParams("a=b")],
+      ["Promise", Promise.resolve(1)],
+      ["Map", runInNewContext("new Map([[1, 2]])")],
+    ] as const) {
+      const message = `cannot serialize ${name === "ArrayBuffer" ? "an" : "a"} ${name} to JSON`;
+      assert.equal(refusal(value), message);
+      assert.equal(refusal([value]), message);
+      assert.equal(refusal({ a: { value } }), message);
+    }
     assert.equal(refusal(Object(Number.NaN)), "cannot serialize NaN to JSON");
     const ring: unknown[] = [];
     ring.push({ ring });

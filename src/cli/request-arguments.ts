@@ -137,6 +137,9 @@ function likeHttpRequest(fields: Fields, values: Values): Fields {
     }
     fields["decode_body"] = values.decode;
   }
+  if (fields["decode_body"] === "bytes") {
+    throw new UsageError("bytes cannot be printed as JSON: there is base64");
+  }
   return fields;
 }
 

@@ -12,6 +12,10 @@ describe("usage", () => {
     [["request"], /^std-net: request: missing request \(std-net help request\)$/m],
     [["request", "GET"], /^std-net: request: missing URL after 'GET'/],
     [["request", "{"], /^std-net: request: the request is not valid JSON/],
+    [
+      ["request", '{ "method": "GET", "url": "http://127.0.0.1:1/", "decode_body": "bytes" }'],
+      /^std-net: request: bytes cannot be printed as JSON: there is base64/,
+    ],
     [["request", "[]"], /^std-net: request: the request must be a JSON object/],
     [["request", "GET", "http://a/", "extra"], /^std-net: request: unexpected argument 'extra'/],
     [["request", "GET", "http://a/", "--nosuch"], /^std-net: request: Unknown option '--nosuch'/],

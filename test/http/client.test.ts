@@ -68,7 +68,8 @@ for (const [request, text] of [
   [undefined, "request must be a JSON object"],
   [null, "request must be a JSON object"],
   [[], "request must be a JSON object"],
-  ["GET", "request must be a JSON object"],
+  ["GET", 'request must be a JSON object, such as { method: "GET", url: "..." }'],
+  [new URL("http://a/"), 'request must be a JSON object, such as { method: "GET", url: "..." }'],
   [() => {}, "request must be a JSON object"],
   [{}, "missing required field 'method'"],
   [{ method: 1 }, "'method' must be a string"],
@@ -79,7 +80,6 @@ for (const [request, text] of [
   [{ method: "GÉT" }, "'method' is not a valid method"],
   [{ method: "GET" }, "missing required field 'url'"],
   [{ method: "GET", url: 7 }, "'url' must be a string"],
-  [{ method: "GET", url: new URL("http://a/") }, "'url' must be a string"],
   [{ method: "GET", url: "" }, "'url' is not a valid http or https URL"],
   [{ method: "GET", url: "/path" }, "'url' is not a valid http or https URL"],
   [{ method: "GET", url: "ftp://a/" }, "'url' is not a valid http or https URL"],
@@ -109,7 +109,7 @@ for (const [request, text] of [
   [{ method: "GET", url: "http://a/", body_base64: "?" }, "'body_base64' is not valid base64"],
   [
     { method: "GET", url: "http://a/", body: 1, body_text: "1" },
-    "only one of 'body', 'body_text' and 'body_base64' can be given",
+    "only one of 'body', 'body_text', 'body_bytes' and 'body_base64' can be given",
   ],
   [{ method: "GET", url: "http://a/", timeout_ms: 0 }, "timeout must be a positive number"],
   [{ method: "GET", url: "http://a/", timeout_ms: "5" }, "timeout must be a positive number"],
@@ -123,7 +123,7 @@ for (const [request, text] of [
   ],
   [
     { method: "GET", url: "http://a/", decode_body: "xml" },
-    "'decode_body' must be 'json', 'text' or 'base64'",
+    "'decode_body' must be 'json', 'text', 'bytes' or 'base64'",
   ],
   [{ method: "GET", url: "http://a/", raw_headers: 1 }, "'raw_headers' must be a boolean"],
   [{ method: "GET", url: "http://a/", keep_alive: "no" }, "'keep_alive' must be a boolean"],
@@ -413,7 +413,7 @@ for (const [name, steps, text] of [
   [
     "a body that is not UTF-8",
     [plain("\xff")],
-    'response body is not utf-8 (decode_body "base64" gives its bytes)',
+    'response body is not utf-8 (decode_body "bytes" or "base64" gives its bytes)',
   ],
 ] as [string, (string | number | { flood: string })[], string | undefined][]) {
   test(`a response that is an error: ${name}`, () => {

@@ -85,6 +85,12 @@ describe("a caller's body", () => {
       content: Buffer.from([0xff, 0xfe, 0xfd]),
       contentType: "application/octet-stream",
     });
+    for (const given of [Buffer.from([0, 255]), new Uint8Array([0, 255])]) {
+      assert.deepEqual(body({ body_bytes: given }), {
+        content: new Uint8Array([0, 255]),
+        contentType: "application/octet-stream",
+      });
+    }
     assert.deepEqual(body({ body_base64: "" }), {
       content: Buffer.alloc(0),
       contentType: "application/octet-stream",
@@ -98,10 +104,24 @@ describe("a caller's body", () => {
     for (const bad of ["a", "====", "aaa", "a-_a", "aa==aa==", "aaaa\n", "aa=a"]) {
       assert.equal(body({ body_base64: bad }), "'body_base64' is not valid base64", bad);
     }
-    const both = "only one of 'body', 'body_text' and 'body_base64' can be given";
+    const both = "only one of 'body', 'body_text', 'body_bytes' and 'body_base64' can be given";
     assert.equal(body({ body: null, body_text: "" }), both);
     assert.equal(body({ body: null, body_base64: "" }), both);
     assert.equal(body({ body_text: "", body_base64: "" }), both);
+    for (const other of ["body", "body_text", "body_base64"]) {
+      assert.equal(body({ body_bytes: Buffer.alloc(0), [other]: "" }), both);
+    }
+    for (const wrong of [
+      "text",
+      [1, 2],
+      new Uint16Array(2),
+      new ArrayBuffer(2),
+      new DataView(new ArrayBuffer(2)),
+      1,
+      null,
+    ]) {
+      assert.equal(body({ body_bytes: wrong }), "'body_bytes' must be a Uint8Array");
+    }
   });
 });
 

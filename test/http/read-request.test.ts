@@ -385,7 +385,7 @@ describe("read_request", () => {
         [{ timeout_ms: -1 }, "timeout must be a positive number"],
         [{ timeout_ms: Number.NaN }, "timeout must be a positive number"],
         [{ timeout_ms: "1" }, "timeout must be a positive number"],
-        [{ decode_body: "xml" }, "'decode_body' must be 'json', 'text' or 'base64'"],
+        [{ decode_body: "xml" }, "'decode_body' must be 'json', 'text', 'bytes' or 'base64'"],
         [{ raw_headers: 1 }, "'raw_headers' must be a boolean"],
         [
           {

@@ -166,7 +166,7 @@ describe("write_response", () => {
       [{ status: 200, body_base64: "?" }, "'body_base64' is not valid base64"],
       [
         { status: 200, body: 1, body_text: "" },
-        "only one of 'body', 'body_text' and 'body_base64' can be given",
+        "only one of 'body', 'body_text', 'body_bytes' and 'body_base64' can be given",
       ],
       [
         {

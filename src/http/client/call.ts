@@ -2,6 +2,7 @@
  * One call of the client: from the caller's request to the response, over as many connections and exchanges as it takes.
  */
 import { Failure } from "../../error.ts";
+import type { Json } from "../../json.ts";
 import { monotonicTime } from "../../runtime/clock.ts";
 import type { Source } from "../message/input.ts";
 import { mostBytesOf } from "../wire/content-coding.ts";
@@ -29,7 +30,7 @@ const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"])
 
 export class Call implements ResponsePlan {
   /** The response or why there is none, once the call is over. Where the body is left on the connection, just the head. */
-  outcome: ClientResponse | ResponseHead | Failure | null = null;
+  outcome: ClientResponse<Json | Buffer> | ResponseHead | Failure | null = null;
   readonly mayUpgrade: boolean;
   readonly deadline: number;
   readonly section = DEFAULT_SECTION_LIMITS;

@@ -175,6 +175,10 @@ const STRAIGHT = { absoluteForm: false, proxyAuthorization: null, tunnel: null }
  * stream.close();
  * ```
  */
+export function read_response(
+  stream: ByteStream,
+  options: ReadResponseOptions & { decode_body: "bytes" },
+): Result<ClientResponse<Buffer>, string>;
 export function read_response<T = Json>(
   stream: ByteStream,
   options?: ReadResponseOptions,
@@ -196,7 +200,7 @@ const readTraced = traced("http.read_response", readPlain);
 function readPlain(
   stream: ByteStream,
   options: ReadResponseOptions | undefined,
-): Result<ClientResponse, string> {
+): Result<ClientResponse<unknown>, string> {
   const transport = transportOf(stream);
   if (transport === undefined || !transport.open) return Result.err("invalid tcp stream");
   const settings = readOptions(options, DEFAULTS);

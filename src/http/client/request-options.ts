@@ -9,6 +9,7 @@ import type { Json } from "../../json.ts";
 import type { TlsClientOptions } from "../../tls/index.ts";
 import { type BodyParts, readParts } from "../message/body-parts.ts";
 import { isJsonObject, readBody, readFields } from "../message/caller-message.ts";
+import { foreignName, REQUEST_NAMES } from "../message/foreign-names.ts";
 import { INVALID_DECODING, isCount, isDecoding } from "../message/read-options.ts";
 import type { BodyDecoding } from "../wire/body.ts";
 import { type Field, isToken } from "../wire/fields.ts";
@@ -45,14 +46,16 @@ import type { Way } from "./route.ts";
 export interface ClientRequest {
   /** Any token, sent as given: `"GET"`. */
   method: string;
-  /** An http or https URL. A user and password in it become `Authorization: Basic`; a fragment is not sent. */
-  url: string;
+  /** An http or https URL, as text or as a `URL`. A user and password in it become `Authorization: Basic`; a fragment is not sent. */
+  url: string | URL;
   /** Sent as given, save that Content-Length and Transfer-Encoding are replaced. Default: none but those that are needed. */
   headers?: { [name: string]: string };
   /** Sent as JSON text, null too, with `Content-Type: application/json` unless `headers` has one. No body when left out. */
   body?: Json;
   /** Text that is sent as it is (UTF-8), in place of `body`, which is left out then. */
   body_text?: string;
+  /** Bytes that are sent as they are, in place of `body`, which is left out then. */
+  body_bytes?: Uint8Array;
   /** Bytes in base64, in place of `body`, which is left out then. */
   body_base64?: string;
   /**
@@ -70,7 +73,7 @@ export interface ClientRequest {
   max_redirects?: number;
   /** Bytes of the response's body, after decompression (default 67108864). */
   max_body_bytes?: number;
-  /** `"json"` (the default): JSON where the text is that, else the text; `"text"`; or `"base64"` for any bytes. */
+  /** `"json"` (the default): JSON where the text is that, else the text; `"text"`; for any bytes `"bytes"` (a Buffer) or `"base64"`. */
   decode_body?: BodyDecoding;
   /** Adds `raw_headers` to the response (default false). */
   raw_headers?: boolean;
@@ -109,17 +112,25 @@ export type TlsFields = { readonly [option: string]: unknown };
 
 const NO_FIELDS: readonly Field[] = [];
 
+const NO_REQUEST = "request must be a JSON object";
+/** Where a URL stands in its place, as in a call of fetch. */
+const NO_REQUEST_BUT_URL = `${NO_REQUEST}, such as { method: "GET", url: "..." }`;
+
 /**
  * The settings, or what is wrong. A streamed response's body has no limit by default. The reason is TIMED_OUT where there is a clock,
  * and the time limit is over before the body is made. Can throw what a getter or proxy of the caller's throws.
  */
 export function readSettings(request: unknown, clock?: () => number, isStreamed = false): Settings | Failure {
-  if (!isJsonObject(request)) return new Failure("request must be a JSON object");
-  const { method, url, headers } = request;
+  if (typeof request === "string" || request instanceof URL) return new Failure(NO_REQUEST_BUT_URL);
+  if (!isJsonObject(request)) return new Failure(NO_REQUEST);
+  const foreign = foreignName(request, REQUEST_NAMES, "field");
+  if (foreign !== null) return foreign;
+  const { method, url: given, headers } = request;
   if (method === undefined) return new Failure("missing required field 'method'");
   if (typeof method !== "string") return new Failure("'method' must be a string");
   if (!isToken(method)) return new Failure("'method' is not a valid method");
-  if (url === undefined) return new Failure("missing required field 'url'");
+  if (given === undefined) return new Failure("missing required field 'url'");
+  const url = typeof given !== "string" && given instanceof URL ? given.href : given;
   if (typeof url !== "string") return new Failure("'url' must be a string");
   const target = targetOf(url);
   if (target === null) return new Failure("'url' is not a valid http or https URL");

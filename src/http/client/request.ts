@@ -20,10 +20,10 @@ import type { ClientResponse } from "./response.ts";
  * @param req at least `method` and `url`
  * @typeParam T what the caller takes the body for. It is a claim and not a check: whatever the peer sends is given as a `T`.
  * @returns the response. `body` is null when it is empty or white space; else the parsed JSON when it is valid JSON, with
- * a `bigint` for integers beyond ±(2^53 − 1); else the text. Errors, nothing being sent: `request must be a JSON object`;
+ * a `bigint` for integers beyond ±(2^53 − 1); else the text; with `decode_body: "bytes"` a Buffer. Errors, nothing being sent: `request must be a JSON object`;
  * `missing required field 'method'`; `'method' must be a string`; `'method' is not a valid method`; `missing required field
  * 'url'`; `'url' must be a string`; `'url' is not a valid http or https URL`; `'headers' must be a JSON object`; `header 'X'
- * must be a string`; `header 'X' is not a valid field`; `cannot serialize ...`; and what is wrong with any other field.
+ * must be a string`; `header 'X' is not a valid field`; `cannot serialize ...`; `unknown field 'X': ` and what it is called here; and what is wrong with any other field.
  * Then `http request failed: ` with the system's reason, `timed out`, or what is wrong with the response.
  * Source: RFC 9110; RFC 9112.
  *
@@ -36,6 +36,9 @@ import type { ClientResponse } from "./response.ts";
  * else console.log(response.error); // such as http request failed: Connection refused (os error 111)
  * ```
  */
+export function request(
+  req: ClientRequest & { decode_body: "bytes" },
+): Result<ClientResponse<Buffer>, string>;
 export function request<T = Json>(req: ClientRequest): Result<ClientResponse<Claimed<T>>, string>;
 // ReturnType<typeof request> looks at the last overload. With a T in it, the body there would be unknown.
 export function request(req: ClientRequest): Result<ClientResponse, string>;
@@ -45,7 +48,7 @@ export function request(req: ClientRequest): Result<ClientResponse<unknown>, str
 
 const requestTraced = traced("http.request", requestPlain);
 
-function requestPlain(req: ClientRequest): Result<ClientResponse, string> {
+function requestPlain(req: ClientRequest): Result<ClientResponse<unknown>, string> {
   let settings: Settings | Failure;
   try {
     settings = readSettings(req, monotonicTime);
@@ -62,7 +65,7 @@ function requestPlain(req: ClientRequest): Result<ClientResponse, string> {
     const call = new Call(settings, reader);
     // The connections are blocking ones, so it goes to the end.
     call.advance();
-    const outcome = call.outcome as ClientResponse | Failure;
+    const outcome = call.outcome as ClientResponse<unknown> | Failure;
     return outcome instanceof Failure
       ? Result.err(`http request failed: ${outcome.reason}`)
       : Result.ok(outcome);

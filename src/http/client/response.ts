@@ -49,7 +49,7 @@ export function responseOf(
   body: Buffer,
   form: ResponseForm,
   deadline: number,
-): ClientResponse | Failure {
+): ClientResponse<Json | Buffer> | Failure {
   const { status, headers, fields } = head;
   let bytes = body;
   const codings = codingsOf(head);
@@ -65,10 +65,10 @@ export function responseOf(
   const value = decodeBody(bytes, form.decoding, deadline);
   if (value === LATE) return LATE_FAILURE;
   if (value === undefined) return NOT_UTF8;
-  const response: ClientResponse = { status, headers, body: value };
+  const response: ClientResponse<Json | Buffer> = { status, headers, body: value };
   if (form.keepFields) response.raw_headers = [...fields];
   return response;
 }
 
 const LATE_FAILURE = new Failure(TIMED_OUT);
-const NOT_UTF8 = new Failure('response body is not utf-8 (decode_body "base64" gives its bytes)');
+const NOT_UTF8 = new Failure('response body is not utf-8 (decode_body "bytes" or "base64" gives its bytes)');

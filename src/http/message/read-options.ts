@@ -6,6 +6,7 @@ import { errorText, Failure } from "../../error.ts";
 import type { BodyDecoding } from "../wire/body.ts";
 import { DEFAULT_READ_TIMEOUT, DEFAULT_SECTION_LIMITS, mostDecodable } from "../wire/limits.ts";
 import { isJsonObject } from "./caller-message.ts";
+import { foreignName, OPTION_NAMES } from "./foreign-names.ts";
 import type { ReadLimits } from "./reader.ts";
 
 /** What `read_request` and `read_response` have in common. */
@@ -14,7 +15,7 @@ export interface ReadOptions {
   max_header_bytes?: number;
   /** Field lines (default 128). */
   max_headers?: number;
-  /** `"json"` (the default): JSON where the text is that, else the text; `"text"`; or `"base64"` for any bytes. */
+  /** `"json"` (the default): JSON where the text is that, else the text; `"text"`; for any bytes `"bytes"` (a Buffer) or `"base64"`. */
   decode_body?: BodyDecoding;
   /** Adds `raw_headers` to what comes out (default false). */
   raw_headers?: boolean;
@@ -45,6 +46,8 @@ export function readOptions(
   if (options === undefined) return defaults;
   try {
     if (!isJsonObject(options)) return new Failure("options must be an object");
+    const foreign = foreignName(options, OPTION_NAMES, "option");
+    if (foreign !== null) return foreign;
     const {
       max_header_bytes: bytes = defaults.section.bytes,
       max_headers: fields = defaults.section.fields,
@@ -100,10 +103,10 @@ export function streamedOptions(options: unknown): StreamedSettings | Failure {
   }
 }
 
-export const INVALID_DECODING = "'decode_body' must be 'json', 'text' or 'base64'";
+export const INVALID_DECODING = "'decode_body' must be 'json', 'text', 'bytes' or 'base64'";
 
 export function isDecoding(value: unknown): value is BodyDecoding {
-  return value === "json" || value === "text" || value === "base64";
+  return value === "json" || value === "text" || value === "bytes" || value === "base64";
 }
 
 export function isCount(value: unknown): value is number {

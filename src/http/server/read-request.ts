@@ -85,7 +85,7 @@ export interface ReadRequestOptions extends ReadOptions {
  * JSON, with a `bigint` for integers beyond ±(2^53 − 1); else the text. Errors: `invalid tcp stream`; `connection closed
  * before request headers`; `connection closed before request body complete`; `http headers too large`; `invalid
  * Content-Length header`; `request body too large`; `request body is not utf-8` (it was read whole: the next request
- * can be read; read it with `decode_body: "base64"`); `invalid http request: ` and what is wrong; `http read failed: `
+ * can be read; read it with `decode_body: "bytes"`); `invalid http request: ` and what is wrong; `http read failed: `
  * and the system's reason or `timed out`; and what is wrong with an option. After an error in the request itself every later call
  * on the stream gives that error. Source: RFC 9112; RFC 9110, 10.1.1.
  *
@@ -102,6 +102,10 @@ export interface ReadRequestOptions extends ReadOptions {
  * console.log(request.method, request.path, request.body); // POST /notes { n: 1 }
  * ```
  */
+export function read_request(
+  stream: ByteStream,
+  options: ReadRequestOptions & { decode_body: "bytes" },
+): Result<ServerRequest<Buffer>, string>;
 export function read_request<T = Json>(
   stream: ByteStream,
   options?: ReadRequestOptions,
@@ -120,7 +124,7 @@ const readTraced = traced("http.read_request", readPlain);
 function readPlain(
   stream: ByteStream,
   options: ReadRequestOptions | undefined,
-): Result<ServerRequest, string> {
+): Result<ServerRequest<unknown>, string> {
   const transport = transportOf(stream);
   if (transport === undefined || !transport.open) return Result.err("invalid tcp stream");
   const settings = readOptions(options, DEFAULTS);
@@ -135,7 +139,7 @@ function readPlain(
   if (body === undefined) return Result.err("request body is not utf-8");
   if (body === LATE) return Result.err(`http read failed: ${TIMED_OUT}`);
   const { method, path, query, version, headers } = head;
-  const request: ServerRequest = { method, path, query, version, headers, body };
+  const request: ServerRequest<Json | Buffer> = { method, path, query, version, headers, body };
   if (settings.keepFields) request.raw_headers = [...head.fields];
   return Result.ok(request);
 }

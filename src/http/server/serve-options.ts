@@ -4,6 +4,7 @@
 import { types } from "node:util";
 import { INVALID_TIMEOUT, timeoutFrom } from "../../arguments.ts";
 import { errorText, Failure } from "../../error.ts";
+import type { Json } from "../../json.ts";
 import type { ByteStream } from "../../net/byte-stream.ts";
 import { type ServerTls, serverTls, type TlsServerOptions } from "../../tls/index.ts";
 import { isJsonObject } from "../message/caller-message.ts";
@@ -34,7 +35,7 @@ import type { ServerResponse } from "./write-response.ts";
  * console.log(typeof handler); // function
  * ```
  */
-export type ServeHandler = (request: ServerRequest, stream: ByteStream) => ServerResponse | null;
+export type ServeHandler<T = Json> = (request: ServerRequest<T>, stream: ByteStream) => ServerResponse | null;
 
 /**
  * What `serve` allows.
@@ -52,7 +53,7 @@ export type ServeHandler = (request: ServerRequest, stream: ByteStream) => Serve
  * console.log(options.max_body_bytes); // 65536
  * ```
  */
-export interface ServeOptions extends ReadOptions {
+export interface ServeOptions<T = Json> extends ReadOptions {
   /**
    * How long a connection may be idle between two requests, and how long a client may take nothing of a response, in milliseconds
    * (default 60000); null is no limit.
@@ -76,7 +77,7 @@ export interface ServeOptions extends ReadOptions {
    * Called when the handler has thrown, or has given what is no response. When it is left out, the error goes to standard
    * error.
    */
-  on_error?: (error: unknown, request: ServerRequest) => void;
+  on_error?: (error: unknown, request: ServerRequest<T>) => void;
   /**
    * Called when a client is refused before the handler is asked, with the status (400, 408, 413 ...) and the reason that the client
    * gets. The stream tells whose it is (`peer_addr`). Nothing is called when left out.
@@ -89,16 +90,19 @@ export interface ServeOptions extends ReadOptions {
   stop?: Int32Array;
 }
 
+/** A request whose body is whatever `decode_body` says. */
+export type ServedRequest = ServerRequest<Json | Buffer>;
+
 /** Checked options; times in milliseconds, Infinity for none. */
 export interface ServeSettings {
-  readonly handler: ServeHandler;
+  readonly handler: (request: ServedRequest, stream: ByteStream) => unknown;
   readonly read: ReadSettings;
   readonly idleTimeout: number;
   readonly requestTimeout: number;
   /** Infinity: the default. */
   readonly maxConnections: number;
   readonly tls: ServerTls | null;
-  readonly onError: NonNullable<ServeOptions["on_error"]> | null;
+  readonly onError: ((error: unknown, request: ServedRequest) => void) | null;
   readonly onRefusal: NonNullable<ServeOptions["on_refusal"]> | null;
   readonly stop: Int32Array | null;
 }
@@ -110,7 +114,7 @@ export function serveSettings(handler: unknown, options: unknown): ServeSettings
   const read = readOptions(given, DEFAULTS);
   if (read instanceof Failure) return read;
   try {
-    return settingsFrom(handler as ServeHandler, given, read);
+    return settingsFrom(handler as ServeSettings["handler"], given, read);
   } catch (thrown) {
     // A getter or a proxy's trap.
     return new Failure(`options cannot be read: ${errorText(thrown)}`);
@@ -119,7 +123,11 @@ export function serveSettings(handler: unknown, options: unknown): ServeSettings
 
 const DEFAULTS = defaultSettings(DEFAULT_REQUEST_BODY_BYTES);
 
-function settingsFrom(handler: ServeHandler, given: object, read: ReadSettings): ServeSettings | Failure {
+function settingsFrom(
+  handler: ServeSettings["handler"],
+  given: object,
+  read: ReadSettings,
+): ServeSettings | Failure {
   const {
     idle_timeout_ms = LONGEST_IDLE,
     request_timeout_ms = DEFAULT_HEAD_TIMEOUT,

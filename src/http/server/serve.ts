@@ -5,6 +5,7 @@ import { PollSet } from "../../engine/poll-set.ts";
 import type { Socket } from "../../engine/socket.ts";
 import type { Transport } from "../../engine/transport.ts";
 import { Failure, failed } from "../../error.ts";
+import type { Json } from "../../json.ts";
 import { SOCKET } from "../../net/socket-object.ts";
 import { TcpListener, TcpStream } from "../../net/tcp.ts";
 import { TlsStream } from "../../net/tls.ts";
@@ -57,8 +58,18 @@ import { Service, type Source } from "./service.ts";
  */
 export function serve(
   listener: TcpListener | UnixListener | readonly (TcpListener | UnixListener)[],
-  handler: ServeHandler,
-  options?: ServeOptions,
+  handler: ServeHandler<Buffer>,
+  options: ServeOptions<Buffer> & { decode_body: "bytes" },
+): Result<Unit, string>;
+export function serve<T = Json>(
+  listener: TcpListener | UnixListener | readonly (TcpListener | UnixListener)[],
+  handler: ServeHandler<T>,
+  options?: ServeOptions<T>,
+): Result<Unit, string>;
+export function serve(
+  listener: TcpListener | UnixListener | readonly (TcpListener | UnixListener)[],
+  handler: unknown,
+  options?: unknown,
 ): Result<Unit, string> {
   const sources = sourcesFrom(listener);
   if (sources instanceof Failure) return Result.err(sources.reason);

@@ -12,7 +12,6 @@ import { RequestReader } from "../message/request-reader.ts";
 import { decodeBody } from "../wire/body.ts";
 import type { RequestHead } from "../wire/head-parser.ts";
 import { beginConversation, Conversation } from "./conversation.ts";
-import type { ServerRequest } from "./read-request.ts";
 import {
   canMeetExpectations,
   INTERNAL_ERROR,
@@ -22,7 +21,7 @@ import {
   TOO_MANY_CLIENTS,
   UNMET_EXPECTATION,
 } from "./refusal.ts";
-import type { ServeSettings } from "./serve-options.ts";
+import type { ServedRequest, ServeSettings } from "./serve-options.ts";
 import { WindowInput } from "./window-input.ts";
 import { respond } from "./write-response.ts";
 
@@ -51,7 +50,7 @@ export interface Server {
   /** Tells the program of a request that it will not see. */
   refused(refusal: Refusal, stream: () => ByteStream): void;
   /** Tells of an error in the program. */
-  report(error: unknown, request: ServerRequest): void;
+  report(error: unknown, request: ServedRequest): void;
 }
 
 /**
@@ -284,14 +283,14 @@ export class ServedClient implements Watcher {
       this.#refuse(refusalFor("request body takes too long to parse"));
     } else {
       const { method, path, query, version, headers } = head;
-      const request: ServerRequest = { method, path, query, version, headers, body };
+      const request: ServedRequest = { method, path, query, version, headers, body };
       if (settings.read.keepFields) request.raw_headers = [...head.fields];
       this.#handle(request);
     }
   }
 
   /** Has the handler respond. The stream is the handler's for so long: blocking, and with all bytes that have come. */
-  #handle(request: ServerRequest): void {
+  #handle(request: ServedRequest): void {
     const server = this.#server;
     const transport = this.#transport;
     const { writer } = this.#conversation;
@@ -329,7 +328,7 @@ export class ServedClient implements Watcher {
     return this.#stream;
   };
 
-  #sendResponse(response: unknown, request: ServerRequest): void {
+  #sendResponse(response: unknown, request: ServedRequest): void {
     const conversation = this.#conversation;
     if (!conversation.owesResponse || conversation.isStreaming) {
       this.#fail(new Error("the handler gave a response after it had sent one itself"), request);
@@ -349,7 +348,7 @@ export class ServedClient implements Watcher {
   }
 
   /** The program has made a mistake with this request. */
-  #fail(error: unknown, request: ServerRequest): void {
+  #fail(error: unknown, request: ServedRequest): void {
     this.#server.report(error, request);
     const { owesResponse, isStreaming } = this.#conversation;
     if (this.#state === "over") return;
@@ -359,7 +358,7 @@ export class ServedClient implements Watcher {
   }
 
   /** The handler has responded itself, and the next request can come; or it has taken the stream over for good. */
-  #afterTakeOver(request: ServerRequest): void {
+  #afterTakeOver(request: ServedRequest): void {
     const { owesResponse, isStreaming, writer } = this.#conversation;
     if (owesResponse || isStreaming || writer.restLength > 0 || request.method === "CONNECT") {
       this.#state = "over";

@@ -7,9 +7,8 @@ import { Failure } from "../../error.ts";
 import type { ByteStream } from "../../net/byte-stream.ts";
 import { monotonicTime } from "../../runtime/clock.ts";
 import { MOST_SURPLUS } from "../wire/limits.ts";
-import type { ServerRequest } from "./read-request.ts";
 import type { Refusal } from "./refusal.ts";
-import { defaultConnections, type ServeSettings } from "./serve-options.ts";
+import { defaultConnections, type ServedRequest, type ServeSettings } from "./serve-options.ts";
 import { type MakeStream, ServedClient, type Server } from "./served-client.ts";
 import { ServedListener } from "./served-listener.ts";
 
@@ -194,7 +193,7 @@ export class Service implements Server {
     if (onRefusal !== null) callback(() => onRefusal(status, reason, stream()));
   }
 
-  report(error: unknown, request: ServerRequest): void {
+  report(error: unknown, request: ServedRequest): void {
     const { onError } = this.settings;
     if (onError !== null) callback(() => onError(error, request));
     else print(error);

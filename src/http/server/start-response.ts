@@ -9,6 +9,7 @@ import { Result, type Unit } from "../../result.ts";
 import { traced } from "../../trace.ts";
 import { isJsonObject, readFields } from "../message/caller-message.ts";
 import { encode } from "../message/encode.ts";
+import { foreignName, RESPONSE_NAMES } from "../message/foreign-names.ts";
 import type { IncomingBody } from "../message/incoming-body.ts";
 import type { MessageWriter } from "../message/writer.ts";
 import { chunkOf, LAST_CHUNK } from "../wire/chunk-writer.ts";
@@ -107,6 +108,8 @@ interface StartedHead {
 
 function checkHead(response: unknown): StartedHead | Failure {
   if (!isJsonObject(response)) return new Failure("response must be a JSON object");
+  const foreign = foreignName(response, RESPONSE_NAMES, "field");
+  if (foreign !== null) return foreign;
   const status = checkStatus(response.status);
   if (status instanceof Failure) return status;
   if (status < 200) return new Failure("status must be between 200 and 999");

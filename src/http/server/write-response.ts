@@ -8,6 +8,7 @@ import { Result, type Unit } from "../../result.ts";
 import { traced } from "../../trace.ts";
 import { isJsonObject, readBody, readFields } from "../message/caller-message.ts";
 import { encode } from "../message/encode.ts";
+import { foreignName, RESPONSE_NAMES } from "../message/foreign-names.ts";
 import { bodyOrNull, endsConnection, finalHead, interimHead } from "../wire/head-writer.ts";
 import { hasContent, opensTunnel } from "../wire/status.ts";
 import { type Conversation, conversationOn } from "./conversation.ts";
@@ -34,6 +35,8 @@ export interface ServerResponse {
   body?: Json;
   /** Text that is sent as it is (UTF-8), in place of `body`, which is left out then. */
   body_text?: string;
+  /** Bytes that are sent as they are, in place of `body`, which is left out then. */
+  body_bytes?: Uint8Array;
   /** Bytes, as base64, in place of `body`, which is left out then. */
   body_base64?: string;
 }
@@ -53,11 +56,11 @@ export interface ServerResponse {
  * response object when the stream is writable: what is left is sent then.
  *
  * @param stream a TcpStream, UnixStream or TlsStream
- * @param response the response; `body_text` or `body_base64` may stand in place of `body`
+ * @param response the response; `body_text`, `body_bytes` or `body_base64` may stand in place of `body`
  * @returns Errors, nothing being sent: `invalid tcp stream`; `response must be a JSON object`; `missing required field
  * 'status'`; `'status' must be a number` / `a finite number` / `an integer`; `status must be between 100 and 999`;
  * `'headers' must be an object`; `response header 'X' must be a string`; `response header 'X' is not a valid field`;
- * `cannot serialize ...`; and what is wrong with `body_text` or `body_base64`. In sending: `http write failed: ` and the
+ * `cannot serialize ...`; and what is wrong with the body. In sending: `http write failed: ` and the
  * system's reason. Source: RFC 9112; RFC 9110, 6.4.1, 8.6 and 15.
  *
  * @example
@@ -103,6 +106,8 @@ export function respond(conversation: Conversation, response: unknown): number |
   const { writer } = conversation;
   if (writer.hasBegun(response)) return writer.finish();
 
+  const foreign = foreignName(response, RESPONSE_NAMES, "field");
+  if (foreign !== null) return foreign;
   const status = checkStatus(response.status);
   if (status instanceof Failure) return status;
   const headers = response.headers === undefined ? NO_HEADERS : response.headers;

@@ -4,15 +4,16 @@
 import { isAscii, isUtf8 } from "node:buffer";
 import { type Json, type LATE, parseBefore } from "../../json.ts";
 
-/** What a body becomes: JSON where it is that and else text; text; or base64 text. */
-export type BodyDecoding = "json" | "text" | "base64";
+/** What a body becomes: JSON where it is that and else text; text; a Buffer; or base64 text. */
+export type BodyDecoding = "json" | "text" | "bytes" | "base64";
 
 /** The value of a body's bytes; undefined where text is asked for and they are not UTF-8; or LATE, after the deadline. */
 export function decodeBody(
   bytes: Buffer,
   decoding: BodyDecoding,
   deadline: number,
-): Json | undefined | typeof LATE {
+): Json | Buffer | undefined | typeof LATE {
+  if (decoding === "bytes") return Buffer.from(bytes); // a copy, because the next message may come into the same memory
   if (bytes.length === 0) return decoding === "json" ? null : "";
   if (decoding === "base64") return bytes.toString("base64");
   if (!isUtf8(bytes)) return undefined;
