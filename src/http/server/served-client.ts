@@ -12,6 +12,7 @@ import { RequestReader } from "../message/request-reader.ts";
 import { decodeBody } from "../wire/body.ts";
 import type { RequestHead } from "../wire/head-parser.ts";
 import { beginConversation, Conversation } from "./conversation.ts";
+import { checkedResponse } from "./handler-response.ts";
 import {
   canMeetExpectations,
   INTERNAL_ERROR,
@@ -21,37 +22,10 @@ import {
   TOO_MANY_CLIENTS,
   UNMET_EXPECTATION,
 } from "./refusal.ts";
-import type { ServedRequest, ServeSettings } from "./serve-options.ts";
+import type { ServedRequest } from "./serve-options.ts";
+import type { MakeStream, Server } from "./serving.ts";
 import { WindowInput } from "./window-input.ts";
 import { respond } from "./write-response.ts";
-
-/** Makes the public object of a connection: the stream that the handler gets. */
-export type MakeStream = (transport: Transport) => ByteStream;
-
-/** What serves the clients, as one of them sees it. */
-export interface Server {
-  readonly settings: ServeSettings;
-  /** The time, as of the present turn. */
-  readonly now: number;
-  /** Whether no further request is waited for. */
-  readonly isStopping: boolean;
-  /** Where the bytes of all clients come to, one after the other. */
-  readonly window: Buffer;
-  /** From now on the client has a turn whenever its socket is ready for this. 0, or minus an errno. */
-  wait(client: ServedClient, interest: number): number;
-  /** The client has another turn without a wait. */
-  again(client: ServedClient): void;
-  /** The client's `until` is earlier than it was. */
-  noteDeadline(until: number): void;
-  /** The client is this server's no longer. Its socket is still open. */
-  gone(client: ServedClient): void;
-  /** Asks the clock, after code that may have taken long. */
-  lookAtClock(): void;
-  /** Tells the program of a request that it will not see. */
-  refused(refusal: Refusal, stream: () => ByteStream): void;
-  /** Tells of an error in the program. */
-  report(error: unknown, request: ServedRequest): void;
-}
 
 /**
  * What a client is waited for with:
@@ -91,7 +65,7 @@ export class ServedClient implements Watcher {
   until = Number.POSITIVE_INFINITY;
   /** What it waits for now; 0 before it has waited for the first time. */
   interest = 0;
-  readonly #server: Server;
+  readonly #server: Server<ServedClient>;
   readonly #makeStream: MakeStream;
   #state: State = "idle";
   #handshake: ServerHandshake | null = null;
@@ -108,7 +82,13 @@ export class ServedClient implements Watcher {
   /** Whether a response is the last one, whatever it says. */
   #isRefused = false;
 
-  constructor(server: Server, socket: Socket, token: number, makeStream: MakeStream, isSurplus: boolean) {
+  constructor(
+    server: Server<ServedClient>,
+    socket: Socket,
+    token: number,
+    makeStream: MakeStream,
+    isSurplus: boolean,
+  ) {
     this.#server = server;
     this.#makeStream = makeStream;
     this.socket = socket;
@@ -336,7 +316,7 @@ export class ServedClient implements Watcher {
     }
     let outcome: number | Failure;
     try {
-      outcome = respond(conversation, checked(response));
+      outcome = respond(conversation, checkedResponse(response));
     } catch (thrown) {
       // Or a getter of the response's, or a proxy's trap.
       this.#fail(thrown, request);
@@ -462,19 +442,4 @@ export class ServedClient implements Watcher {
     }
     this.#wait(READABLE);
   }
-}
-
-/** What a handler gave; throws for what is no final response in any case. */
-function checked(response: unknown): unknown {
-  if (typeof response !== "object" || response === null || Array.isArray(response)) {
-    throw new TypeError(`the handler must give a response or null, and not ${typeof response}`);
-  }
-  const { status, then } = response as { status?: unknown; then?: unknown };
-  if (typeof then === "function" && status === undefined) {
-    throw new TypeError("the handler must give a response and not a promise of one");
-  }
-  if (typeof status === "number" && status < 200) {
-    throw new TypeError("the status of a handler's response must be between 200 and 999");
-  }
-  return response;
 }

@@ -2,7 +2,7 @@ import type { Watcher } from "../../engine/owned-descriptor.ts";
 import { type PollSet, READABLE } from "../../engine/poll-set.ts";
 import type { Socket } from "../../engine/socket.ts";
 import { error_code } from "../../error-code.ts";
-import type { MakeStream } from "./served-client.ts";
+import type { MakeStream } from "./serving.ts";
 
 /** How long a listener rests after an accept that failed, in milliseconds. */
 const REST = 100;

@@ -9,8 +9,9 @@ import { monotonicTime } from "../../runtime/clock.ts";
 import { MOST_SURPLUS } from "../wire/limits.ts";
 import type { Refusal } from "./refusal.ts";
 import { defaultConnections, type ServedRequest, type ServeSettings } from "./serve-options.ts";
-import { type MakeStream, ServedClient, type Server } from "./served-client.ts";
+import { ServedClient } from "./served-client.ts";
 import { ServedListener } from "./served-listener.ts";
+import type { MakeStream, Server } from "./serving.ts";
 
 /** A listener's socket, and how to make the streams of its connections. */
 export interface Source {
@@ -30,7 +31,7 @@ const STOP_LOOK = 100;
 const MOST_LAST = 4096;
 
 /** One run of `http.serve`: a thread that has the clients of some listeners, and gives each a turn when it is ready. */
-export class Service implements Server {
+export class Service implements Server<ServedClient> {
   readonly settings: ServeSettings;
   readonly window = lastingBuffer(WINDOW);
   now = monotonicTime();
