@@ -205,7 +205,7 @@ describe("http.serve", () => {
       [{ max_connections: 0 }, "'max_connections' must be a positive integer"],
       [{ max_connections: 1.5 }, "'max_connections' must be a positive integer"],
       [{ max_body_bytes: -1 }, "'max_body_bytes' must be a non-negative integer"],
-      [{ decode_body: "xml" }, "'decode_body' must be 'json', 'text' or 'base64'"],
+      [{ decode_body: "xml" }, "'decode_body' must be 'json', 'text', 'bytes' or 'base64'"],
       [{ on_error: 1 }, "'on_error' must be a function"],
       [{ on_refusal: {} }, "'on_refusal' must be a function"],
       [{ stop: new Int32Array(1) }, "'stop' must be an Int32Array on shared memory"],

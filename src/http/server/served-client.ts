@@ -1,6 +1,5 @@
 import type { Watcher } from "../../engine/owned-descriptor.ts";
 import { READABLE, WRITABLE } from "../../engine/poll-set.ts";
-import { lastingBuffer } from "../../engine/scratch.ts";
 import type { Socket } from "../../engine/socket.ts";
 import { StoppedRead } from "../../engine/stopped-read.ts";
 import type { Transport } from "../../engine/transport.ts";
@@ -13,6 +12,7 @@ import { decodeBody } from "../wire/body.ts";
 import type { RequestHead } from "../wire/head-parser.ts";
 import { beginConversation, Conversation } from "./conversation.ts";
 import { checkedResponse } from "./handler-response.ts";
+import { LeavingClient } from "./leaving-client.ts";
 import {
   canMeetExpectations,
   INTERNAL_ERROR,
@@ -39,22 +39,10 @@ import { respond } from "./write-response.ts";
  */
 type State = "handshake" | "idle" | "head" | "body" | "sending" | "leaving" | "over";
 
-/** How long a client may be silent after its last response, and how long it may go on sending in all, in milliseconds. */
-const LEAVING_SILENCE = 5000;
-const LONGEST_LEAVING = 10_000;
-/** How many bytes it may send in that time. */
-const MOST_DROPPED = 256 * 1024 * 1024;
 /** How long an idle client has for a last request when the server stops, in milliseconds: it may be on its way. */
 const LAST_CALL = 200;
-/** Milliseconds that each byte of a body adds to the time for it. */
-const BODY_TIME_PER_BYTE = 1;
 /** Milliseconds for a body with integers beyond ±(2^53 − 1): an integer of millions of digits would delay the other clients. */
 const PARSE_TIME = 500;
-/** How many pieces of what a leaving client sends are dropped in one turn. */
-const MOST_DROPS = 16;
-
-let sink: Buffer | undefined;
-
 /** A client that `http.serve` serves: its connection, and where in their conversation the two are. A turn never waits. */
 export class ServedClient implements Watcher {
   readonly socket: Socket;
@@ -77,8 +65,7 @@ export class ServedClient implements Watcher {
   /** When the body began to be waited for, and how many bytes had come by then. */
   #bodyBegan = 0;
   #bytesBefore = 0;
-  #leavingEnd = 0;
-  #dropped = 0;
+  #leaving: LeavingClient | null = null;
   /** Whether a response is the last one, whatever it says. */
   #isRefused = false;
 
@@ -237,7 +224,8 @@ export class ServedClient implements Watcher {
         this.#bodyBegan = now;
         this.#bytesBefore = input.received;
       }
-      const added = (input.received - this.#bytesBefore) * BODY_TIME_PER_BYTE;
+      // Each byte of a body adds a millisecond to the time for it.
+      const added = input.received - this.#bytesBefore;
       this.#endAt(this.#bodyBegan + settings.requestTimeout + added);
     } else if (!reader.isIdle && this.#state !== "head") {
       this.#state = "head";
@@ -422,24 +410,16 @@ export class ServedClient implements Watcher {
     if (transport instanceof TlsSession) transport.endSending();
     else this.socket.shutdown("write");
     this.#state = "leaving";
-    this.#leavingEnd = this.#server.now + LONGEST_LEAVING;
-    this.#endAt(this.#server.now + LEAVING_SILENCE);
+    this.#leaving = new LeavingClient(this.socket, this.#server.now);
     this.#drop();
   }
 
   #drop(): void {
-    const { socket } = this;
-    sink ??= lastingBuffer(64 * 1024);
-    for (let drops = 0; drops < MOST_DROPS; drops++) {
-      const count = socket.receive(sink, sink.length, 0);
-      if (count < 0 && socket.wouldBlock(count)) break;
-      if (count > 0) this.#dropped += count;
-      if (count <= 0 || this.#dropped > MOST_DROPPED) {
-        this.close();
-        return;
-      }
-      this.#endAt(Math.min(this.#server.now + LEAVING_SILENCE, this.#leavingEnd));
+    const until = this.#leaving!.drop(this.#server.now);
+    if (until === null) this.close();
+    else {
+      this.#endAt(until);
+      this.#wait(READABLE);
     }
-    this.#wait(READABLE);
   }
 }
