@@ -22,6 +22,7 @@ const IN_C = {
 /** The files of src/sys/posix that only one kind of system uses; all others are everybody's. */
 const ONLY = {
   "epoll.ts": (/** @type {Target} */ { system }) => system === "linux",
+  "many-datagrams.ts": (/** @type {Target} */ { system }) => system === "linux",
   "signal-queue.ts": (/** @type {Target} */ { system }) => system === "linux",
   "kqueue.ts": (/** @type {Target} */ { system }) => system === "darwin",
   "getaddrinfo-a.ts": (/** @type {Target} */ { libc }) => libc === "glibc",
@@ -192,6 +193,7 @@ function structures(library, target) {
     ["sizeof(pthread_t)", 8],
     ["sizeof(nfds_t) <= sizeof(unsigned long)", 1],
     ...addrinfo(library, system),
+    ...messages(library, target),
   ];
   if (target.system === "darwin") {
     const { size, ...places } = library.KEVENT;
@@ -213,6 +215,55 @@ function structures(library, target) {
       ["offsetof(struct gaicb, ar_name)", name],
       ["offsetof(struct gaicb, ar_request)", request],
       ["offsetof(struct gaicb, ar_result)", result],
+    );
+  }
+  return values;
+}
+
+/** What sendmsg(2) and its kin take. @param {Library} library @param {Target} target @returns {Values} */
+function messages(library, target) {
+  const table = Buffer.alloc(16);
+  library.writeIovec(table, 0, 0xa1a2a3a4, 0xb1b2b3b4, 8);
+  const fields = {
+    name: 0xc1c2,
+    nameLength: 0xc3c4,
+    parts: 0xc5c6,
+    count: 0xc7,
+    control: 0xc8c9,
+    controlLength: 0xca,
+  };
+  const header = library.messageHeader(fields, 8);
+  const control = library.controlLayout(library.systemCalled(target.system), 8);
+  /** @type {Values} */
+  const values = [
+    ["sizeof(struct iovec)", table.length],
+    ["offsetof(struct iovec, iov_base)", place(table, littleEndian(0xa1a2a3a4, 8))],
+    ["offsetof(struct iovec, iov_len)", place(table, littleEndian(0xb1b2b3b4, 8))],
+    ["offsetof(struct msghdr, msg_name)", place(header, littleEndian(0xc1c2, 8))],
+    ["offsetof(struct msghdr, msg_namelen)", place(header, littleEndian(0xc3c4, 4))],
+    ["offsetof(struct msghdr, msg_iov)", place(header, littleEndian(0xc5c6, 8))],
+    ["offsetof(struct msghdr, msg_iovlen)", place(header, littleEndian(0xc7, 4))],
+    ["offsetof(struct msghdr, msg_control)", place(header, littleEndian(0xc8c9, 8))],
+    ["offsetof(struct msghdr, msg_controllen)", place(header, littleEndian(0xca, 4))],
+    [`sizeof(struct msghdr) <= ${header.length}`, 1],
+    ["offsetof(struct cmsghdr, cmsg_level)", control.level],
+    ["offsetof(struct cmsghdr, cmsg_type)", control.type],
+    ["CMSG_LEN(sizeof(int))", control.length],
+    [`CMSG_SPACE(sizeof(int)) <= ${control.size}`, 1],
+  ];
+  if (target.system === "linux") {
+    values.push(
+      ["sizeof(struct mmsghdr)", header.length],
+      ["offsetof(struct mmsghdr, msg_len)", 56],
+      ["sizeof(struct ucred)", 12],
+      ["offsetof(struct ucred, uid)", 4],
+      ["offsetof(struct ucred, gid)", 8],
+    );
+  } else {
+    values.push(
+      ["sizeof(struct xucred)", 76],
+      ["offsetof(struct xucred, cr_uid)", 4],
+      ["offsetof(struct xucred, cr_groups)", 12],
     );
   }
   return values;

@@ -6,11 +6,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const INCLUDES = {
-  darwin: ["sys/event.h"],
+  darwin: ["sys/event.h", "sys/ucred.h"],
   linux: ["sys/epoll.h", "linux/sock_diag.h"],
   everywhere: [
     ...["stddef.h", "errno.h", "fcntl.h", "net/if.h", "netdb.h", "netinet/in.h", "netinet/tcp.h", "poll.h"],
-    ...["pthread.h", "sched.h", "signal.h", "stdlib.h", "string.h", "sys/socket.h", "sys/time.h"],
+    ...[
+      "pthread.h",
+      "sched.h",
+      "signal.h",
+      "stdlib.h",
+      "string.h",
+      "sys/resource.h",
+      "sys/socket.h",
+      "sys/time.h",
+    ],
     ...["sys/types.h", "sys/un.h", "unistd.h"],
   ],
 };

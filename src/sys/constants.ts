@@ -126,6 +126,7 @@ const POSIX_NUMBERS = {
   F_SETFL: [4, 4, 0],
   F_DUPFD_CLOEXEC: [1030, 67, 0],
   O_NONBLOCK: [0o4000, 0x4, 0],
+  RLIMIT_NOFILE: [7, 8, 0],
   SIG_BLOCK: [0, 1, 0],
   SIG_UNBLOCK: [1, 2, 0],
   SIG_SETMASK: [2, 3, 0],

@@ -65,8 +65,8 @@ export interface ServeOptions<T = Json> extends ReadOptions {
    */
   request_timeout_ms?: number | null;
   /**
-   * How many connections there may be at once (default 10000, or what `ulimit -n` allows if that is less). Further clients get a
-   * 503.
+   * How many connections there may be at once (default 10000). There are never more than `ulimit -n` allows. Further
+   * clients get a 503.
    */
   max_connections?: number;
   /** Bytes of a request's body, the chunked coding undone (default 1048576). */

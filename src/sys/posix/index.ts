@@ -103,9 +103,9 @@ function loadWaits(
   };
 }
 
-function loadLimits({ koffi, library }: Libc, name: SystemName): () => number {
+function loadLimits({ koffi, library, numbers }: Libc, name: SystemName): () => number {
   // getrlimit(2): two rlim_t, the limit that holds and the highest that it can be set to. RLIM_INFINITY is all ones, or nearly.
-  const RLIMIT_NOFILE = name === "linux" ? 7 : 8;
+  const { RLIMIT_NOFILE } = numbers;
   return () => {
     const getrlimit = library.func("int getrlimit(int, void *)");
     const isWide = name !== "linux" || koffi.sizeof("long") === 8;
