@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { isMainThread } from "node:worker_threads";
 import { isClosedOutput } from "./closed-output.ts";
 import { type Command, complain, FAILURE, SUCCESS, UsageError, WRONG_USAGE } from "./command.ts";
+import { completionOf } from "./completion.ts";
 import { doctor } from "./doctor.ts";
 import { helpFor, quotingHint } from "./quoting.ts";
 import { receive } from "./receiver.ts";
@@ -13,14 +14,15 @@ import { serve } from "./serve.ts";
 import { tcp } from "./tcp.ts";
 import { udp } from "./udp.ts";
 
-const commands: readonly Command[] = [request, serve, tcp, udp, repl, doctor];
+const described: readonly Command[] = [request, serve, tcp, udp, repl, doctor];
+const commands: readonly Command[] = [...described, completionOf(described)];
 
 const HELP = `std-net: blocking sockets and HTTP at the command line
 
 Usage: std-net COMMAND [ARGUMENT]...
 
-${commands.map(({ name, summary }) => `  ${name.padEnd(10)}${summary}`).join("\n")}
-  help      print this, or how to use one command: std-net help request
+${commands.map(({ name, summary }) => `  ${name.padEnd(12)}${summary}`).join("\n")}
+  help        print this, or how to use one command: std-net help request
 
 Try, in two terminals:
   std-net serve 8080

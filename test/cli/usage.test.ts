@@ -99,7 +99,7 @@ print(subprocess.run(sys.argv[1:], stderr=writer).returncode)`;
   test("help is there for everything", async () => {
     const help = await run(["help"]);
     assert.equal(help.code, 0);
-    for (const name of ["request", "serve", "tcp", "udp", "repl", "doctor"]) {
+    for (const name of ["request", "serve", "tcp", "udp", "repl", "doctor", "completion"]) {
       assert.match(help.stdout, new RegExp(`^ {2}${name} +\\w`, "m"));
       const about = await run(["help", name]);
       assert.match(about.stdout, new RegExp(`^Usage: std-net ${name}`));
