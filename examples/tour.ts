@@ -1,4 +1,5 @@
-// A tour of std-net on real sockets: TCP, UDP, an HTTP server in a worker thread, and what an error looks like.
+// A tour of std-net on real sockets: TCP, UDP, an HTTP server in a worker thread, bodies piece by piece, and what an error looks
+// like.
 // Prints what went over the wire, and how long each call took.
 //   npm start
 import { once } from "node:events";
@@ -9,6 +10,11 @@ import * as net from "std-net";
 // Whoever reads the output may stop reading: npm start | head
 process.stdout.on("error", () => process.exit());
 
+/** The kinds of calls that there were in this part. */
+const seen = new Set<string | undefined>();
+/** For waits: nobody wakes it up. */
+const moment = new Int32Array(new SharedArrayBuffer(4));
+
 if (isMainThread) await tour();
 else serve();
 
@@ -16,12 +22,16 @@ async function tour(): Promise<void> {
   console.log(paint("bold", "\nstd-net: blocking sockets and HTTP for TypeScript"));
   console.log("Each line below is one call: how long it took, the call, and what it returned.");
   console.log("No call gives a promise or takes a callback, and none throws.");
+  console.log(
+    "* marks a part's first call of its kind: here or at the server, code is loaded and compiled for it.",
+  );
 
   tcp();
   udp();
   const worker = new Worker(new URL(import.meta.url));
   const [address] = (await once(worker, "message")) as [string];
   http(address);
+  streaming(address);
   errors(address);
   await worker.terminate();
   console.log(`\nThat was all of it. The code is examples/tour.ts; README.md says what to read next.\n`);
@@ -35,7 +45,7 @@ function tcp(): void {
   const listener = call('TcpListener.bind("127.0.0.1:0")', () =>
     net.TcpListener.bind("127.0.0.1:0"),
   ).unwrap();
-  note("A program's first call is slow: it loads the system library. Port 0 lets the system pick one:");
+  note("A program's very first call loads the native part. Port 0 lets the system pick one:");
   const address = call("listener.local_addr()", () => listener.local_addr()).unwrap();
   const client = call(`TcpStream.connect("${address}")`, () => net.TcpStream.connect(address)).unwrap();
   const server = call("listener.accept()", () => listener.accept()).unwrap();
@@ -98,8 +108,35 @@ function http(address: string): void {
   );
 }
 
+function streaming(address: string): void {
+  chapter(
+    "4. Bodies piece by piece",
+    "http.open gives the response when its head has come. The body is read as it arrives, in constant memory.",
+  );
+  const file = { method: "GET", url: `http://${address}/file` };
+  const { body } = call(`http.open(${literal(file)})`, () => net.http.open(file)).unwrap();
+  const buffer = Buffer.alloc(256 * 1024);
+  call("body.read_into(buffer)", () => body.read_into(buffer));
+  const begin = performance.now();
+  let size = 0;
+  for (let count = -1; count !== 0; size += count) count = body.read_into(buffer).unwrap();
+  const seconds = (performance.now() - begin) / 1000;
+  const rate = (size / 1e6 / seconds).toFixed(0);
+  note(
+    `The rest, ${(size / 1e6).toFixed(0)} MB, through the same 256 KiB buffer: ${paint("bold", `${rate} MB`)} per second`,
+  );
+
+  const feed = { method: "GET", url: `http://${address}/events` };
+  const events = call(`http.open(${literal(feed)})`, () => net.http.open(feed))
+    .unwrap()
+    .body.events();
+  note("The server sends an event every 50 ms, and each is here as soon as it was sent:");
+  const iterator = events[Symbol.iterator]();
+  while (call("events.next()", () => iterator.next()).done !== true);
+}
+
 function errors(address: string): void {
-  chapter("4. Errors are values", "What failed, then why. The types make you look before you use the value.");
+  chapter("5. Errors are values", "What failed, then why. The types make you look before you use the value.");
   const refused = call('TcpStream.connect("127.0.0.1:1")', () => net.TcpStream.connect("127.0.0.1:1"));
   if (refused.isErr) {
     const { error } = refused;
@@ -124,10 +161,31 @@ function serve(): void {
     // One connection after the other is enough for a tour; the example of all cores shows more.
     for (let open = true; open; ) {
       const request = net.http.read_request(stream);
-      open = request.isOk && net.http.write_response(stream, respond(request.value)).isOk;
+      if (request.isErr) break;
+      if (request.value.path === "/file") open = sendFile(stream);
+      else if (request.value.path === "/events") open = sendEvents(stream);
+      else open = net.http.write_response(stream, respond(request.value)).isOk;
     }
     stream.close();
   }
+}
+
+function sendFile(stream: net.TcpStream): boolean {
+  const part = Buffer.alloc(1024 * 1024, "x");
+  const headers = { connection: "keep-alive", "content-length": String(64 * part.length) };
+  const body = net.http.start_response(stream, { status: 200, headers }).unwrap();
+  for (let sent = 0; sent < 64; sent++) body.write_all(part);
+  return body.finish().isOk;
+}
+
+function sendEvents(stream: net.TcpStream): boolean {
+  const headers = { connection: "keep-alive", "content-type": "text/event-stream" };
+  const body = net.http.start_response(stream, { status: 200, headers }).unwrap();
+  for (const data of ["one", "two", "three"]) {
+    Atomics.wait(moment, 0, 0, 50);
+    body.send_event({ event: "count", data });
+  }
+  return body.finish().isOk;
 }
 
 function respond(request: { path: string; query: string; body: net.Json }) {
@@ -147,6 +205,7 @@ function paint(style: "bold" | "gray" | "red" | "cyan" | "green", text: string):
 }
 
 function chapter(title: string, about: string): void {
+  seen.clear();
   console.log(`\n${paint("bold", title)}\n${about}\n`);
 }
 
@@ -158,7 +217,12 @@ function note(text: string): void {
 function call<R>(text: string, make: () => R, show: (value: unknown) => string = literal): R {
   const begin = performance.now();
   const outcome = make();
-  const took = duration(performance.now() - begin).padStart(10);
+  const time = duration(performance.now() - begin);
+  // `client.write(` and `server.write(` are of one kind; a GET and a POST are not.
+  const name = /^http\.\w+\(\{ method: "\w+|\w+(?=\()/.exec(text)?.[0];
+  const mark = seen.has(name) ? " " : "*";
+  seen.add(name);
+  const took = `${time.padStart(9)}${mark}`;
   const shown = isResult(outcome)
     ? outcome.isOk
       ? paint("green", show(outcome.value))
@@ -182,11 +246,14 @@ function isResult(value: unknown): value is net.Result<unknown, string> {
 /** A value as it would be written in a program, on one line. */
 function literal(value: unknown): string {
   if (value === net.Unit) return "ok";
+  if (isResult(value)) return value.isOk ? literal(value.value) : `error: ${value.error}`;
   if (value instanceof Uint8Array && value.length === 0) return "an empty Buffer";
   if (value instanceof Uint8Array)
     return `Buffer of ${value.length}: ${JSON.stringify(Buffer.from(value).toString())}`;
-  if (value instanceof net.TcpStream) return `a TcpStream, from ${value.local_addr().unwrap()}`;
+  if (value instanceof net.TcpStream)
+    return `a TcpStream from ${value.local_addr().unwrap()} to ${value.peer_addr().unwrap()}`;
   if (value instanceof net.TcpListener) return "a TcpListener";
+  if (value instanceof net.http.BodyReader) return "a BodyReader";
   if (value instanceof net.UdpSocket) return `a UdpSocket on ${value.local_addr().unwrap()}`;
   if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
   if (typeof value === "bigint") return `${value}n`;

@@ -11,18 +11,27 @@ test("npm start shows TCP, UDP, HTTP and errors at work", async () => {
   assert.equal(code, 0);
   for (const shown of [
     /^1\. A TCP conversation$/m,
-    /^ +\d.* (µs|ms) {2}server\.read\(1024\) +→ Buffer of 6: "PING\\r\\n"$/m,
+    /^ +\d.* (µs|ms)[ *] {2}server\.read\(1024\) +→ Buffer of 6: "PING\\r\\n"$/m,
     /^2\. UDP datagrams$/m,
     /bob\.recv_from\(1500\) +→ \[Buffer of 12: "knock, knock", "127\.0\.0\.1:\d+"\]$/m,
     /^3\. HTTP$/m,
     /^ +HTTP\/1\.1 200 OK$/m,
     /→ \{ status: 200, .* body: \{ hello: "you" \} \}$/m,
     /body: \{ sum: 9007199254740996n \}/,
-    /^4\. Errors are values$/m,
+    /^4\. Bodies piece by piece$/m,
+    /The rest, 67 MB, through the same 256 KiB buffer: \d+ MB per second$/m,
+    /events\.next\(\) +→ \{ value: \{ event: "count", data: "three", id: "", retry: null \}, done: false \}$/m,
+    /^5\. Errors are values$/m,
     new RegExp(`→ error: failed to connect: ${reasonPattern("ECONNREFUSED")}$`, "m"),
     /→ "ECONNREFUSED"$/m,
   ]) {
     assert.match(stdout, shown);
   }
+  // Both ends of a connection are told apart, and so are calls that are slow because they are the first ones.
+  const [, port, own] =
+    /TcpStream\.connect\(.*→ a TcpStream from 127\.0\.0\.1:(\d+) to 127\.0\.0\.1:(\d+)$/m.exec(stdout)!;
+  assert.ok(stdout.includes(`→ a TcpStream from 127.0.0.1:${own} to 127.0.0.1:${port}\n`), stdout);
+  assert.match(stdout, /(?:µs|ms)\* {2}server\.read\(1024\)/);
+  assert.match(stdout, /(?:µs|ms) {3}client\.read\(1024\)/);
   assert.ok(!stdout.includes("\u001b"), "no colours where there is no terminal");
 });
