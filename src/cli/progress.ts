@@ -42,6 +42,40 @@ export async function progressFor(name: string): Promise<Progress> {
   };
 }
 
+export interface Count {
+  /** So many bytes have come, and so many files have ended. */
+  update(bytes: number, ended: number): void;
+  end(): void;
+}
+
+/** A bar for several files together. Their sizes are not known before each has begun, so it counts the files. */
+export async function countFor(total: number): Promise<Count> {
+  if (process.stderr.isTTY !== true) return { update() {}, end() {} };
+  const { default: bars } = await import("cli-progress");
+  const meter = new Meter("");
+  meter.begin(null, 0);
+  let ended = 0;
+  const bar = new bars.SingleBar({
+    stream: process.stderr,
+    format: (options, { progress }) =>
+      `[${bars.Format.BarFormat(progress, options)}] ${ended} of ${total} files,${meter.line("")}`,
+    barsize: 24,
+    barCompleteChar: "#",
+    barIncompleteChar: "-",
+    hideCursor: true,
+    fps: 5,
+  });
+  bar.start(total, 0);
+  return {
+    update(bytes, files) {
+      ended = files;
+      meter.update(bytes);
+      bar.update(files);
+    },
+    end: () => bar.stop(),
+  };
+}
+
 /** How fast something grows, from what it was in the last seconds. */
 export class Meter {
   readonly #name: string;

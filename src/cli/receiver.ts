@@ -1,6 +1,7 @@
 import { parentPort, Worker, workerData } from "node:worker_threads";
 import { TcpStream, UdpSocket } from "std-net";
 import { writeOut } from "./output.ts";
+import { type DownloadsTask, downloadInWorker } from "./parallel-downloads.ts";
 import { type Report, relay, type TlsTask } from "./tls-relay.ts";
 
 /*
@@ -17,8 +18,9 @@ export function startReceiver(task: Task): Worker {
 
 /** What the worker thread runs. */
 export function receive(): void {
-  const task = workerData as Task;
-  parentPort!.postMessage(reportOf(task));
+  const task = workerData as Task | DownloadsTask;
+  if (task.kind === "downloads") downloadInWorker();
+  else parentPort!.postMessage(reportOf(task));
 }
 
 function reportOf(task: Task): Report {

@@ -24,6 +24,7 @@ export const requestOptions = {
   output: { type: "string", short: "o", values: "file" },
   resume: { type: "boolean", default: false },
   include: { type: "boolean", short: "i", default: false },
+  parallel: { type: "string" },
   lines: { type: "boolean", default: false },
   location: { type: "boolean", short: "L", default: false },
   fail: { type: "boolean", short: "f", default: false },
@@ -40,6 +41,10 @@ type Values = ReturnType<typeof parse<typeof requestOptions>>["values"];
 /** What the command line asks for. */
 export interface Order {
   readonly request: HttpRequest;
+  /** The URLs that the request is sent to, if there are several. */
+  readonly urls: readonly string[];
+  /** How many are sent at once. */
+  readonly parallel: number;
   /** What becomes of the response: JSON, its body as it comes, or line by line, or a file. */
   readonly form: "json" | "body" | "lines" | { readonly file: string };
   /** Whether the file is continued. */
@@ -56,7 +61,9 @@ export interface Order {
  */
 export async function orderFrom(args: string[]): Promise<Order> {
   const { values, positionals } = parse(args, requestOptions);
-  const isUrlAlone = positionals.length === 1 && isUrl(positionals[0]!);
+  // (What is no URL alone takes no third argument, and says so.)
+  const isUrlAlone = positionals.length > 0 && isUrl(positionals[0]!);
+  const urls = isUrlAlone ? positionals.map(urlFrom) : [];
   const fields = isUrlAlone
     ? likeCurl(positionals[0]!, values)
     : likeHttpRequest(await given(positionals), values);
@@ -74,11 +81,25 @@ export async function orderFrom(args: string[]): Promise<Order> {
     request.raw_headers = true;
     request.read_timeout_ms = request.timeout_ms ?? READ_TIME;
   }
-  return { request, form, resume, include, fail };
+  const parallel = parallelFrom(values.parallel, form);
+  return { request, urls, parallel, form, resume, include, fail };
 }
 
 /** Milliseconds, as in http.open. */
 const READ_TIME = 300_000;
+
+/** More connections at once help nobody, and each is a thread. */
+const MOST_PARALLEL = 64;
+
+function parallelFrom(text: string | undefined, form: Order["form"]): number {
+  if (text === undefined) return 1;
+  const count = Number(text);
+  if (!/^\d+$/.test(text) || count < 1 || count > MOST_PARALLEL) {
+    throw new UsageError(`--parallel wants a number from 1 to ${MOST_PARALLEL}, not '${text}'`);
+  }
+  if (typeof form !== "object") throw new UsageError("--parallel is for files: add -o FOLDER/");
+  return count;
+}
 
 function formOf(values: Values, isUrlAlone: boolean): Order["form"] {
   const { output, lines, include } = values;

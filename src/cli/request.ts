@@ -1,12 +1,15 @@
+import { mkdirSync } from "node:fs";
 import { constants } from "node:os";
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 import { http, type Json } from "std-net";
 import { stringify } from "../json.ts";
 import { type Command, complain, FAILURE, failure, SUCCESS } from "./command.ts";
 import { save } from "./download.ts";
+import { fileNamesOf } from "./file-names.ts";
 import { LineOutput, type Output, plainOutput, TerminalOutput } from "./output.ts";
+import { ParallelDownloads } from "./parallel-downloads.ts";
 import { flush, paintFor, prettyJson } from "./print.ts";
-import { progressFor } from "./progress.ts";
+import { countFor, progressFor } from "./progress.ts";
 import { type Order, orderFrom, requestOptions } from "./request-arguments.ts";
 import { headOf } from "./response-head.ts";
 import { withRemedy } from "./tls-files.ts";
@@ -15,7 +18,7 @@ import { withRemedy } from "./tls-files.ts";
 export const request: Command = {
   name: "request",
   summary: "send an HTTP request and print the response, as JSON or as curl does",
-  help: `Usage: std-net request URL [-X METHOD] [-d DATA]...          prints the body
+  help: `Usage: std-net request URL... [-X METHOD] [-d DATA]...       prints the body
        std-net request METHOD URL [-d JSON | --text TEXT]    prints the response as JSON
        std-net request JSON                                  the same; or the JSON on standard input
 
@@ -40,6 +43,8 @@ url, headers, body, timeout_ms, max_redirects, tls ...
 With each of them:
 
   -o, --output FILE            save the body in a file, with a bar on a terminal that shows how far it is
+                               FOLDER/, and always with several URLs: in a folder, under the names that the URLs have
+      --parallel N             with several URLs: so many at once, at most 64 (1)
       --resume                 continue a file that an earlier run has left incomplete
       --lines                  print the body line by line, each as soon as it has come (an event stream's too)
   -H, --header 'NAME: VALUE'   a request header; may be repeated, and replaces the header of that name in the JSON
@@ -59,6 +64,7 @@ Examples:
   std-net request https://example.com/
   std-net request localhost:8080/orders -d name=you -d @rest.txt
   std-net request -L -o image.iso --resume https://example.com/image.iso
+  std-net request -o pictures/ --parallel 4 https://example.com/1.png https://example.com/2.png
   std-net request --lines localhost:8080/events
   std-net request GET https://example.com/
   std-net request POST http://127.0.0.1:8080/orders -d '{"id": 9007199254740993}'
@@ -73,7 +79,15 @@ be read to its end, 2 for wrong usage.
     const order = await orderFrom(args);
     const { form } = order;
     if (form === "json") return await printJson(order);
-    return typeof form === "object" ? await saveBody(order, form.file) : printBody(order);
+    if (typeof form === "object") {
+      const isFolder = order.urls.length > 1 || /[/\\]$/.test(form.file);
+      return isFolder ? await saveAll(order, form.file) : await saveBody(order, form.file);
+    }
+    let status = SUCCESS;
+    for (const url of order.urls.length > 1 ? order.urls : [order.request.url]) {
+      status = Math.max(status, printBody({ ...order, request: { ...order.request, url } }));
+    }
+    return status;
   },
 };
 
@@ -120,16 +134,63 @@ const PIECE = 64 * 1024;
 /** Saves the body in a file. Ctrl-C leaves what has come. */
 async function saveBody(order: Order, file: string): Promise<number> {
   const stop = { isWanted: false };
+  const progress = await progressFor(basename(file));
+  return await untilSignal(
+    () => save({ ...order, file }, progress, stop),
+    () => {
+      stop.isWanted = true;
+    },
+    ({ isComplete, message }) => {
+      if (message !== null) complain(message);
+      return isComplete;
+    },
+  );
+}
+
+/** Saves several bodies in a folder, each under the name that its URL has. */
+async function saveAll(order: Order, folder: string): Promise<number> {
+  const urls = order.urls.length > 0 ? order.urls : [order.request.url];
+  const files = fileNamesOf(urls).map((name) => join(folder, name));
+  mkdirSync(folder, { recursive: true });
+  const { resume, include, fail, parallel } = order;
+  const downloads = urls.map((url, at) => ({
+    request: { ...order.request, url },
+    file: files[at]!,
+    ...{ resume, include, fail },
+  }));
+  const count = await countFor(urls.length);
+  const all = new ParallelDownloads(downloads, count);
+  return await untilSignal(
+    () => all.run(parallel),
+    () => all.stop(),
+    (outcomes) => {
+      count.end();
+      outcomes.forEach((outcome, at) => {
+        const message = outcome === undefined ? STOPPED : outcome.message;
+        if (message !== null) complain(`${urls[at]}: ${message}`);
+      });
+      return outcomes.every((outcome) => outcome?.isComplete === true);
+    },
+  );
+}
+
+const STOPPED = "interrupted: the same command with --resume goes on";
+
+/** Runs something that Ctrl-C stops. `report` says how it ended, and whether all is well. */
+async function untilSignal<T>(
+  run: () => Promise<T>,
+  stop: () => void,
+  report: (outcome: T) => boolean,
+): Promise<number> {
   let signal: NodeJS.Signals | null = null;
   const listener = (name: NodeJS.Signals): void => {
-    stop.isWanted = true;
     signal = name;
+    stop();
   };
   for (const name of ENDING) process.on(name, listener);
-  const { isComplete, message } = await save({ ...order, file }, await progressFor(basename(file)), stop);
-  if (message !== null) complain(message);
+  const isWell = report(await run());
   for (const name of ENDING) process.off(name, listener);
-  if (isComplete) return SUCCESS;
+  if (isWell) return SUCCESS;
   return signal === null ? FAILURE : endBy(signal);
 }
 
