@@ -116,6 +116,9 @@ function formOf(values: Values, isUrlAlone: boolean): Order["form"] {
 function checkResumable(fields: Fields, values: Values, form: Order["form"]): void {
   if (typeof form !== "object") throw new UsageError("--resume continues the file of --output: add -o FILE");
   if (fields["method"] !== "GET") throw new UsageError("--resume is for a GET alone (RFC 9110, 14.2)");
+  if (hasHeader(fields["headers"], "range") || hasHeader(fields["headers"], "if-range")) {
+    throw new UsageError("--resume sets Range and If-Range itself: leave these headers out");
+  }
   if (values.include || values.compressed) {
     throw new UsageError("--resume continues the body itself: leave out --include and --compressed");
   }

@@ -338,6 +338,7 @@ describe("wrong usage says what to write", () => {
     [["--resume"], /--resume continues the file of --output: add -o FILE/],
     [["--resume", "-o", "x", "-X", "POST"], /--resume is for a GET alone/],
     [["--resume", "-o", "x", "-i"], /leave out --include and --compressed/],
+    [["--resume", "-o", "x", "-H", "Range: bytes=0-1"], /--resume sets Range and If-Range itself/],
     [["--lines", "-o", "x"], /--lines prints the body and --output saves it: give one of them/],
     [["-o", ""], /--output wants a file name, or - for standard output/],
   ] as const) {
