@@ -170,6 +170,8 @@ describe("http.serve refuses", () => {
     for (let count = 0; count < 50; count++) {
       assert.match(await said(server.port, LAST), /^HTTP\/1\.1 503 .*\{"error":"too many connections"\}$/s);
     }
+    const many = Array.from({ length: 100 }, () => said(server.port, LAST));
+    for (const answer of await Promise.all(many)) assert.match(answer, /^HTTP\/1\.1 503 /);
     clients[0]!.close();
     let answer = "";
     for (let tries = 0; tries < 100 && !answer.startsWith("HTTP/1.1 200 "); tries++) {

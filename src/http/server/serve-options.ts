@@ -19,6 +19,7 @@ import {
   DEFAULT_REQUEST_BODY_BYTES,
   LONGEST_IDLE,
   MOST_CONNECTIONS,
+  MOST_SURPLUS,
 } from "../wire/limits.ts";
 import type { ServerRequest } from "./read-request.ts";
 import type { ServerResponse } from "./write-response.ts";
@@ -179,6 +180,6 @@ function isSharedInt32Array(value: unknown): value is Int32Array {
 /** How many connections there may be where the caller names no number and the process may have so many descriptors. */
 export function defaultConnections(mostDescriptors: number): number {
   // The program, the listeners, and clients that are refused need some too.
-  const others = Math.min(128, mostDescriptors / 4);
+  const others = Math.min(2 * MOST_SURPLUS, mostDescriptors / 4);
   return Math.max(1, Math.floor(Math.min(MOST_CONNECTIONS, mostDescriptors - others)));
 }

@@ -1,3 +1,4 @@
+import { writeSync } from "node:fs";
 import { inspect } from "node:util";
 import type { PollSet } from "../../engine/poll-set.ts";
 import { lastingBuffer } from "../../engine/scratch.ts";
@@ -210,6 +211,11 @@ function callback(call: () => void): void {
   }
 }
 
+/** Prints on standard error. At once, because a worker's stream would keep it until its event loop turns. */
 function print(error: unknown): void {
-  process.stderr.write(`${inspect(error)}\n`);
+  try {
+    writeSync(2, `${inspect(error)}\n`);
+  } catch {
+    // Nobody reads it, or reads it too slowly.
+  }
 }

@@ -48,7 +48,8 @@ export interface StartedResponse {
 /**
  * Sends the head of a response on a connection, and gives what writes its body piece by piece: a file, or events as they happen.
  *
- * Blocks until the system has taken the head. Where the headers do not have them, `Connection: close` and `Date` are added. The body
+ * Blocks until the system has taken the head. Where the headers do not have them, `Connection: close` (on a stream of `http.serve`:
+ * `keep-alive`) and `Date` are added. The body
  * goes out in chunks, unless the headers have a `content-length`; to an HTTP/1.0 client, which knows no chunks, the end of the connection
  * is its end. With `Connection: keep-alive` the connection can serve the next request, if the client can keep it and the body of the
  * present one was read to its end (or has arrived). No body is sent with 204 and 304, nor in response to a HEAD.

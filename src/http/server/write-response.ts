@@ -45,7 +45,8 @@ export interface ServerResponse {
  * Sends one HTTP response on a connection, in one piece where the system takes it.
  *
  * Blocks until the system has taken all of it. `body` goes out as JSON text, whatever the Content-Type. Where the
- * headers do not have them, `Content-Type: application/json`, `Connection: close` and `Date` are added; a
+ * headers do not have them, `Content-Type: application/json`, `Connection: close` (on a stream of `http.serve`: `keep-alive`) and
+ * `Date` are added; a
  * Content-Length or Transfer-Encoding among them is replaced. With `Connection: keep-alive` the connection can serve the
  * next request; a client that cannot keep it (HTTP/1.0 without keep-alive, or one that said `close`) is told
  * `close`. No body is sent with 1xx, 204, 205 and 304, nor in response to a HEAD that was read from the same stream;

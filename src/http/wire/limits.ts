@@ -59,7 +59,7 @@ export const DEFAULT_HEAD_TIMEOUT = 10_000;
 /** `max_connections` of `serve`, if the process may have so many descriptors. */
 export const MOST_CONNECTIONS = 10_000;
 /** Clients beyond `max_connections` that are told so at once; those beyond them are closed without a word. */
-export const MOST_SURPLUS = 32;
+export const MOST_SURPLUS = 128;
 /** A body as one Buffer: half of what Node 20 makes one of, because the memory grows ahead of what has come. */
 const MOST_BYTES = 2 ** 31 - 1;
 
