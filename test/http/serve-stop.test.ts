@@ -74,6 +74,31 @@ describe("a stream that the handler takes over", () => {
     assert.match(await client.end(), /\r\nupgrade: x\r\n\r\n\[1234567890\]bye$/);
   });
 
+  test("is closed when its client was gone and the handler could not respond", {
+    skip: process.platform !== "linux",
+  }, async () => {
+    await using server = await served(
+      `({ path }, stream) => {
+      if (path === "/count") return { status: 200, body: fs.readdirSync("/proc/self/fd").length };
+      stream.read(1); // until the client is gone
+      const started = net.http.start_response(stream, { status: 200 });
+      while (started.isOk && started.value.write_all("x".repeat(1000)).isOk);
+      return null;
+    }`,
+      "{}",
+      'const fs = await import("node:fs");',
+    );
+    const count = async () => Number(/\d+$/.exec(await said(server.port, last("/count")))![0]);
+    const before = await count();
+    for (let tries = 0; tries < 20; tries++) {
+      const client = await RawClient.open(server.port);
+      client.write(get("/gone"));
+      await sleep(20);
+      client.socket.resetAndDestroy();
+    }
+    assert.ok((await count()) <= before + 1);
+  });
+
   test("of a CONNECT is a tunnel, and one that is given away or closed is nobody's concern", async () => {
     await using server = await served(`({ method, path }, stream) => {
       if (method === "CONNECT") {

@@ -41,6 +41,8 @@ export class Conversation {
   hasEnded = false;
   /** Whether the body of a response is being written piece by piece. */
   isStreaming = false;
+  /** Whether a response could not be sent, for a reason that stays. */
+  hasFailed = false;
 
   constructor(transport: Transport, isKept = false) {
     this.#transport = transport;
@@ -91,6 +93,12 @@ export class Conversation {
     this.hasEnded = hasEnded;
     const request = this.#unanswered.shift();
     if (request !== undefined && this.#unanswered.length === 0) this.isOver = request.isLast;
+  }
+
+  /** The text of a failure in sending; the caller gives it out. */
+  sendFailed(failure: number): string {
+    if (!this.#transport.wouldBlock(failure)) this.hasFailed = true;
+    return `http write failed: ${this.#transport.reason(failure)}`;
   }
 
   readonly sendContinue = (deadline: number): number => {

@@ -327,7 +327,9 @@ export class ServedClient implements Watcher {
 
   /** The handler has responded itself, and the next request can come; or it has taken the stream over for good. */
   #afterTakeOver(request: ServedRequest): void {
-    const { owesResponse, isStreaming, writer } = this.#conversation;
+    const { owesResponse, isStreaming, hasFailed, writer } = this.#conversation;
+    // The client is gone, and the handler has seen it. A stream that nobody closes stays open while no event loop turns.
+    if (hasFailed) return this.close();
     if (owesResponse || isStreaming || writer.restLength > 0 || request.method === "CONNECT") {
       this.#state = "over";
       this.#server.gone(this);

@@ -94,7 +94,7 @@ function startPlain(stream: ByteStream, response: StartedResponse): Result<BodyW
   const failure = writer.hasBegun(response)
     ? writer.finish()
     : sendHead(conversation, transport, head, response);
-  if (failure < 0) return Result.err(`http write failed: ${transport.reason(failure)}`);
+  if (failure < 0) return Result.err(conversation.sendFailed(failure));
   const started = begun.get(response)!;
   begun.delete(response);
   return Result.ok(new BodyWriter(started));
@@ -298,7 +298,7 @@ export class BodyWriter {
   }
 
   #outcome(failure: number): Result<Unit, string> {
-    return failure < 0 ? Result.err(`http write failed: ${this.#transport.reason(failure)}`) : SENT;
+    return failure < 0 ? Result.err(this.#conversation.sendFailed(failure)) : SENT;
   }
 
   /**

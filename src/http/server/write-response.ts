@@ -94,9 +94,7 @@ function writePlain(stream: ByteStream, response: ServerResponse): Result<Unit, 
     return Result.err(`response cannot be read: ${errorText(thrown)}`);
   }
   if (failure === 0) return SENT;
-  return Result.err(
-    failure instanceof Failure ? failure.reason : `http write failed: ${transport.reason(failure)}`,
-  );
+  return Result.err(failure instanceof Failure ? failure.reason : conversation.sendFailed(failure));
 }
 
 const SENT: Result<Unit, string> = Result.ok();
