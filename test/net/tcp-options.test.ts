@@ -123,6 +123,7 @@ print(int.from_bytes(ancillary[0][2], sys.byteorder))`);
 
 test("linger is rounded up to whole seconds, and 0 resets the connection at close", async () => {
   const { stream, child } = pythonStream(`
+print("connected")
 try:
     peer.recv(1)
     print("end")
@@ -145,6 +146,8 @@ except ConnectionResetError:
   assert.equal(ok(stream.linger()), (isWindows ? 2 ** 16 - 1 : 2 ** 31 - 1) * 1000);
   ok(stream.set_linger(0));
   assert.equal(ok(stream.linger()), 0);
+  // (A reset before the peer's connect has returned would be connect's.)
+  assert.equal(await child.line(), "connected");
   stream.close();
   assert.equal(err(stream.linger()), "invalid tcp stream");
   assert.equal(err(stream.set_linger(null)), "invalid tcp stream");

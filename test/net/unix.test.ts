@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import * as net from "std-net";
+import { isXnu, skipWithoutUnixQueue } from "../support/kernel.ts";
 import { err, node, ok, python } from "../support/peer.ts";
 import { timed } from "../support/sockets.ts";
 import { reason } from "../support/system-errors.ts";
@@ -65,7 +66,8 @@ for i in range(2):
   const texts: string[] = [];
   for (const accepted of listener.incoming()) {
     const stream = ok(accepted);
-    assert.equal(ok(stream.peer_addr()), "");
+    // (The client may have closed already; then XNU does not tell it any more.)
+    if (!isXnu) assert.equal(ok(stream.peer_addr()), "");
     assert.equal(ok(stream.local_addr()), path);
     texts.push(ok(stream.read_to_end()).toString());
     stream.close();
@@ -232,7 +234,7 @@ test("abstract names are no files", { skip: linuxOnly }, async () => {
   await client.exit();
 });
 
-test("connect_timeout: a listener that accepts no connection", () => {
+test("connect_timeout: a listener that accepts no connection", { skip: skipWithoutUnixQueue }, () => {
   const path = newPath();
   const listener = ok(net.UnixListener.bind(path, { backlog: 0 }));
   const waiting: net.UnixStream[] = [];
@@ -342,7 +344,7 @@ test("UnixDatagram: unbound, connect, pair, order, timeouts, shutdown", () => {
   // Nobody takes them: the queue is full at some time.
   let result = client.send("x");
   while (result.isOk) result = client.send("x");
-  assert.equal(err(result), `unix send failed: ${reason("EAGAIN")}`);
+  assert.equal(err(result), `unix send failed: ${reason(isXnu ? "ENOBUFS" : "EAGAIN")}`);
   client.close();
   server.close();
 
@@ -364,7 +366,7 @@ test("UnixDatagram: unbound, connect, pair, order, timeouts, shutdown", () => {
   assert.equal(err(one.shutdown("both")), "invalid unix datagram");
 });
 
-test("send_to waits for room no longer than the write timeout", async () => {
+test("send_to waits for room no longer than the write timeout", { skip: skipWithoutUnixQueue }, async () => {
   await using child = node(
     `const server = net.UnixDatagram.bind(process.argv[1]).value;
     const client = net.UnixDatagram.unbound().value;

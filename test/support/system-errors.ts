@@ -15,6 +15,7 @@ const ERRORS = {
   EINVAL: ["Invalid argument", 10022],
   EMFILE: ["Too many open files", 10024],
   EMSGSIZE: ["Message too long", 10040],
+  ENOBUFS: ["No buffer space available", 10055],
   ENODEV: ["No such device", 1168],
   ENOENT: ["No such file or directory", 2],
   ENOTCONN: ["Transport endpoint is not connected", 10057],

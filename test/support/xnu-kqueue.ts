@@ -38,12 +38,19 @@ const HIGH_WATER = 16 * 1024;
 const SLICE = 2;
 
 const libc = koffi.load(null);
-const poll = libc.func("int poll(void *, unsigned long, int)");
+const ppoll = libc.func("int ppoll(void *, unsigned long, void *, void *)");
 const fcntl = libc.func("int fcntl(int, int, ...)");
 const ioctl = libc.func("int ioctl(int, unsigned long, ...)");
 const getsockopt = libc.func("int getsockopt(int, int, int, void *, void *)");
 const getpeername = libc.func("int getpeername(int, void *, void *)");
 const epoll_create1 = libc.func("int epoll_create1(int)");
+
+/** poll(2) as Linux has it, also under xnu/xnu.c, which has another one. */
+function poll(entries: Buffer | null, count: number, milliseconds: number): number {
+  const time = Buffer.alloc(16);
+  time.writeBigInt64LE(BigInt(milliseconds) * 1_000_000n, 8);
+  return ppoll(entries, count, time, null);
+}
 
 interface Knote {
   readonly ident: number;

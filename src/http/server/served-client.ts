@@ -328,16 +328,17 @@ export class ServedClient implements Watcher {
   /** The handler has responded itself, and the next request can come; or it has taken the stream over for good. */
   #afterTakeOver(request: ServedRequest): void {
     const { owesResponse, isStreaming, hasFailed, writer } = this.#conversation;
-    // The client is gone, and the handler has seen it. A stream that nobody closes stays open while no event loop turns.
-    if (hasFailed) return this.close();
-    if (owesResponse || isStreaming || writer.restLength > 0 || request.method === "CONNECT") {
+    if (hasFailed) {
+      // The client is gone, and the handler has seen it. A stream that nobody closes stays open while no event loop turns.
+      this.close();
+    } else if (owesResponse || isStreaming || writer.restLength > 0 || request.method === "CONNECT") {
       this.#state = "over";
       this.#server.gone(this);
       this.socket.unwatch(this);
-      return;
+    } else {
+      this.#own();
+      this.#afterResponse();
     }
-    this.#own();
-    this.#afterResponse();
   }
 
   /** The stream is this object's again. */
