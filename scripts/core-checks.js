@@ -14,15 +14,16 @@ export const runtimeFlags = {
  * @param {string} binary
  * @param {readonly string[]} flags
  * @param {(name: string, failure: string | null) => void} [report] called after each check
+ * @param {number} [limit] milliseconds for each check
  */
-export async function runCore(binary, flags, report = () => {}) {
-  const listed = await outputOf(binary, [...flags, CORE]);
+export async function runCore(binary, flags, report = () => {}, limit = 30_000) {
+  const listed = await outputOf(binary, [...flags, CORE], {}, limit);
   const names = listed.output.trim().split("\n");
   if (listed.code !== 0) return { passed: 0, failed: [`the checks did not load: ${names[0]}`], skipped: 0 };
   /** @type {string[]} */
   const failed = [];
   for (const name of names) {
-    const { code, output } = await outputOf(binary, [...flags, CORE, name], { NO_COLOR: "1" });
+    const { code, output } = await outputOf(binary, [...flags, CORE, name], { NO_COLOR: "1" }, limit);
     const reason = /^.*(?:error|assert|panic).*$/im.exec(output)?.[0].trim() ?? `status ${code}`;
     if (code !== 0) failed.push(`${name}: ${reason}`);
     report(name, code === 0 ? null : reason);
