@@ -6,7 +6,7 @@ const LABELS = 200;
 const BARS = 420;
 const NUMBERS = 60;
 const ROW = 22;
-const TOP = 118;
+const TOP = 128;
 const LONGEST = 2;
 
 const STYLE = `

@@ -244,7 +244,14 @@ function all(results: readonly Result<unknown, unknown>[]): Result<unknown[], un
 }
 
 /** `Result.ok(value)`, `Result.ok()` with Unit, `Result.err(error)`, and `Result.all(results)`: all values, or the first error. */
-export const Result = { ok, err, all } as const;
+export const Result = {
+  /** A result with a value; without an argument, with Unit. */
+  ok,
+  /** A result with an error. */
+  err,
+  /** The values of all these results, in their order; or the first error. */
+  all,
+} as const;
 
 /** A result, or what is left of one that was copied to another thread. */
 type PlainResult<T> =
