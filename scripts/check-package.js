@@ -122,7 +122,10 @@ for (const [resolution, module, typescript] of [
         resolve("node_modules/@types"),
       ],
       ...["--module", module, "--moduleResolution", resolution],
-      ...[...examples.keys()],
+      // There is no import.meta in CommonJS.
+      ...[...examples]
+        .filter(([, code]) => module !== "commonjs" || !code.includes("import.meta"))
+        .map(([name]) => name),
     ],
     { cwd: project },
   );

@@ -1,7 +1,7 @@
 // What people read is true: each example of the guides and of the docstrings compiles and runs, each public member has a
 // docstring, and each link to a file leads to one.
 import assert from "node:assert/strict";
-import { type ChildProcess, execFile, fork } from "node:child_process";
+import { type ChildProcess, execFile, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   existsSync,
@@ -15,8 +15,8 @@ import {
 } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
-import { createServer as createTcpServer, type Server } from "node:net";
-import { tmpdir } from "node:os";
+import { type AddressInfo, createServer as createTcpServer, type Server } from "node:net";
+import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
@@ -96,7 +96,8 @@ const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf
   .filter((name) => name.endsWith(".ts"))
   .map((name) => `src/${name}`);
 
-// README's server never ends, and its client wants that one: the packed package is tried with them (check:package).
+// README's server never ends, and its client wants that one: the packed package is tried with them (check:package). The server on all
+// cores has a test of its own.
 const examples = [...guides.flatMap(examplesOfGuide), ...sources.flatMap(examplesOfSource)].filter(
   ({ title }) => !/README\.md, (?:server|client)\.ts/.test(title),
 );
@@ -247,6 +248,7 @@ describe("examples", () => {
   });
 
   examples.forEach(({ title, code, isShort }, index) => {
+    if (title.endsWith("all-cores.ts")) return;
     test(`${title} runs`, async () => {
       const outcome: Outcome = isShort
         ? await host.run(built(index))
@@ -282,6 +284,59 @@ describe("examples", () => {
     assert.equal(await outcomeOf("for (;;);", 1000), "does not end");
     assert.equal(await outcomeOf('console.log("good")'), "good");
   });
+});
+
+test("README's server on all cores responds in each of its workers", async () => {
+  const { code } = examplesOfGuide("README.md").find(({ title }) => title.endsWith("all-cores.ts"))!;
+  const place = join(root, "build", `all-cores-${process.pid}`);
+  mkdirSync(place, { recursive: true });
+  const probe = createTcpServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, "close");
+  writeFileSync(join(place, "server.ts"), code.replace("127.0.0.1:8080", `127.0.0.1:${port}`));
+  await build({
+    ...{ entryPoints: [join(place, "server.ts")], outfile: join(place, "server.mjs"), bundle: true },
+    ...{ packages: "external", platform: "node", format: "esm", target: "node20", tsconfigRaw: {} },
+  });
+  const server = spawn(process.execPath, [join(place, "server.mjs")], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  try {
+    const bodies = new Set<number>();
+    const end = Date.now() + 20_000;
+    while (bodies.size < Math.min(2, availableParallelism()) && Date.now() < end) {
+      const responses = Array.from({ length: 8 }, () =>
+        fetch(`http://127.0.0.1:${port}/hello`).then(
+          (response) => response.json() as Promise<{ path: string; worker: number }>,
+          () => null,
+        ),
+      );
+      for (const body of await Promise.all(responses)) {
+        if (body === null) continue; // it does not listen yet
+        assert.equal(body.path, "/hello");
+        bodies.add(body.worker);
+      }
+    }
+    assert.ok(bodies.size >= Math.min(2, availableParallelism()), `${bodies.size} workers have responded`);
+  } finally {
+    server.kill();
+    await once(server, "exit");
+    rmSync(place, { recursive: true, force: true });
+  }
+});
+
+test("README has a table of contents with each of its sections", () => {
+  const text = read("README.md");
+  const contents = /^\*\*Contents:\*\*[\s\S]*?\n\n/m.exec(text)![0];
+  for (const [, title] of text.matchAll(/^## (.*)$/gm)) {
+    const anchor = title!
+      .toLowerCase()
+      .replaceAll(/[^\w\- ]/g, "")
+      .replaceAll(" ", "-");
+    assert.ok(contents.includes(`](#${anchor})`), title);
+  }
 });
 
 test("README's client compiles in a project as docs/typescript.md sets it up, and what it says of TS1295 is true", async () => {
