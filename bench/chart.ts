@@ -97,7 +97,7 @@ function directions(): string {
 }
 
 export function chart(all: readonly Comparison[]): string {
-  const comparisons = all.filter(({ measure }) => measure !== "more milliseconds" && measure !== "memory");
+  const comparisons = all.filter(({ measure }) => !/^more |^memory$/.test(measure));
   const rows: string[] = [];
   let y = TOP;
   let title = "";

@@ -10,6 +10,7 @@ import { pages } from "./pages.ts";
 import { compilePeers, pinning, Skip } from "./programs.ts";
 import { textTable } from "./report.ts";
 import type { Effort } from "./rounds.ts";
+import * as bodies from "./workloads/bodies.ts";
 import * as cold from "./workloads/cold.ts";
 import * as connect from "./workloads/connect.ts";
 import * as httpGet from "./workloads/http-get.ts";
@@ -52,6 +53,7 @@ const workloads: Record<string, { run(effort: Effort): Promise<Comparison[]> }> 
   "http-serve": httpServe,
   "poller-wait": pollerWait,
   memory,
+  bodies,
   "https-get": httpsGet,
   "https-first": httpsFirst,
   "tls-transfer": tlsTransfer,

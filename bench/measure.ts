@@ -16,7 +16,7 @@ export interface Comparison {
   /** Who the other side is. */
   against: string;
   /** What the numbers are: the one side's time, throughput and so on in the other's, or plain milliseconds more. */
-  measure: "time" | "throughput" | "requests per second" | "memory" | "more milliseconds";
+  measure: "time" | "throughput" | "requests per second" | "memory" | "more milliseconds" | "more memory";
   median: number;
   min: number;
   max: number;
@@ -34,7 +34,7 @@ export function compare(
   text: (value: number) => string,
 ): Comparison {
   const values = ours.map((value, round) =>
-    what.measure === "more milliseconds" ? value - theirs[round]! : value / theirs[round]!,
+    what.measure.startsWith("more ") ? value - theirs[round]! : value / theirs[round]!,
   );
   return {
     ...what,

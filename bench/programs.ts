@@ -1,6 +1,6 @@
 // The programs that are measured: each a child process that stays alive, and warm, from round to round.
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -127,8 +127,21 @@ export class Program {
 
   /** Resident memory, in MiB. Linux tells it in /proc (proc(5)). */
   resident(): number {
+    return this.#memory("VmRSS");
+  }
+
+  /** The most that it had since `forgetPeak`, in MiB. */
+  peak(): number {
+    return this.#memory("VmHWM");
+  }
+
+  forgetPeak(): void {
+    writeFileSync(`/proc/${this.child.pid}/clear_refs`, "5");
+  }
+
+  #memory(field: string): number {
     const status = readFileSync(`/proc/${this.child.pid}/status`, "utf8");
-    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
+    return Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(status)?.[1]) / 1024;
   }
 
   stop(): void {

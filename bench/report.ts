@@ -2,7 +2,8 @@
 import { type Comparison, reached, timeShare } from "./measure.ts";
 
 function number(comparison: Comparison, value: number): string {
-  return comparison.measure === "more milliseconds" ? `${value.toFixed(1)} ms` : value.toFixed(2);
+  if (comparison.measure === "more milliseconds") return `${value.toFixed(1)} ms`;
+  return comparison.measure === "more memory" ? `${value.toFixed(1)} MiB` : value.toFixed(2);
 }
 
 function goal(comparison: Comparison): string {

@@ -1,5 +1,5 @@
 // The loop of every JavaScript peer: takes "run COUNT" from standard input and prints the nanoseconds that
-// `operations(count)` took, be it a blocking function or an async one.
+// `operations(count)` took, be it a blocking function or an async one; or those that it has counted and returns.
 import { createInterface } from "node:readline";
 
 export async function take_commands(operations) {
@@ -8,8 +8,8 @@ export async function take_commands(operations) {
   for await (const line of lines) {
     const count = Number(line.split(" ")[1]);
     const start = process.hrtime.bigint();
-    await operations(count);
-    console.log(String(process.hrtime.bigint() - start));
+    const counted = await operations(count);
+    console.log(String(counted ?? process.hrtime.bigint() - start));
   }
 }
 

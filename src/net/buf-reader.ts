@@ -44,6 +44,9 @@ const CR = 0x0d;
  */
 export let readBehind: (reader: BufReader, most: number) => number | string;
 
+/** How many bytes are buffered: as `buffer`, without a Buffer for them. */
+export let bufferedLength: (reader: BufReader) => number;
+
 /** How many bytes are searched by a loop, which for a short line takes less time than the call of a native search. */
 const SHORT = 64;
 
@@ -431,6 +434,7 @@ export class BufReader<Source extends ReadSource = ReadSource> {
 
   static {
     readBehind = (reader, most) => reader.#fill(most);
+    bufferedLength = (reader) => reader.#end - reader.#start;
   }
 
   /** What stands before the errors that are this class's own. */

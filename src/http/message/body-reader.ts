@@ -2,7 +2,7 @@ import { isUint8Array } from "node:util/types";
 import { type Bytes, byteLength, isSize } from "../../arguments.ts";
 import { receiveRoom, takeReceived } from "../../engine/buffers.ts";
 import { Failure } from "../../error.ts";
-import { BufReader, type ReadSource, readBehind } from "../../net/buf-reader.ts";
+import { BufReader, bufferedLength, type ReadSource, readBehind } from "../../net/buf-reader.ts";
 import type { ByteStream } from "../../net/byte-stream.ts";
 import { type ErrorWords, HTTP_BODY } from "../../net/error-words.ts";
 import { WORDS } from "../../net/socket-object.ts";
@@ -89,7 +89,7 @@ export class BodyReader {
     const problem = this.#problem();
     if (problem !== null) return Result.err(problem);
     if (!isSize(size)) return Result.err(INVALID_SIZE);
-    if (this.#buffered.buffer().length > 0) return this.#buffered.read(size);
+    if (bufferedLength(this.#buffered) > 0) return this.#buffered.read(size);
     const target = receiveRoom(size);
     const count = this.#body.read(target, Math.min(size, target.length));
     return count instanceof Failure ? Result.err(count.reason) : Result.ok(takeReceived(target, count));
@@ -120,7 +120,7 @@ export class BodyReader {
     if (!isUint8Array(buffer)) return Result.err("expected Uint8Array");
     const length = byteLength(buffer);
     if (length === 0) return Result.err(INVALID_SIZE);
-    if (this.#buffered.buffer().length > 0) return this.#buffered.read_into(buffer);
+    if (bufferedLength(this.#buffered) > 0) return this.#buffered.read_into(buffer);
     const count = this.#body.read(buffer, length);
     return count instanceof Failure ? Result.err(count.reason) : Result.ok(count);
   }
