@@ -181,6 +181,43 @@ describe("start_response", () => {
     }
   });
 
+  test("sends pieces of any size and kind as they are", () => {
+    for (const size of [1, 15, 16, 4095, 4096, 65_535, 65_536, 65_537, 150_000]) {
+      for (const length of [null, 3 * size]) {
+        const [client, server] = serving();
+        ok(server.set_nonblocking(true));
+        const headers = length === null ? {} : { "content-length": String(length) };
+        const response = { status: 200, headers };
+        const writer = ok(http.start_response(server, response));
+        const bytes = Uint8Array.from({ length: size }, (_, index) => index * 7);
+        const memory = new Uint8Array(size + 9);
+        memory.set(bytes, 5);
+        const shared = new Uint8Array(new SharedArrayBuffer(size));
+        shared.set(bytes);
+        let received = Buffer.alloc(0);
+        for (const piece of [bytes, memory.subarray(5, 5 + size), shared]) {
+          for (;;) {
+            const result = writer.write_all(piece);
+            if (result.isOk) break;
+            assert.equal(net.error_code(result.error), "EAGAIN");
+            received = Buffer.concat([received, Buffer.from(arrived(client), "latin1")]);
+          }
+        }
+        ok(server.set_nonblocking(false));
+        ok(client.set_read_timeout(10_000));
+        while (received.length < 3 * size) received = Buffer.concat([received, ok(client.read(1 << 20))]);
+        ok(writer.finish());
+        ok(server.shutdown("write"));
+        received = Buffer.concat([received, ok(client.read_to_end())]);
+        const chunk = [Buffer.from(`${size.toString(16)}\r\n`), bytes, Buffer.from("\r\n")];
+        const expected =
+          length === null ? [...chunk, ...chunk, ...chunk, Buffer.from("0\r\n\r\n")] : [bytes, bytes, bytes];
+        const body = received.subarray(received.indexOf("\r\n\r\n") + 4);
+        assert.ok(body.equals(Buffer.concat(expected)), `${size} ${length}`);
+      }
+    }
+  });
+
   test("in non-blocking mode loses nothing and sends nothing twice", () => {
     const [client, server] = serving();
     ok(server.set_nonblocking(true));

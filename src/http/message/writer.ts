@@ -54,4 +54,19 @@ export class MessageWriter {
     if (this.#rest !== undefined) this.#rest = Buffer.from(this.#rest);
     return failure;
   }
+
+  /** As `send`, of several parts that lie apart: large ones, because to put them together would cost more than to send each. */
+  sendParts(parts: readonly Buffer[], owner: unknown): number {
+    for (let index = 0; index < parts.length; index++) {
+      const part = parts[index] as Buffer;
+      const failure = this.send(part, part.length, owner);
+      if (failure === 0) continue;
+      const isBegun = index > 0 || this.#rest !== undefined;
+      if (!isBegun) return failure;
+      this.#rest = Buffer.concat([this.#rest ?? part, ...parts.slice(index + 1)]);
+      this.#owner = owner;
+      return failure;
+    }
+    return 0;
+  }
 }
