@@ -257,7 +257,11 @@ export class BodyReader {
       if (parser.event !== null) return parser.event;
       const count = readBehind(buffered, Math.max(limit + 2, READ_AHEAD));
       if (typeof count === "string") return count;
-      if (count === 0) return null;
+      if (count === 0) {
+        // An event that the end cuts off is dropped, for every later read as well.
+        buffered.consume(bufferedLength(buffered));
+        return null;
+      }
     }
   }
 
