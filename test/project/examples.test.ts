@@ -1,12 +1,13 @@
 // The programs in examples/, each run as the README says, against real servers where they are installed.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import * as net from "std-net";
-import { ok, openDescriptors, type Peer, portOf, python, startPeer } from "../support/peer.ts";
+import { node, ok, openDescriptors, type Peer, portOf, python, startPeer } from "../support/peer.ts";
 import { reason } from "../support/system-errors.ts";
 
 function example(name: string, ...args: string[]): Peer {
@@ -294,4 +295,182 @@ test("probe tells open, closed and silent ports", async () => {
   assert.equal((await example("probe", "127.0.0.1", String(closed)).exit()).code, 1);
   assert.equal((await example("probe").exit()).code, 2);
   for (const socket of [listener, silent, ...full]) socket.close();
+});
+
+/** A file server that knows ranges, and ends its first response in the middle. It prints the fields that matter of each request. */
+const RANGE_SERVER = `
+  import { createServer } from "node:http";
+  const file = Buffer.alloc(3_000_000, "0123456789");
+  let requests = 0;
+  const server = createServer((request, response) => {
+    const { range, "if-range": version } = request.headers;
+    console.log(JSON.stringify([range ?? null, version ?? null]));
+    const etag = request.url === "/changes" && requests > 0 ? '"v2"' : '"v1"';
+    const start = version === etag ? Number(/^bytes=(\\d+)-$/.exec(range)[1]) : 0;
+    if (start > 0) response.writeHead(206, {
+      "Content-Range": "bytes " + start + "-" + (file.length - 1) + "/" + file.length, "Content-Length": file.length - start, ETag: etag });
+    else response.writeHead(200, { "Content-Length": file.length, ETag: etag });
+    if (requests++ > 0) return response.end(file.subarray(start));
+    response.write(file.subarray(0, 1_000_000), () => setTimeout(() => response.destroy(), 100));
+  });
+  server.listen(0, "127.0.0.1", () => console.log(server.address().port));
+`;
+
+test("download goes on where it was interrupted, and begins again when the file has changed", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "std-net-download-"));
+  try {
+    for (const path of ["file.bin", "changes"]) {
+      await using server = node(RANGE_SERVER);
+      const url = `http://127.0.0.1:${await server.line()}/${path}`;
+      const target = join(directory, path);
+      const first = await example("download", url, target).exit();
+      assert.match(first.stderr, /connection closed before response body complete\nrun it again to go on/);
+      assert.equal(first.code, 1);
+      const have = statSync(`${target}.part`).size;
+      assert.ok(have > 0 && have < 3_000_000);
+      const second = await example("download", url, target).exit();
+      assert.deepEqual([second.code, second.stderr], [0, ""]);
+      const begin = path === "changes" ? "" : `goes on at byte ${have}\n`;
+      assert.equal(second.stdout, `${begin}${target}: 3000000 bytes\n`);
+      assert.deepEqual(JSON.parse(await server.line()), [null, null]);
+      assert.deepEqual(JSON.parse(await server.line()), [`bytes=${have}-`, '"v1"']);
+      assert.ok(readFileSync(target).equals(Buffer.alloc(3_000_000, "0123456789")));
+    }
+    assert.deepEqual(readdirSync(directory).sort(), ["changes", "file.bin"]);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+/** Speaks the protocol of a chat: its answer is the question in capitals, token by token. */
+const CHAT_SERVER = `
+  import { createServer } from "node:http";
+  const server = createServer(async (request, response) => {
+    let text = "";
+    for await (const part of request) text += part;
+    const { messages, stream, model } = JSON.parse(text);
+    console.log(JSON.stringify([request.method, request.url, request.headers.authorization, stream, model, messages, request.socket.remotePort]));
+    const question = messages.at(-1).content;
+    if (question === "refuse") return response.writeHead(429).end('{"error":{"message":"slow down"}}');
+    response.writeHead(200, { "Content-Type": "text/event-stream" });
+    const send = (delta) => response.write("data: " + JSON.stringify({ object: "chat.completion.chunk", choices: [{ index: 0, delta }] }) + "\\n\\n");
+    send({ role: "assistant", content: "" });
+    for (const word of question.toUpperCase().split(/(?<= )/)) {
+      send({ content: word });
+      await new Promise((done) => setTimeout(done, 20));
+    }
+    response.end("data: [DONE]\\n\\n");
+  });
+  server.listen(0, "127.0.0.1", () => console.log(server.address().port));
+`;
+
+test("llm-chat prints the words as they come, and sends what was said before", async () => {
+  await using server = node(CHAT_SERVER);
+  const url = `http://127.0.0.1:${await server.line()}`;
+  const peer = startPeer("node", ["scripts/run.js", "llm-chat", url, "some-model"], { API_KEY: "secret" });
+  peer.process.stdin?.end("wie geht es dir, Grüße\nrefuse\nand now\n");
+  const { stdout, stderr, code } = await peer.exit();
+  assert.equal(stdout, "WIE GEHT ES DIR, GRÜSSE\nAND NOW\n");
+  assert.match(stderr, /the server responds with 429: \{"error":\{"message":"slow down"\}\}/);
+  assert.equal(code, 1);
+  const seen = [await server.line(), await server.line(), await server.line()].map((line) =>
+    JSON.parse(line),
+  );
+  const before = [
+    { role: "user", content: "wie geht es dir, Grüße" },
+    { role: "assistant", content: "WIE GEHT ES DIR, GRÜSSE" },
+  ];
+  assert.deepEqual(seen[2].slice(0, 6), [
+    "POST",
+    "/v1/chat/completions",
+    "Bearer secret",
+    true,
+    "some-model",
+    [...before, { role: "user", content: "and now" }],
+  ]);
+  assert.equal(seen[0][6], seen[1][6], "one connection");
+});
+
+test("websocket against ws: lengths of every kind, pings and fragments", async () => {
+  await using server = node(`
+    import { WebSocketServer } from "ws";
+    const server = new WebSocketServer({ port: 0, host: "127.0.0.1" }, () => console.log(server.address().port));
+    server.on("connection", (socket) => {
+      socket.on("pong", (data) => console.log("pong " + data));
+      socket.on("close", (code) => console.log("close " + code));
+      socket.on("message", (data, isBinary) => {
+        const text = data.toString();
+        if (isBinary || text !== "fragments") return socket.send(text);
+        socket.ping("are you there");
+        socket.send("one ", { fin: false });
+        socket.ping("in between");
+        socket.send("two", { fin: true });
+      });
+    });
+  `);
+  const texts = ["hello", "Grüße", "", "x".repeat(126), "y".repeat(70_000), "fragments"];
+  const url = `ws://127.0.0.1:${await server.line()}/`;
+  const { stdout, stderr, code } = await example("websocket", url, ...texts).exit();
+  assert.deepEqual([code, stderr], [0, ""]);
+  assert.equal(stdout, `${[...texts.slice(0, -1), "one two"].join("\n")}\n`);
+  assert.equal(await server.line(), "pong are you there");
+  assert.equal(await server.line(), "pong in between");
+  assert.equal(await server.line(), "close 1000");
+});
+
+test("websocket tells when the server speaks no WebSocket", async () => {
+  await using server = example("http-server", "127.0.0.1:0", "1");
+  const address = /on http:\/\/(\S+)$/.exec(await server.line())?.[1] ?? "";
+  const { stderr, code } = await example("websocket", `ws://${address}/`, "x").exit();
+  assert.deepEqual([code, stderr], [1, "no WebSocket: the server responds with 200\n"]);
+});
+
+test("events-server streams to curl, to several at once, and repeats what a client has missed", async () => {
+  await using server = example("events-server", "127.0.0.1:0", "50");
+  const url = /on (\S+)$/.exec(await server.line())?.[1] ?? "";
+  // One that sends nothing, and one that reads nothing.
+  const silent = ok(net.TcpStream.connect(new URL(url).host));
+  const deaf = ok(net.TcpStream.connect(new URL(url).host));
+  ok(deaf.write_all("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+  await using one = startPeer("curl", ["-sN", "--max-time", "20", url]);
+  await using two = startPeer("curl", ["-sN", "--max-time", "20", "-H", "Last-Event-ID: 0", url]);
+  for (const client of [one, two]) {
+    let id = 0;
+    for (let events = 0; events < 5; events++) {
+      assert.equal(await client.line(), "event: tick");
+      const seen = Number(/^id: (\d+)$/.exec(await client.line())?.[1]);
+      assert.equal(seen, id === 0 && client === one ? seen : id + 1);
+      id = seen;
+      assert.match(await client.line(), new RegExp(`^data: \\{"tick":${id},"time":"[\\d-]+T[\\d:.]+Z"\\}$`));
+      assert.equal(await client.line(), "");
+    }
+  }
+  silent.close();
+  deaf.close();
+});
+
+test("upload sends a file with its length, and standard input in chunks", async () => {
+  await using server = node(`
+    import { createHash } from "node:crypto";
+    import { createServer } from "node:http";
+    const server = createServer(async (request, response) => {
+      const hash = createHash("sha256");
+      for await (const part of request) hash.update(part);
+      const { "content-length": length, "transfer-encoding": coding } = request.headers;
+      response.writeHead(request.url === "/full" ? 507 : 201).end([request.method, length, coding, hash.digest("hex")].join(" "));
+    });
+    server.listen(0, "127.0.0.1", () => console.log(server.address().port));
+  `);
+  const url = `http://127.0.0.1:${await server.line()}`;
+  const path = process.execPath;
+  const bytes = readFileSync(path);
+  const hash = createHash("sha256").update(bytes).digest("hex");
+  const file = await example("upload", path, `${url}/file`).exit();
+  assert.deepEqual([file.code, file.stdout, file.stderr], [0, `201 PUT ${bytes.length}  ${hash}\n`, ""]);
+  const piped = example("upload", "-", `${url}/piped`);
+  piped.process.stdin?.end(bytes.subarray(0, 2_000_000));
+  const start = createHash("sha256").update(bytes.subarray(0, 2_000_000)).digest("hex");
+  assert.equal((await piped.exit()).stdout, `201 PUT  chunked ${start}\n`);
+  assert.equal((await example("upload", "package.json", `${url}/full`).exit()).code, 1);
+  assert.equal((await example("upload").exit()).code, 2);
 });
