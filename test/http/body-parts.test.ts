@@ -137,6 +137,32 @@ describe("body_parts", () => {
     }
   });
 
+  test("is not sent again once it has begun", () => {
+    const which = "HTTP/1.1 200 OK\r\nX: {connection}\r\nContent-Length: 1\r\n\r\nx";
+    // Hosts that no other test uses, so that the idle connection is the one of the first request.
+    const at = (later: "<reset>" | "<end>") =>
+      raw
+        .url({ first: [which], later: [later] })
+        .replace("127.0.0.1", later === "<end>" ? "localhost" : "127.0.0.2");
+    for (const later of ["<reset>", "<end>"] as const) {
+      let walks = 0;
+      function* parts(): Generator<net.Bytes> {
+        walks++;
+        yield "one";
+        yield "two";
+      }
+      const first = ok(http.request({ method: "GET", url: at(later) }));
+      const failure = err(http.request({ method: "PUT", url: at(later), body_parts: parts() }));
+      assert.match(
+        failure,
+        /^http request failed: (connection closed before response headers|.*\(os error \d+\))$/,
+      );
+      assert.equal(walks, 1);
+      const again = ok(http.request({ method: "GET", url: at(later) }));
+      assert.notEqual(again.headers["x"], first.headers["x"]);
+    }
+  });
+
   test("an early response ends the sending", () => {
     const early = raw.url(
       "<early>",
