@@ -149,7 +149,7 @@ async function saveBody(order: Order, file: string): Promise<number> {
 
 /** Saves several bodies in a folder, each under the name that its URL has. */
 async function saveAll(order: Order, folder: string): Promise<number> {
-  const urls = order.urls.length > 0 ? order.urls : [order.request.url];
+  const urls = order.urls.length > 0 ? order.urls : [String(order.request.url)];
   const files = fileNamesOf(urls).map((name) => join(folder, name));
   mkdirSync(folder, { recursive: true });
   const { resume, include, fail, parallel } = order;

@@ -11,6 +11,7 @@ import { resolve } from "./resolve.ts";
 import { Socket } from "./socket.ts";
 import { notSupported, unixAddress } from "./socket-address.ts";
 import { setFlag } from "./socket-options.ts";
+import { CONNECT_TIMED_OUT } from "./transport.ts";
 import { FOREVER } from "./wait/slices.ts";
 
 /** From text to sockets that are connected or bound. */
@@ -77,6 +78,25 @@ function bind({ sys, descriptor }: Socket, address: Buffer): number {
 /** A stream socket connected to the Unix socket at `path`. */
 export function connectUnix(path: string, deadline: number): Socket | Failure {
   return unixSocket("stream", path, (socket, address) => connectUnixWaiting(socket, address, deadline));
+}
+
+/** How long a connection to a Unix socket takes at most, milliseconds. */
+const MOMENT = 10;
+
+/**
+ * The same without waiting, in non-blocking mode: null where the listener's backlog is full. Nothing has begun then, and nothing but
+ * another try tells when there is room (unix(7), connect(2): EAGAIN).
+ */
+export function tryConnectUnix(path: string): Socket | Failure | null {
+  let isFull = false;
+  const socket = unixSocket("stream", path, (made, address) => {
+    // (On Windows the connection takes a moment.)
+    const limit = made.sys.behaviour.kernelEndsWaits ? 0 : monotonicTime() + MOMENT;
+    const failure = made.setNonblocking(true) || connectUnixWaiting(made, address, limit);
+    isFull = failure === CONNECT_TIMED_OUT;
+    return failure;
+  });
+  return isFull ? null : socket;
 }
 
 export function listenOnUnix(path: string, backlog: number): Socket | Failure {

@@ -31,11 +31,11 @@ export class PollSet {
     this.#selector = selector;
   }
 
-  /** The system's best mechanism, or the one that every system has when STD_NET_POLLER is `poll`. */
-  static open(): PollSet | Failure {
+  /** The system's best mechanism; the one that every system has where that is wanted, or STD_NET_POLLER is `poll`. */
+  static open(isPortable = process.env.STD_NET_POLLER === "poll"): PollSet | Failure {
     const sys = networkPlatform();
     if (sys instanceof Failure) return sys;
-    const selector = sys.selector(process.env.STD_NET_POLLER === "poll");
+    const selector = sys.selector(isPortable);
     if (typeof selector === "number") return new Failure(systemReason(sys, -selector));
     return new PollSet(sys, selector);
   }

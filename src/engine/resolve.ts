@@ -11,7 +11,7 @@ import { signalListenersExist, takeSignal, takeUnseenSignal } from "./wait/signa
 import { comeBackToJavaScript, FOREVER, longestSlice } from "./wait/slices.ts";
 
 /** The longest name that getnameinfo(3) can give (NI_MAXHOST); nothing longer can resolve, so the resolver is not called. */
-const LONGEST_NAME = 1025;
+export const LONGEST_NAME = 1025;
 
 /** How often a lookup is made whose errno is not known. */
 const MOST_ATTEMPTS = 2;
@@ -32,22 +32,37 @@ export function resolve(
   type: number,
   deadline: number = FOREVER,
 ): Buffer[] | Failure {
+  const parsed = numericOrName(sys, text);
+  if (parsed instanceof Failure || Array.isArray(parsed)) return parsed;
+  const { host, port } = parsed;
+  return lookedUp(
+    sys,
+    host.length > LONGEST_NAME ? sys.constants.EAI_NONAME : lookUp(sys, host, port, type, deadline),
+  );
+}
+
+/** A name that the resolver is to look up. */
+export interface HostName {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The address that numeric "host:port" text stands for; or the name, where it has one; or the text of the error. */
+export function numericOrName(sys: Platform, text: string): Buffer[] | HostName | Failure {
   if (text === known?.text) return known.addresses;
   const parsed = parseAddress(text);
   if (typeof parsed === "string") return new Failure(parsed);
-  if (parsed.ip !== null) {
-    const scope = scopeId(sys, parsed.scope);
-    if (scope instanceof Failure) return scope;
-    const addresses = [encodeAddress(sys, parsed.ip, parsed.port, scope)];
-    // The number behind an interface's name can change.
-    if (parsed.scope === "" || isScopeNumber(parsed.scope))
-      known = { text, addresses: addresses.map(lasting) };
-    return addresses;
-  }
-  const found =
-    parsed.host.length > LONGEST_NAME
-      ? sys.constants.EAI_NONAME
-      : lookUp(sys, parsed.host, parsed.port, type, deadline);
+  if (parsed.ip === null) return parsed;
+  const scope = scopeId(sys, parsed.scope);
+  if (scope instanceof Failure) return scope;
+  const addresses = [encodeAddress(sys, parsed.ip, parsed.port, scope)];
+  // The number behind an interface's name can change.
+  if (parsed.scope === "" || isScopeNumber(parsed.scope)) known = { text, addresses: addresses.map(lasting) };
+  return addresses;
+}
+
+/** What the resolver has found, or why there is no address. */
+export function lookedUp(sys: Platform, found: Buffer[] | number | Failure): Buffer[] | Failure {
   if (found instanceof Failure) return found;
   if (typeof found === "number") return new Failure(LOOKUP_FAILED + sys.gaiStrerror(found));
   return found.length > 0 ? found : new Failure(`${LOOKUP_FAILED}no address of a known family`);
@@ -84,16 +99,24 @@ function lookUp(
   type: number,
   deadline: number,
 ): Buffer[] | number | Failure {
-  let found = lookUpOnce(sys, host, port, type, deadline);
-  for (let attempts = 1; typeof found === "number"; attempts++) {
-    // Without a descriptor the resolver reads no file and asks no server, and what it makes of that is one code or another.
-    const errno = descriptorsUsedUp(sys);
-    if (errno !== 0) return new Failure(LOOKUP_FAILED + systemReason(sys, errno));
-    // It may have been so, and be over.
-    if (found !== sys.constants.EAI_SYSTEM || attempts === MOST_ATTEMPTS) break;
-    found = lookUpOnce(sys, host, port, type, deadline);
+  for (let attempts = 1; ; attempts++) {
+    const found = judged(sys, lookUpOnce(sys, host, port, type, deadline), attempts);
+    if (found !== null) return found;
   }
-  return found;
+}
+
+/** The result of a lookup that was made so many times, or why there is none; null where it is worth another one. */
+export function judged(
+  sys: Platform,
+  found: Buffer[] | number | Failure,
+  attempts: number,
+): Buffer[] | number | Failure | null {
+  if (typeof found !== "number") return found;
+  // Without a descriptor the resolver reads no file and asks no server, and what it makes of that is one code or another.
+  const errno = descriptorsUsedUp(sys);
+  if (errno !== 0) return new Failure(LOOKUP_FAILED + systemReason(sys, errno));
+  // It may have been so, and be over.
+  return found === sys.constants.EAI_SYSTEM && attempts < MOST_ATTEMPTS ? null : found;
 }
 
 /** EMFILE or ENFILE where no descriptor is to be had, else 0. */
@@ -108,6 +131,20 @@ function descriptorsUsedUp(sys: Platform): number {
   return errno === EMFILE || errno === ENFILE ? errno : 0;
 }
 
+/** Nothing ends this one. */
+export function lookUpHere(
+  sys: Platform,
+  host: string,
+  port: number,
+  type: number,
+): Buffer[] | number | Failure {
+  const found = sys.getaddrinfo(host, port, type);
+  // (The other way's errno is that of the thread that made the call, and gone with it.)
+  return found === sys.constants.EAI_SYSTEM
+    ? new Failure(LOOKUP_FAILED + systemReason(sys, sys.errno()))
+    : found;
+}
+
 function lookUpOnce(
   sys: Platform,
   host: string,
@@ -118,15 +155,9 @@ function lookUpOnce(
   // A thread for the lookup is only worth its while where something could end the wait.
   const mayEnd = !isMainThread || deadline !== FOREVER || signalListenersExist();
   const handle = mayEnd && sys.lookup !== null ? sys.lookup.start(host, type) : null;
-  if (sys.lookup === null || handle === null) {
-    // Where no thread can be had (RLIMIT_NPROC of getrlimit(2), a container's limit) a lookup that nothing ends is better
-    // than none.
-    const found = sys.getaddrinfo(host, port, type);
-    // (The other way's errno is that of the thread that made the call, and gone with it.)
-    return found === sys.constants.EAI_SYSTEM
-      ? new Failure(LOOKUP_FAILED + systemReason(sys, sys.errno()))
-      : found;
-  }
+  // Where no thread can be had (RLIMIT_NPROC of getrlimit(2), a container's limit) a lookup that nothing ends is better
+  // than none.
+  if (sys.lookup === null || handle === null) return lookUpHere(sys, host, port, type);
   for (;;) {
     const remaining = deadline - monotonicTime();
     const begun = monotonicTime();

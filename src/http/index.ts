@@ -6,6 +6,8 @@ export { type ReadResponseOptions, read_response, write_request } from "./client
 export { type OpenRequest, type OpenResponse, open } from "./client/open.ts";
 export { type OpenResponseOptions, open_response } from "./client/open-response.ts";
 export { request } from "./client/request.ts";
+export { type ManyOptions, request_all } from "./client/request-all.ts";
+export { request_each } from "./client/request-each.ts";
 export type { ClientRequest } from "./client/request-options.ts";
 export type { ClientResponse } from "./client/response.ts";
 export { BodyReader } from "./message/body-reader.ts";

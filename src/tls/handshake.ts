@@ -178,7 +178,7 @@ function oneStep({ ssl, pointer }: Connection): "done" | "more" | Failure {
   return new Failure(handshakeReason(ssl, pointer, "handshake failure"));
 }
 
-/** A server's handshake on a non-blocking socket, which goes on whenever the socket is ready. */
+/** A handshake on a non-blocking socket, which goes on whenever the socket is ready. */
 export class HandshakeSteps {
   readonly #connection: Connection;
   #step: "done" | "more" | Failure = "more";
@@ -187,21 +187,26 @@ export class HandshakeSteps {
     this.#connection = connection;
   }
 
-  static begin(ssl: OpenSsl, context: Context, socket: Socket): HandshakeSteps | Failure {
-    const connection = connectionOn(ssl, context, socket, null);
+  /** Of a client (with a peer) or of a server (null). Takes the socket over and closes it after a failure. */
+  static begin(ssl: OpenSsl, context: Context, socket: Socket, peer: Peer | null): HandshakeSteps | Failure {
+    const connection = connectionOn(ssl, context, socket, peer);
     if (connection instanceof Failure) {
       socket.close();
       return connection;
     }
-    prepare(connection, null);
-    return new HandshakeSteps(connection);
+    const steps = new HandshakeSteps(connection);
+    const failure = prepare(connection, peer);
+    if (failure !== null) return steps.#fail(failure);
+    // A client speaks first.
+    if (peer !== null) steps.#step = oneStep(connection);
+    return steps;
   }
 
   /** Goes on as far as it can: the connection; what it waits for; or the failure, after which the socket is closed. */
   goOn(): Connection | "readable" | "writable" | Failure {
     const { wire, socket } = this.#connection;
     const now = monotonicTime();
-    // A client sends a few messages. One that never stops is no client.
+    // A peer sends a few messages. One that never stops makes no handshake.
     for (let received = 0; received < MOST_RECEIVED; ) {
       const sent = wire.flush(now);
       if (sent < 0) {
@@ -233,7 +238,7 @@ export class HandshakeSteps {
   }
 }
 
-/** The most that one step of a client's handshake can take: a chain of certificates has some kilobytes. */
+/** The most that one step of a handshake can take: a chain of certificates has some kilobytes. */
 const MOST_RECEIVED = 1024 * 1024;
 
 function failureOf(socket: Socket, failure: number, deadline: number): Failure {

@@ -12,7 +12,7 @@
 import type { Socket } from "../engine/socket.ts";
 import { Failure } from "../error.ts";
 import { type Context, contextFor } from "./context.ts";
-import { HandshakeSteps, shakeHands } from "./handshake.ts";
+import { HandshakeSteps, type Peer, shakeHands } from "./handshake.ts";
 import { type OpenSsl, openssl } from "./openssl.ts";
 import { checkClientOptions, checkServerOptions, type TlsClientOptions } from "./options.ts";
 import { serverName } from "./server-name.ts";
@@ -106,15 +106,51 @@ export function startClient(
   origin: string,
   deadline: number,
 ): TlsSession | Failure {
-  const name = serverName(tls.serverName ?? host);
-  const ssl = openssl();
-  if (name instanceof Failure || ssl instanceof Failure) {
+  const ready = serverOf(tls, host, origin);
+  if (ready instanceof Failure) {
     socket.close();
-    return name instanceof Failure ? name : (ssl as Failure);
+    return ready;
   }
-  const peer = { serverName: name, origin: `${origin} ${name.text}` };
-  const connection = shakeHands(ssl, tls.context, socket, peer, deadline);
+  const connection = shakeHands(ready.ssl, tls.context, socket, ready.peer, deadline);
   return connection instanceof Failure ? connection : new TlsSession(connection);
+}
+
+function serverOf(tls: ClientTls, host: string, origin: string): { ssl: OpenSsl; peer: Peer } | Failure {
+  const name = serverName(tls.serverName ?? host);
+  if (name instanceof Failure) return name;
+  const ssl = openssl();
+  return ssl instanceof Failure ? ssl : { ssl, peer: { serverName: name, origin: `${origin} ${name.text}` } };
+}
+
+/** The client's side of a handshake that goes on step by step, on a non-blocking socket. */
+export class ClientHandshake {
+  readonly #steps: HandshakeSteps;
+
+  private constructor(steps: HandshakeSteps) {
+    this.#steps = steps;
+  }
+
+  /** Begins it. For the arguments see `startClient`. */
+  static begin(tls: ClientTls, socket: Socket, host: string, origin: string): ClientHandshake | Failure {
+    const ready = serverOf(tls, host, origin);
+    if (ready instanceof Failure) {
+      socket.close();
+      return ready;
+    }
+    const steps = HandshakeSteps.begin(ready.ssl, tls.context, socket, ready.peer);
+    return steps instanceof Failure ? steps : new ClientHandshake(steps);
+  }
+
+  /** Goes on: the session; what it waits for; or the failure, after which the socket is closed. */
+  goOn(): TlsSession | "readable" | "writable" | Failure {
+    const result = this.#steps.goOn();
+    return typeof result === "string" || result instanceof Failure ? result : new TlsSession(result);
+  }
+
+  /** Gives it up, and closes the socket. */
+  abandon(): void {
+    this.#steps.abandon();
+  }
 }
 
 /** The server's side of a handshake on a connected socket. The socket is closed when it fails. */
@@ -153,7 +189,7 @@ export class ServerHandshake {
   }
 
   static begin({ ssl, context }: ServerTls, socket: Socket): ServerHandshake | Failure {
-    const steps = HandshakeSteps.begin(ssl, context, socket);
+    const steps = HandshakeSteps.begin(ssl, context, socket, null);
     return steps instanceof Failure ? steps : new ServerHandshake(steps);
   }
 

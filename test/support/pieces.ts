@@ -37,6 +37,10 @@ export class Pieces {
     return Buffer.concat(this.#pieces);
   }
 
+  pending(): number {
+    return this.#isPaused || this.nonblocking ? 0 : (this.#pieces[0]?.length ?? 0);
+  }
+
   isQuiet(): boolean {
     return this.#isPaused;
   }

@@ -1,6 +1,7 @@
 /**
  * One call of the client: from the caller's request to the response, over as many connections and exchanges as it takes.
  */
+import type { Socket } from "../../engine/socket.ts";
 import { Failure } from "../../error.ts";
 import type { Json } from "../../json.ts";
 import { monotonicTime } from "../../runtime/clock.ts";
@@ -14,12 +15,14 @@ import { openConnection } from "./connect.ts";
 import type { Connection } from "./connection.ts";
 import { Exchange, type OwnReader, type ResponsePlan, type Want } from "./exchange.ts";
 import type { ExchangeFailure } from "./exchange-failure.ts";
-import { keepIdle, lifetimeOf, noteUnexpected, takeIdle } from "./pool.ts";
+import { Opening } from "./opening.ts";
+import { keepIdle, lifetimeOf, noteUnexpected, Trial, takeIdle } from "./pool.ts";
 import { isRedirect, redirected, withoutIdentity } from "./redirect.ts";
 import { encodeRequest, type SentRequest } from "./request-bytes.ts";
 import type { Settings, TlsFields } from "./request-options.ts";
 import { type ClientResponse, responseOf } from "./response.ts";
 import { type Route, routeOf } from "./route.ts";
+import type { Waits } from "./waits.ts";
 
 const NO_BYTES = Buffer.alloc(0);
 const TIMED_OUT = new Failure("timed out");
@@ -53,35 +56,110 @@ export class Call implements ResponsePlan {
   /** Whether the request says that the connection ends with it. */
   #closes = false;
   readonly #leavesBody: boolean;
+  /** Null for a call that waits by itself, on blocking connections. */
+  readonly #waits: Waits | null;
+  /** What stands between the call and its next exchange, where it does not wait: a connection is being made, or tried. */
+  #ahead: Opening | Trial | "a descriptor" | null = null;
 
-  /** `leavesBody`: the body is not read here. It, and the connection, are then the caller's: see `release`. */
-  constructor(settings: Settings, reader: OwnReader, leavesBody = false) {
+  /**
+   * `leavesBody`: the body is not read here. It, and the connection, are then the caller's: see `release`. With `waits` the call
+   * never waits.
+   */
+  constructor(settings: Settings, reader: OwnReader, leavesBody = false, waits: Waits | null = null) {
     this.#settings = settings;
     this.#leavesBody = leavesBody;
+    this.#waits = waits;
     this.mayUpgrade = leavesBody && settings.fields.some(([name]) => name.toLowerCase() === "upgrade");
     this.#reader = reader;
     this.#request = settings;
     this.#tls = settings.tls;
     this.keepFields = settings.keepFields;
     this.#now = monotonicTime();
-    this.deadline = (settings.begin ?? this.#now) + settings.timeout;
+    const deadline = (settings.begin ?? this.#now) + settings.timeout;
+    this.deadline = waits === null ? deadline : Math.min(deadline, waits.deadline);
   }
 
-  /**
-   * Goes on as far as it can: null when the call is over, else what its connection must be to go on. (To connect, it waits; an
-   * exchange on a non-blocking connection does not.)
-   */
-  advance(): Want | null {
+  /** Goes on as far as it can: until the call is over, or, where it does not wait, until it would have to. */
+  advance(): void {
     while (this.outcome === null) {
-      if (this.#exchange === null) {
+      if (this.#exchange !== null) {
+        const want = this.#exchange.advance();
+        if (want !== null) {
+          this.#watch(want);
+          return;
+        }
+        this.#conclude(this.#exchange);
+      } else if (this.#ahead === null) {
         this.#begin();
-        continue;
+      } else if (!this.#prepare(this.#ahead)) {
+        return;
       }
-      const want = this.#exchange.advance();
-      if (want !== null) return want;
-      this.#conclude(this.#exchange);
     }
-    return null;
+  }
+
+  /** When `advance` is to be called at the latest, of a call that does not wait. */
+  get wakeAt(): number {
+    const ahead = this.#ahead;
+    if (ahead instanceof Opening) return ahead.wakeAt;
+    return ahead instanceof Trial ? Math.min(ahead.end, this.deadline) : this.deadline;
+  }
+
+  /** A socket that is watched for this call is ready. */
+  ready(socket: Socket): void {
+    if (this.#ahead instanceof Opening) this.#ahead.ready(socket);
+  }
+
+  /** Ends the call. */
+  cancel(failure: Failure): void {
+    const ahead = this.#ahead;
+    if (ahead instanceof Opening) ahead.close();
+    else if (ahead instanceof Trial) ahead.connection.abandon();
+    else if (this.#exchange !== null) this.#connection.abandon();
+    this.#ahead = null;
+    this.#exchange = null;
+    this.outcome = failure;
+  }
+
+  #watch(want: Want): void {
+    const failure = this.#waits?.watch(this.#connection.socket, want) ?? 0;
+    if (failure < 0) this.cancel(new Failure(this.#connection.transport.reason(failure)));
+  }
+
+  /** Goes on with what comes before the exchange: false where it would have to wait. */
+  #prepare(ahead: Opening | Trial | "a descriptor"): boolean {
+    if (ahead === "a descriptor") {
+      this.#ahead = null;
+      this.#now = monotonicTime();
+    } else if (ahead instanceof Trial) {
+      const connection = ahead.outcome(this.deadline);
+      if (connection === null) {
+        return false;
+      }
+      this.#ahead = null;
+      if (connection === undefined) this.#connect();
+      else this.#start(connection, true);
+    } else {
+      ahead.advance();
+      const { outcome } = ahead;
+      if (outcome === null) return false;
+      this.#ahead = null;
+      return this.#opened(outcome);
+    }
+    return true;
+  }
+
+  /** A connection was made, or could not be. False where that is to be tried again later. */
+  #opened(connection: Connection | Failure): boolean {
+    if (!(connection instanceof Failure)) {
+      this.#waits?.hold(connection);
+      this.#start(connection, false);
+    } else if (this.#waits?.waitsForDescriptor(connection) === true) {
+      this.#ahead = "a descriptor";
+      return false;
+    } else {
+      this.outcome = connection;
+    }
+    return true;
   }
 
   /** A redirect's body is nobody's: so much of it is read that the connection can be used again. */
@@ -130,19 +208,39 @@ export class Call implements ResponsePlan {
       this.outcome = route;
       return;
     }
-    const idle = this.#settings.keepAlive
-      ? takeIdle(route.key, now, IDEMPOTENT.has(method) && !parts, this.deadline)
-      : undefined;
     this.#route = route;
-    if (idle === undefined) this.#connect();
-    else this.#start(idle, true);
+    const isSafe = IDEMPOTENT.has(method) && !parts;
+    const holder = this.#waits?.holder ?? null;
+    const idle = this.#settings.keepAlive ? takeIdle(route.key, now, isSafe, holder) : undefined;
+    if (idle instanceof Trial) this.#try(idle);
+    else if (idle === undefined) this.#connect();
+    else this.#reuse(idle);
+  }
+
+  #try(trial: Trial): void {
+    if (this.#waits === null) {
+      const connection = trial.wait(this.deadline);
+      if (connection === undefined) this.#connect();
+      else this.#start(connection, true);
+    } else {
+      this.#waits.hold(trial.connection);
+      this.#waits.watch(trial.connection.socket, "readable");
+      this.#ahead = trial;
+    }
+  }
+
+  #reuse(idle: Connection): void {
+    this.#waits?.hold(idle);
+    this.#start(idle, true);
   }
 
   #connect(): void {
     const { connectTimeout } = this.#settings;
-    const connection = openConnection(this.#route, this.#reader, this.deadline, connectTimeout);
-    if (connection instanceof Failure) this.outcome = connection;
-    else this.#start(connection, false);
+    if (this.#waits === null) {
+      this.#opened(openConnection(this.#route, this.#reader, this.deadline, connectTimeout));
+    } else {
+      this.#ahead = new Opening(this.#route, this.#reader, this.deadline, connectTimeout, this.#waits);
+    }
   }
 
   #start(connection: Connection, isReused: boolean): void {

@@ -9,7 +9,7 @@ import { startClient } from "../../tls/index.ts";
 import { Connection } from "./connection.ts";
 import type { OwnReader } from "./exchange.ts";
 import type { Route, ServerTls, Tunnel } from "./route.ts";
-import { digTunnel } from "./tunnel.ts";
+import { TunnelRequest } from "./tunnel.ts";
 
 /**
  * A new connection, or the reason why there is none. Ends at the deadline; and the connection may take
@@ -41,8 +41,9 @@ function agree(
   deadline: number,
 ): Connection | Failure {
   if (tunnel !== null) {
-    const failure = digTunnel(tunnel, socket, reader, deadline);
-    if (failure !== undefined) {
+    // The socket is a blocking one, so it goes to the end.
+    const failure = new TunnelRequest(tunnel, socket, reader, deadline).advance();
+    if (failure instanceof Failure) {
       socket.close();
       return failure;
     }

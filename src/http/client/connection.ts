@@ -14,12 +14,14 @@ import type { Line } from "./large-request.ts";
  */
 export class Connection implements Line {
   readonly transport: Transport;
-  readonly #socket: Socket;
+  readonly socket: Socket;
+  /** Who has it in non-blocking mode, and alone may take it out of the pool: a batch; null for none. */
+  holder: object | null = null;
   readonly #session: TlsSession | null;
 
   constructor(socket: Socket, session: TlsSession | null = null) {
     this.transport = session ?? socket;
-    this.#socket = socket;
+    this.socket = socket;
     this.#session = session;
   }
 
@@ -37,9 +39,9 @@ export class Connection implements Line {
    */
   isQuiet(): boolean {
     const session = this.#session;
-    if (session === null) return this.#socket.isQuiet();
+    if (session === null) return this.socket.isQuiet();
     if (session.pending() > 0) return false;
-    if (this.#socket.isQuiet()) return true;
+    if (this.socket.isQuiet()) return true;
     // What came may be no more than TLS's own (session tickets, a key update). TLS takes that in when it is asked for
     // a byte, and then it would have to wait for one.
     const { nonblocking } = session;
@@ -67,12 +69,12 @@ export class Connection implements Line {
   intoStream(isUnix: boolean, rest: Uint8Array): TcpStream | UnixStream | TlsStream {
     if (rest.length > 0) this.transport.unreceive(rest);
     if (this.#session !== null) return new TlsStream(this.#session);
-    return isUnix ? new UnixStream(this.#socket) : new TcpStream(this.#socket);
+    return isUnix ? new UnixStream(this.socket) : new TcpStream(this.socket);
   }
 
   /** From now on it is closed should it be dropped without `close`. */
   closeWhenDropped(): void {
-    this.#socket.closeWhenDropped();
+    this.socket.closeWhenDropped();
   }
 
   close(): void {

@@ -98,10 +98,20 @@ export class Exchange {
   advance(): Want | null {
     this.#reader.input.beginCall();
     let want: Want | null = null;
-    if (this.state === "sending") want = this.#large === null ? this.#send() : this.#sendLarge(this.#large);
+    if (this.state === "sending") {
+      want = this.#large === null ? this.#send() : this.#sendLarge(this.#large);
+      if (this.#isTooEarly()) return "readable";
+    }
     if (this.state === "head") want = this.#readHead();
     if (this.state === "body") want = this.#readBody();
     return want;
+  }
+
+  /** Whether it is no use to look for a response yet: the request has left just now, and the call would be one in vain. */
+  #isTooEarly(): boolean {
+    if (this.state !== "head" || this.#large !== null) return false;
+    const { transport } = this.#line;
+    return transport.nonblocking && transport.pending() === 0;
   }
 
   #send(): Want | null {
@@ -202,17 +212,18 @@ export class Exchange {
 /** A larger buffer for bodies is not kept: it would only be there for the next large response. */
 const MOST_KEPT = 4 * 1024 * 1024;
 
-// Taken while in use: a listener that runs while a call waits (of a warning) can make a call of its own.
-let spare: OwnReader | undefined;
+/** Readers that nobody uses. */
+const spare: OwnReader[] = [];
+/** How many are kept, and how large a body's memory all but one may have. */
+const MOST_SPARE = 64;
+const MOST_KEPT_OF_MANY = 64 * 1024;
 
 /** A reader for exchanges one after the other. */
 export function takeReader(): OwnReader {
-  const reader = spare ?? new ResponseReader(new ReadAheadInput());
-  spare = undefined;
-  return reader;
+  return spare.pop() ?? new ResponseReader(new ReadAheadInput());
 }
 
 export function giveBack(reader: OwnReader): void {
-  reader.forget(MOST_KEPT);
-  spare = reader;
+  reader.forget(spare.length === 0 ? MOST_KEPT : MOST_KEPT_OF_MANY);
+  if (spare.length < MOST_SPARE) spare.push(reader);
 }

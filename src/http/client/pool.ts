@@ -1,22 +1,26 @@
 /**
- * Idle connections, for the next request to the same place. One for each key: calls block, so a thread never has
- * two under way. They hold no handle of the event loop and keep no process alive.
+ * Idle connections, for the next requests to the same place. They hold no handle of the event loop and keep no process alive.
  */
 import { setTimeout } from "node:timers";
 import { monotonicTime } from "../../runtime/clock.ts";
-import { LONGEST_IDLE, MOST_IDLE_CONNECTIONS } from "../wire/limits.ts";
+import { LONGEST_IDLE, MOST_IDLE_CONNECTIONS, MOST_IDLE_PLACES } from "../wire/limits.ts";
 import type { Connection } from "./connection.ts";
 
-/** The place of a key. It stays when its connection is taken: the next one goes there. */
+/** The place of a key. It stays when its connections are taken: the next ones go there. */
 interface Place {
-  connection: Connection | null;
-  /** When its last response ended and how long it may stay idle, in the milliseconds of `monotonicTime()`. */
-  idleSince: number;
-  expires: number;
-  /** Whether nothing more had come for sure when its last response ended. */
-  wasQuiet: boolean;
+  /** The one that became idle last stands at the end, and is taken first. */
+  readonly idle: Idle[];
   /** What is known of the server: whether it sends anything of its own accord behind a response. */
   server: "unknown" | "quiet" | "noisy";
+}
+
+interface Idle {
+  readonly connection: Connection;
+  /** When its last response ended and how long it may stay idle, in the milliseconds of `monotonicTime()`. */
+  readonly since: number;
+  readonly expires: number;
+  /** Whether nothing more had come for sure when its last response ended. */
+  readonly wasQuiet: boolean;
 }
 
 /**
@@ -36,37 +40,85 @@ const TRIAL = 20;
 const LATE = 1000;
 
 const places = new Map<string, Place>();
+/** How many connections there are in all places. */
+let count = 0;
 
 /**
- * The connection idle for this key, if there is one that still is in order. It leaves the pool. `isSafe` says that no
- * harm is done should the server turn out to have closed it; else this may wait for `TRIAL`, but not past the deadline.
+ * A connection idle for this key, if there is one that still is in order: it leaves the pool. `isSafe` says that no
+ * harm is done should the server turn out to have closed it; else it can be one that is to be tried first. `holder`: who takes it, where
+ * that is a batch.
  */
 export function takeIdle(
   key: string,
   now: number,
   isSafe: boolean,
-  deadline: number,
-): Connection | undefined {
+  holder: object | null = null,
+): Connection | Trial | undefined {
   const place = places.get(key);
-  if (place === undefined || place.connection === null) return undefined;
-  const { connection } = place;
-  place.connection = null;
-  if (place.expires > now) {
-    if (isSafe && place.wasQuiet && now - place.idleSince < A_MOMENT) return connection;
-    if (connection.isQuiet() && (isSafe || staysQuiet(place, connection, now, deadline))) return connection;
-    if (now - place.idleSince < LATE && connection.hasBytes()) place.server = "noisy";
+  if (place === undefined) return undefined;
+  for (let index = place.idle.length - 1; index >= 0; index--) {
+    const idle = place.idle[index]!;
+    const { connection, expires, since, wasQuiet } = idle;
+    if (connection.holder !== null && connection.holder !== holder) continue;
+    if (index === place.idle.length - 1) place.idle.pop();
+    else place.idle.splice(index, 1);
+    count--;
+    if (expires > now) {
+      if (isSafe && wasQuiet && now - since < A_MOMENT) return connection;
+      if (connection.isQuiet()) {
+        return isSafe || place.server === "quiet" ? connection : new Trial(place, connection, since);
+      }
+      noteNoise(place, connection, since, now);
+    }
+    connection.close();
   }
-  connection.close();
   return undefined;
 }
 
-/** Whether a connection, which is quiet now, and its server can be trusted with a request that may not be sent twice. */
-function staysQuiet(place: Place, connection: Connection, now: number, deadline: number): boolean {
-  if (place.server === "quiet") return true;
-  const end = place.idleSince + TRIAL;
-  if (end > now && !connection.staysQuiet(Math.min(end, deadline))) return false;
-  if (place.server === "unknown" && end <= deadline) place.server = "quiet";
-  return true;
+/** Something has come on an idle connection: bytes, or its end. */
+function noteNoise(place: Place, connection: Connection, since: number, now: number): void {
+  if (now - since < LATE && connection.hasBytes()) place.server = "noisy";
+}
+
+/**
+ * A connection, which is quiet now, for a request that may not be sent twice: whether it and its server can be trusted with it. Who has
+ * it waits until `end` or until something comes, and then sees what `outcome` gives.
+ */
+export class Trial {
+  readonly connection: Connection;
+  readonly end: number;
+  readonly #place: Place;
+  readonly #since: number;
+
+  constructor(place: Place, connection: Connection, since: number) {
+    this.connection = connection;
+    this.end = since + TRIAL;
+    this.#place = place;
+    this.#since = since;
+  }
+
+  /** Waits, at most up to the deadline: the connection, or undefined; it is closed then. */
+  wait(deadline: number): Connection | undefined {
+    const limit = Math.min(this.end, deadline);
+    const isQuiet = limit <= monotonicTime() || this.connection.staysQuiet(limit);
+    return isQuiet ? this.#pass(deadline) : this.#fail();
+  }
+
+  /** As `wait`, but null in place of waiting. */
+  outcome(deadline: number): Connection | undefined | null {
+    if (!this.connection.isQuiet()) return this.#fail();
+    return monotonicTime() >= Math.min(this.end, deadline) ? this.#pass(deadline) : null;
+  }
+
+  #pass(deadline: number): Connection {
+    if (this.#place.server === "unknown" && this.end <= deadline) this.#place.server = "quiet";
+    return this.connection;
+  }
+
+  #fail(): undefined {
+    noteNoise(this.#place, this.connection, this.#since, monotonicTime());
+    this.connection.close();
+  }
 }
 
 /** Something came behind a response, together with it. */
@@ -86,17 +138,14 @@ export function keepIdle(key: string, connection: Connection, lifetime: number, 
   }
   let place = places.get(key);
   if (place === undefined) {
-    if (places.size >= MOST_IDLE_CONNECTIONS) dropOldest();
-    place = { connection: null, idleSince: 0, expires: 0, wasQuiet: false, server: "unknown" };
+    if (places.size >= MOST_IDLE_PLACES) dropOldestPlace();
+    place = { idle: [], server: "unknown" };
     places.set(key, place);
   }
-  // Another one is there when two calls overlapped: one was made from a listener that ran while the other waited.
-  place.connection?.close();
-  place.connection = connection;
   const now = monotonicTime();
-  place.idleSince = now;
-  place.wasQuiet = isQuiet;
-  place.expires = now + Math.min(lifetime, LONGEST_IDLE);
+  const expires = now + Math.min(lifetime, LONGEST_IDLE);
+  place.idle.push({ connection, since: now, expires, wasQuiet: isQuiet });
+  if (++count > MOST_IDLE_CONNECTIONS) dropOldest();
   if (!isWatching) watchExpiry();
 }
 
@@ -124,22 +173,46 @@ function readLifetime(keepAlive: string): number {
   return shortest;
 }
 
-/** Gives up the place whose connection expires first, or one that has none. */
-function dropOldest(): void {
+/** Gives up the place whose connections expire first, or one that has none. */
+function dropOldestPlace(): void {
   let oldest: string | undefined;
   let expires = Number.POSITIVE_INFINITY;
-  for (const [key, place] of places) {
-    const end = place.connection === null ? 0 : place.expires;
+  for (const [key, { idle }] of places) {
+    const end = idle.at(-1)?.expires ?? 0;
     if (end >= expires) continue;
     oldest = key;
     expires = end;
   }
-  if (oldest !== undefined) drop(oldest);
+  if (oldest === undefined) return;
+  closeWhere(places.get(oldest)!, () => true);
+  places.delete(oldest);
 }
 
-function drop(key: string): void {
-  places.get(key)?.connection?.close();
-  places.delete(key);
+/** Closes the connection that has been idle for longest. */
+function dropOldest(): void {
+  let oldest: Place | undefined;
+  for (const place of places.values()) {
+    const first = place.idle[0];
+    if (first !== undefined && (oldest === undefined || first.since < oldest.idle[0]!.since)) oldest = place;
+  }
+  count--;
+  oldest?.idle.shift()?.connection.close();
+}
+
+/** Closes all of them, so that their descriptors can be used. Gives whether there were any. */
+export function closeIdle(): boolean {
+  const before = count;
+  for (const place of places.values()) closeWhere(place, () => true);
+  return before > 0;
+}
+
+function closeWhere(place: Place, isOver: (idle: Idle) => boolean): void {
+  const over = place.idle.filter(isOver);
+  if (over.length === 0) return;
+  const rest = place.idle.filter((idle) => !over.includes(idle));
+  place.idle.splice(0, place.idle.length, ...rest);
+  count -= over.length;
+  for (const { connection } of over) connection.close();
 }
 
 let isWatching = false;
@@ -155,7 +228,8 @@ function closeExpired(): void {
   isWatching = false;
   const now = monotonicTime();
   for (const [key, place] of places) {
-    if (place.connection === null || place.expires <= now) drop(key);
+    closeWhere(place, ({ expires }) => expires <= now);
+    if (place.idle.length === 0) places.delete(key);
   }
   if (places.size > 0) watchExpiry();
 }

@@ -49,27 +49,47 @@ export function request(req: ClientRequest): Result<ClientResponse<unknown>, str
 const requestTraced = traced("http.request", requestPlain);
 
 function requestPlain(req: ClientRequest): Result<ClientResponse<unknown>, string> {
+  const settings = settingsOf(req);
+  return typeof settings === "string" ? Result.err(settings) : exchangeOf(settings);
+}
+
+/** The request, checked; or the text of the error. */
+export function settingsOf(req: unknown): Settings | string {
   let settings: Settings | Failure;
   try {
     settings = readSettings(req, monotonicTime);
   } catch (thrown) {
     // A getter or a proxy's trap.
-    return Result.err(`request cannot be read: ${errorText(thrown)}`);
+    return unreadable(thrown);
   }
-  if (settings instanceof Failure) {
-    const { reason } = settings;
-    return Result.err(reason === TIMED_OUT ? `http request failed: ${reason}` : reason);
-  }
+  if (!(settings instanceof Failure)) return settings;
+  const { reason } = settings;
+  return reason === TIMED_OUT ? requestFailed(settings) : reason;
+}
+
+/** The error where the caller's own code threw while a request was read. */
+export function unreadable(thrown: unknown): string {
+  return `request cannot be read: ${errorText(thrown)}`;
+}
+
+/** The error of a call. */
+export function requestFailed({ reason }: Failure): string {
+  return `http request failed: ${reason}`;
+}
+
+/** Makes the call, and waits for it. */
+export function exchangeOf(settings: Settings): Result<ClientResponse, string> {
   const reader = takeReader();
   try {
     const call = new Call(settings, reader);
-    // The connections are blocking ones, so it goes to the end.
+    // It waits by itself, so it goes to the end.
     call.advance();
-    const outcome = call.outcome as ClientResponse<unknown> | Failure;
-    return outcome instanceof Failure
-      ? Result.err(`http request failed: ${outcome.reason}`)
-      : Result.ok(outcome);
+    return resultOf(call.outcome as ClientResponse | Failure);
   } finally {
     giveBack(reader);
   }
+}
+
+export function resultOf(outcome: ClientResponse | Failure): Result<ClientResponse, string> {
+  return outcome instanceof Failure ? Result.err(requestFailed(outcome)) : Result.ok(outcome);
 }

@@ -49,8 +49,14 @@ export const MOST_ZSTD_FRAMES = 1024;
 /** Hexadecimal digits of a chunk's size: they hold 64 bits, more than any limit. What is longer is zeros without end. */
 export const MOST_CHUNK_SIZE_DIGITS = 16;
 
-/** Places for idle connections. */
-export const MOST_IDLE_CONNECTIONS = 64;
+/** Places for idle connections, one for each origin and way to it. */
+export const MOST_IDLE_PLACES = 64;
+/** Idle connections in all places: a quarter of the descriptors that a process mostly may have (getrlimit(2)). */
+export const MOST_IDLE_CONNECTIONS = 256;
+
+/** `concurrency` of `request_all` and `request_each`. */
+export const DEFAULT_CONCURRENCY = 50;
+export const MOST_CONCURRENCY = 1024;
 /** How long a connection stays idle when the server does not say, in milliseconds. */
 export const LONGEST_IDLE = 60_000;
 
