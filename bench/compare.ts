@@ -3,11 +3,20 @@
 // same workload at the same time, in turns and on one core, and each ratio is that of two neighbours in one round. With
 // --wait=poll, this checkout's side waits as on macOS and Windows; the other one may be this very checkout then.
 // --cpu counts the processor time of both sides' processes: for a machine that has other work as well.
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { compare, microseconds } from "./measure.ts";
 import { makeCertificate, startNginx } from "./nginx.ts";
-import { compilePeers, type Program, peer, pinning, Skip, startPeer, startServer } from "./programs.ts";
+import {
+  compilePeers,
+  cpuTime,
+  type Program,
+  peer,
+  pinning,
+  Skip,
+  startPeer,
+  startServer,
+} from "./programs.ts";
 import { interleave } from "./rounds.ts";
 
 interface Workload {
@@ -61,11 +70,6 @@ if (other === undefined || !existsSync(join(other, "dist", "index.js"))) {
 const rounds = Number(options.get("rounds") ?? 31);
 const wait = options.get("wait");
 const countsCpu = options.has("cpu");
-
-/** The nanoseconds that a process has spent on a processor (proc(5), schedstat). */
-function cpuTime(program: Program): number {
-  return Number(readFileSync(`/proc/${program.child.pid}/schedstat`, "utf8").split(" ")[0]);
-}
 
 /** The commands of both sides. A peer finds the library of the checkout that it lies in. */
 function sidesOf(file: string, ...args: (string | number)[]): Record<"new" | "old", string[]> {

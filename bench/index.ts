@@ -23,6 +23,7 @@ import * as memory from "./workloads/memory.ts";
 import * as pollerWait from "./workloads/poller-wait.ts";
 import * as receive from "./workloads/receive.ts";
 import * as receiveInto from "./workloads/receive-into.ts";
+import * as requestAll from "./workloads/request-all.ts";
 import * as send from "./workloads/send.ts";
 import * as serverClose from "./workloads/server-close.ts";
 import * as serverKeepAlive from "./workloads/server-keep-alive.ts";
@@ -43,6 +44,7 @@ const workloads: Record<string, { run(effort: Effort): Promise<Comparison[]> }> 
   "receive-into": receiveInto,
   "http-get": httpGet,
   "http-get-close": httpGetClose,
+  "request-all": requestAll,
   cold,
   tracing,
   "http-post": httpPost,

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { available, Program, Skip } from "./programs.ts";
+import { available, Program, Skip, sharedCore } from "./programs.ts";
 
 /** A server's certificate and key for 127.0.0.1 as files; it is its own authority. */
 export interface Certificate {
@@ -27,12 +27,11 @@ export function makeCertificate(): Certificate {
   return { directory, cert, key, remove: () => rmSync(directory, { recursive: true, force: true }) };
 }
 
-/** nginx that answers /small with a small JSON over TLS 1.3, on the core that the clients share. */
-export async function startNginx({
-  directory,
-  cert,
-  key,
-}: Certificate): Promise<{ program: Program; port: number }> {
+/** nginx that answers /small with a small JSON over TLS 1.3, on the core that the clients share, or on another one. */
+export async function startNginx(
+  { directory, cert, key }: Certificate,
+  core: number = sharedCore,
+): Promise<{ program: Program; port: number }> {
   if (!available("nginx")) throw new Skip("there is no nginx here");
   const port = await freePort();
   const paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
@@ -52,7 +51,7 @@ export async function startNginx({
        }
      }`,
   );
-  const program = new Program(["nginx", "-p", directory, "-c", join(directory, "nginx.conf")]);
+  const program = new Program(["nginx", "-p", directory, "-c", join(directory, "nginx.conf")], core);
   for (let attempt = 0; !(await accepts(port)); attempt++) {
     if (attempt === 100) throw new Error("nginx does not listen");
     await new Promise((resolve) => setTimeout(resolve, 50));

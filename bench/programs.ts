@@ -149,6 +149,11 @@ export class Program {
   }
 }
 
+/** The nanoseconds that a process has spent on a processor (proc(5), schedstat). */
+export function cpuTime(program: Program): number {
+  return Number(readFileSync(`/proc/${program.child.pid}/schedstat`, "utf8").split(" ")[0]);
+}
+
 /** Starts a peer that takes commands. */
 export async function startPeer(command: readonly string[]): Promise<Program> {
   const program = new Program(command);
