@@ -2,7 +2,7 @@ import { Failure } from "../error.ts";
 import { error_code } from "../error-code.ts";
 import type { Platform } from "../sys/index.ts";
 import { setPort } from "../sys/structs.ts";
-import { judged, LONGEST_NAME, lookedUp, lookUpHere, numericOrName } from "./resolve.ts";
+import { judged, LONGEST_NAME, lookedUp, lookUpHere, numericOrName, shortageOf } from "./resolve.ts";
 
 /** How many lookups go on at once: glibc has as many threads for getaddrinfo_a(3) (its gai_misc.c). */
 const MOST_AT_ONCE = 20;
@@ -85,6 +85,12 @@ export class Lookups {
     name.attempts++;
     if (host.length > LONGEST_NAME) {
       this.#conclude(name, EAI_NONAME);
+      return;
+    }
+    // Without a descriptor the resolver cannot even read its configuration: it would ask servers that may not be there, and wait.
+    const shortage = shortageOf(this.#sys);
+    if (shortage !== null) {
+      this.#conclude(name, shortage);
       return;
     }
     name.handle = this.#sys.lookup?.start(host, SOCK_STREAM) ?? null;

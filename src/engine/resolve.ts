@@ -113,22 +113,22 @@ export function judged(
 ): Buffer[] | number | Failure | null {
   if (typeof found !== "number") return found;
   // Without a descriptor the resolver reads no file and asks no server, and what it makes of that is one code or another.
-  const errno = descriptorsUsedUp(sys);
-  if (errno !== 0) return new Failure(LOOKUP_FAILED + systemReason(sys, errno));
+  const shortage = shortageOf(sys);
+  if (shortage !== null) return shortage;
   // It may have been so, and be over.
   return found === sys.constants.EAI_SYSTEM && attempts < MOST_ATTEMPTS ? null : found;
 }
 
-/** EMFILE or ENFILE where no descriptor is to be had, else 0. */
-function descriptorsUsedUp(sys: Platform): number {
+/** Why a lookup must fail where no descriptor is to be had (EMFILE, ENFILE); else null. */
+export function shortageOf(sys: Platform): Failure | null {
   const { AF_UNIX, SOCK_DGRAM, EMFILE, ENFILE } = sys.constants;
   const descriptor = sys.socket(AF_UNIX, SOCK_DGRAM, 0);
   if (descriptor >= 0) {
     sys.close(descriptor);
-    return 0;
+    return null;
   }
   const errno = sys.errno();
-  return errno === EMFILE || errno === ENFILE ? errno : 0;
+  return errno === EMFILE || errno === ENFILE ? new Failure(LOOKUP_FAILED + systemReason(sys, errno)) : null;
 }
 
 /** Nothing ends this one. */

@@ -53,7 +53,7 @@ export class Batch {
   /** Those that can go on. */
   #awake: Task[] = [];
   /** Those that wait for a descriptor. */
-  #starved: Task[] = [];
+  readonly #starved = new Set<Task>();
   /** The tokens and flags of the events of a wait. */
   readonly #events: number[] = [];
   readonly #note = (token: number): void => {
@@ -161,10 +161,15 @@ export class Batch {
 
   waitsForDescriptor(task: Task, failure: Failure): boolean {
     if (!isShortage(failure)) return false;
-    if (closeIdle()) this.wake(task);
-    else if (this.#tasks.size > this.#starved.length + 1) this.#starved.push(task);
-    else return false;
-    return true;
+    if (closeIdle()) {
+      this.wake(task);
+      return true;
+    }
+    this.#starved.add(task);
+    if (this.#tasks.size > this.#starved.size) return true;
+    // There is nobody to wait for.
+    this.#starved.delete(task);
+    return false;
   }
 
   wake(task: Task): void {
@@ -252,15 +257,19 @@ export class Batch {
       if (watched?.task === task) watched.task = null;
     }
     giveBack(reader);
-    const next = this.#starved.shift();
-    if (next !== undefined) this.#awake.push(next);
+    this.#starved.delete(task);
+    for (const next of this.#starved) {
+      this.#starved.delete(next);
+      this.#awake.push(next);
+      break;
+    }
     this.#done(index, call.outcome as ClientResponse | Failure);
   }
 
   /** Ends all calls. */
   #end(failure: Failure): void {
     this.ended = failure;
-    this.#starved = [];
+    this.#starved.clear();
     for (const task of this.#tasks) {
       task.call.cancel(failure);
       this.#finish(task);

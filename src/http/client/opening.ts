@@ -79,12 +79,14 @@ export class Opening {
   }
 
   #beginLookup(): void {
+    let isLater = false;
     this.#waits.lookups.find(this.#route.address, (found) => {
       if (this.#state !== "lookup") return;
       if (found instanceof Failure) this.#fail(found);
       else this.#beginRace(found);
-      this.#waits.wake();
+      if (isLater) this.#waits.wake();
     });
+    isLater = true;
   }
 
   #beginRace(addresses: readonly Buffer[]): void {
