@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -473,4 +473,25 @@ test("upload sends a file with its length, and standard input in chunks", async 
   assert.equal((await piped.exit()).stdout, `201 PUT  chunked ${start}\n`);
   assert.equal((await example("upload", "package.json", `${url}/full`).exit()).code, 1);
   assert.equal((await example("upload").exit()).code, 2);
+});
+
+test("many-urls fetches a thousand pages of its own server, or those of a file", async () => {
+  await using own = example("many-urls");
+  const { stdout, stderr, code } = await own.exit();
+  assert.deepEqual([stderr, code], ["", 0]);
+  assert.match(stdout, /^990 times 200\n10 times 404\n0 failed\n1000 URLs, \d+ bytes in [\d.]+ s\n$/);
+
+  const folder = mkdtempSync(join(tmpdir(), "std-net-"));
+  const file = join(folder, "urls");
+  const url = `http://127.0.0.1:${freePort()}/`;
+  writeFileSync(file, `${url}\n${url}2\n`);
+  await using given = example("many-urls", file);
+  const end = await given.exit();
+  rmSync(folder, { recursive: true });
+  const refused = `http request failed: ${reason("ECONNREFUSED")}`;
+  assert.deepEqual(
+    end.stderr.trim().split("\n").sort(),
+    [`${url}2: ${refused}`, `${url}: ${refused}`].sort(),
+  );
+  assert.match(end.stdout, /^2 failed\n2 URLs, 0 bytes in/);
 });
