@@ -145,6 +145,9 @@ describe("a mistake in the handler", () => {
           case "/half":
             net.http.start_response(stream, { status: 200 }).unwrap().write_all("half");
             throw new Error("half");
+          case "/switched":
+            net.http.write_response(stream, { status: 101, headers: { upgrade: "x" } }).unwrap();
+            throw new Error("switched");
           case "/closed":
             stream.close();
             throw new Error("closed");
@@ -173,6 +176,7 @@ describe("a mistake in the handler", () => {
     for (const [path, message, answer] of [
       ["/twice", "the handler gave a response after it had sent one itself", /one$/],
       ["/half", "half", /\r\n4\r\nhalf\r\n$/],
+      ["/switched", "switched", /^HTTP\/1\.1 101 .*\r\n\r\n$/s],
       ["/closed", "closed", /^$/],
     ] as const) {
       assert.match(await said(server.port, get(path)), answer);

@@ -39,7 +39,7 @@ export class Conversation {
   readonly #isKept: boolean;
   /** Whether the last final response has ended the connection. */
   hasEnded = false;
-  /** Whether the body of a response is being written piece by piece. */
+  /** Whether the body of a response is being written piece by piece, or the stream has switched to another protocol (101). */
   isStreaming = false;
   /** Whether a response could not be sent, for a reason that stays. */
   hasFailed = false;

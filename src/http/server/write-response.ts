@@ -131,6 +131,7 @@ export function respond(conversation: Conversation, response: unknown): number |
   if (!isInterim && (sent === 0 || writer.hasBegun(response))) {
     conversation.responded(endsConnection(fields, request) || opensTunnel(status, request.method));
   }
+  if (status === 101) conversation.isStreaming = true;
   return sent;
 }
 
