@@ -66,6 +66,23 @@ describe("http.serve refuses", () => {
     assert.match(await said(server.port, "GET / HTTP/1.0\r\nExpect: x\r\n\r\n"), /^HTTP\/1\.1 200 /);
   });
 
+  test("nobody who ends the connection between two requests, or within a head", async () => {
+    await using server = await served(
+      HELLO,
+      `{ on_refusal: (status, reason) => console.log("refused " + status + " " + reason) }`,
+    );
+    for (const text of ["", REQUEST, `${REQUEST}GET / HT`, "\r\n", REQUEST + REQUEST]) {
+      using client = await RawClient.open(server.port);
+      client.socket.end(text);
+      assert.doesNotMatch(await client.end(), / 400 /);
+    }
+    // But within a body, which was promised.
+    using client = await RawClient.open(server.port);
+    client.socket.end(post("Content-Length: 5", "abc"));
+    assert.match(await client.end(), /^HTTP\/1\.1 400 .*"connection closed before request body complete"/s);
+    assert.equal(await server.server.line(), "refused 400 connection closed before request body complete");
+  });
+
   test("a client that sends all of a large request before it reads, and it reads why", async () => {
     await using server = await served(HELLO);
     await using client = pythonFile("http-refused.py", String(server.port));

@@ -7,7 +7,7 @@ import { Failure } from "../../error.ts";
 import { LATE } from "../../json.ts";
 import type { ByteStream } from "../../net/byte-stream.ts";
 import { ServerHandshake, TlsSession } from "../../tls/index.ts";
-import { RequestReader } from "../message/request-reader.ts";
+import { NO_MORE, RequestReader } from "../message/request-reader.ts";
 import { decodeBody } from "../wire/body.ts";
 import type { RequestHead } from "../wire/head-parser.ts";
 import { beginConversation, Conversation } from "./conversation.ts";
@@ -192,12 +192,13 @@ export class ServedClient implements Watcher {
     const incoming = this.#reader.read(this.#server.settings.read, true, this.#sendContinue);
     if (!(incoming instanceof Failure)) {
       this.#respond(incoming.head, incoming.body);
-    } else if (!(incoming instanceof StoppedRead)) {
-      this.#refuse(refusalFor(incoming.reason));
-    } else if (incoming.wouldBlock) {
+    } else if (incoming instanceof StoppedRead && incoming.wouldBlock) {
       this.#awaitRest();
-    } else {
+    } else if (incoming instanceof StoppedRead || incoming.reason === NO_MORE.reason) {
+      // The connection is broken; or the client has ended it between two requests, as clients do.
       this.close();
+    } else {
+      this.#refuse(refusalFor(incoming.reason));
     }
   }
 
