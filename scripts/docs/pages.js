@@ -1,7 +1,7 @@
 // The pages of the reference site beside those that TypeDoc makes of the code: copies of the guides with a title each, and a page for
 // each example. In the copies every link leads to a page, not to a file that a browser would show raw.
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, extname, join } from "node:path";
 
 /** The groups of the navigation, in their order. */
 export const PAGE_GROUPS = ["Guides", "Project", "Examples"];
@@ -24,6 +24,9 @@ const GUIDES = [
 ];
 const PROJECT = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "bench/results.md"];
 
+/** How the name of a program ends that is shown as a page. */
+const PROGRAM = /\.(?:ts|py)$/;
+
 /**
  * Writes the pages into a folder.
  *
@@ -39,7 +42,9 @@ export function writePages(folder) {
     ...known.filter((name) => guides.includes(name)),
     ...guides.filter((name) => !known.includes(name)),
   ];
-  const programs = readdirSync("examples").filter((name) => name.endsWith(".ts"));
+  const programs = readdirSync("examples", { recursive: true, encoding: "utf8" }).filter((name) =>
+    PROGRAM.test(name),
+  );
   const files = [
     ...ordered.map((name) =>
       page(folder, `docs/${name}`, "Guides", readFileSync(join("docs", name), "utf8")),
@@ -48,12 +53,8 @@ export function writePages(folder) {
     page(folder, "examples/README.md", "Examples", readFileSync("examples/README.md", "utf8")),
     ...programs.map((name) => {
       const code = readFileSync(join("examples", name), "utf8");
-      return page(
-        folder,
-        `examples/${name.replace(/\.ts$/, ".md")}`,
-        "Examples",
-        `# ${name}\n\n\`\`\`ts\n${code}\`\`\`\n`,
-      );
+      const text = `# ${name}\n\n\`\`\`${extname(name) === ".py" ? "python" : "ts"}\n${code}\`\`\`\n`;
+      return page(folder, `examples/${name.replace(PROGRAM, ".md")}`, "Examples", text);
     }),
   ];
   cpSync("docs/pictures", join(folder, "docs/pictures"), { recursive: true });
@@ -71,7 +72,7 @@ function page(folder, name, group, text) {
   const file = join(folder, name);
   mkdirSync(dirname(file), { recursive: true });
   const heading = /^# (.*)\n/m.exec(text)?.[1];
-  const body = text.replaceAll(/(\]\((?:[\w./-]*\/)?(?:examples\/)?[\w-]+)\.ts\)/g, "$1.md)");
+  const body = text.replaceAll(/(\]\([\w./-]*[\w-])\.(?:ts|py)\)/g, "$1.md)");
   const top = heading === undefined ? `# ${TITLES[name] ?? name}\n\n` : "";
   writeFileSync(
     file,
