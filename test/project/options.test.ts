@@ -39,7 +39,7 @@ function optionsOfCode(): Map<string, Option[]> {
 function defaultOf(comment: string): string | undefined {
   const text = comment.replaceAll(/\s*\*?\s+/g, " ");
   return (
-    /\(default ([^),]+)/.exec(text)?.[1] ??
+    /\(default ([^),;]+)/.exec(text)?.[1] ??
     /\b(null|"\w+") \(the default\)/.exec(text)?.[1] ??
     /`("[\w.]+")` \(the default/.exec(text)?.[1] ??
     /\b(\d+|True|False) when left out/.exec(text)?.[1]?.toLowerCase() ??
@@ -122,6 +122,7 @@ test("the defaults of requests and responses are those of limits.ts", () => {
     },
     OpenRequest: { timeout_ms: limits.DEFAULT_TIMEOUT, read_timeout_ms: limits.DEFAULT_READ_TIMEOUT },
     ReadOptions: { max_header_bytes: bytes, max_headers: fields },
+    ManyOptions: { concurrency: limits.DEFAULT_CONCURRENCY },
     ServeOptions: {
       idle_timeout_ms: limits.LONGEST_IDLE,
       request_timeout_ms: limits.DEFAULT_HEAD_TIMEOUT,
