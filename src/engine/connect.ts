@@ -7,7 +7,7 @@ import { connectToFirst } from "./connect-blocking.ts";
 import { alternateFamilies } from "./connect-race.ts";
 import { connectUnixWaiting } from "./connect-waiting.ts";
 import { networkPlatform } from "./permission.ts";
-import { resolve } from "./resolve.ts";
+import { numericOrName, resolve, withPort } from "./resolve.ts";
 import { Socket } from "./socket.ts";
 import { notSupported, unixAddress } from "./socket-address.ts";
 import { setFlag } from "./socket-options.ts";
@@ -19,18 +19,39 @@ import { FOREVER } from "./wait/slices.ts";
 /**
  * A socket connected to the address of `text` that accepts first, or why the last address to fail did not.
  *
- * It ends at the deadline, or `timeout` milliseconds after the name was resolved.
+ * It ends at the deadline, or `timeout` milliseconds after the name was resolved. With `names`, each name is looked up once.
  */
-export function connectTo(text: string, deadline: number, timeout: number = FOREVER): Socket | Failure {
+export function connectTo(
+  text: string,
+  deadline: number,
+  timeout: number = FOREVER,
+  names: KnownNames | null = null,
+): Socket | Failure {
   const sys = networkPlatform();
   if (sys instanceof Failure) return sys;
-  const addresses = resolve(sys, text, sys.constants.SOCK_STREAM, deadline);
+  const addresses =
+    names === null
+      ? resolve(sys, text, sys.constants.SOCK_STREAM, deadline)
+      : resolveOnce(sys, text, deadline, names);
   if (addresses instanceof Failure) return addresses;
   return connectToFirst(
     sys,
     alternateFamilies(sys, addresses),
     Math.min(deadline, monotonicTime() + timeout),
   );
+}
+
+/** The addresses of the names that were looked up. */
+export type KnownNames = Map<string, readonly Buffer[]>;
+
+function resolveOnce(sys: Platform, text: string, deadline: number, names: KnownNames): Buffer[] | Failure {
+  const parsed = numericOrName(sys, text);
+  if (parsed instanceof Failure || Array.isArray(parsed)) return parsed;
+  const known = names.get(parsed.host);
+  if (known !== undefined) return withPort(known, parsed.port);
+  const addresses = resolve(sys, text, sys.constants.SOCK_STREAM, deadline);
+  if (!(addresses instanceof Failure)) names.set(parsed.host, addresses);
+  return addresses;
 }
 
 /** A listener on the first address of `text` that can be bound. */

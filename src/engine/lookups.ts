@@ -1,8 +1,15 @@
 import { Failure } from "../error.ts";
 import { error_code } from "../error-code.ts";
 import type { Platform } from "../sys/index.ts";
-import { setPort } from "../sys/structs.ts";
-import { judged, LONGEST_NAME, lookedUp, lookUpHere, numericOrName, shortageOf } from "./resolve.ts";
+import {
+  judged,
+  LONGEST_NAME,
+  lookedUp,
+  lookUpHere,
+  numericOrName,
+  shortageOf,
+  withPort,
+} from "./resolve.ts";
 
 /** How many lookups go on at once: glibc has as many threads for getaddrinfo_a(3) (its gai_misc.c). */
 const MOST_AT_ONCE = 20;
@@ -115,12 +122,4 @@ export class Lookups {
 export function isShortage({ reason }: Failure): boolean {
   const code = error_code(reason);
   return code === "EMFILE" || code === "ENFILE";
-}
-
-function withPort(addresses: readonly Buffer[], port: number): Buffer[] {
-  return addresses.map((address) => {
-    const copy = Buffer.from(address);
-    setPort(copy, port);
-    return copy;
-  });
 }

@@ -4,7 +4,7 @@ import { Failure } from "../error.ts";
 import { monotonicTime } from "../runtime/clock.ts";
 import { type Platform, systemReason } from "../sys/index.ts";
 import { lasting } from "../sys/pinned-memory.ts";
-import { encodeAddress } from "../sys/structs.ts";
+import { encodeAddress, setPort } from "../sys/structs.ts";
 import { networkPlatform } from "./permission.ts";
 import { addressText } from "./socket-address.ts";
 import { signalListenersExist, takeSignal, takeUnseenSignal } from "./wait/signals.ts";
@@ -175,4 +175,13 @@ function lookUpOnce(
       return new Failure(systemReason(sys, sys.constants.EINTR));
     }
   }
+}
+
+/** The same addresses with another port. */
+export function withPort(addresses: readonly Buffer[], port: number): Buffer[] {
+  return addresses.map((address) => {
+    const copy = Buffer.from(address);
+    setPort(copy, port);
+    return copy;
+  });
 }

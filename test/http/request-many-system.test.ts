@@ -87,6 +87,9 @@ test("out of descriptors: a request waits for one of the others", async () => {
     const count = (results) => results.filter((result) => result.isOk).length;
     console.log(count(net.http.request_all(Array(150).fill(slow), { concurrency: 150 })));
     console.log(count(net.http.request_all(Array(150).fill({ ...slow, url: slow.url.replace("127.0.0.1", "localhost") }), { concurrency: 150 })));
+    // The idle ones give up their places for another origin, also without a batch.
+    const idle = net.http.request_all(Array(60).fill(slow), { concurrency: 60 });
+    console.log(count(idle), net.http.request({ ...kept, url: kept.url.replace("127.0.0.1", "localhost") }).isOk);
     const results = [...net.http.request_each(Array(150).fill({ ...slow, keep_alive: false }), { concurrency: 150 })];
     console.log(count(results.map(([, result]) => result)));
     // With none left and nobody to wait for, it is an error.
@@ -110,9 +113,23 @@ test("out of descriptors: a request waits for one of the others", async () => {
   ]);
   const { stdout, stderr } = await child.exit();
   const lines = stdout.trim().split("\n");
-  assert.deepEqual(lines.slice(0, 3), ["150", "150", "150"], stderr);
+  assert.deepEqual(lines.slice(0, 4), ["150", "150", "60 true", "150"], stderr);
   // (An idle connection that was closed may have left a place for one of the two.)
-  for (const line of lines.slice(3, 5)) assert.match(line, /^ok$|Too many open files|refused/);
+  for (const line of lines.slice(4, 6)) assert.match(line, /^ok$|Too many open files|refused/);
+});
+
+test("a server that this thread's own event loop would have to run: a warning says so", async () => {
+  await using child = node(`
+    import { createServer } from "node:http";
+    process.on("warning", (warning) => console.log(warning.name));
+    const server = createServer(() => {}).listen(0, "127.0.0.1", () => {
+      const request = { method: "GET", url: "http://127.0.0.1:" + server.address().port + "/", timeout_ms: 2500 };
+      for (const result of net.http.request_all([request, request])) console.log(result.error);
+      process.exit();
+    });`);
+  const { stdout } = await child.exit();
+  const late = "http request failed: timed out";
+  assert.equal(stdout, `BlockedEventLoopWarning\n${late}\n${late}\n`);
 });
 
 /** A name server that takes 300 ms for each query, counts them, and answers each with 127.0.0.1. */
@@ -156,16 +173,20 @@ const results = net.http.request_all(requests, { concurrency: 15 });
 console.log(results.filter((result) => result.isOk).length, performance.now() - begin < 2500 ? "at once" : "one by one");
 const other = net.http.request_all(requests.slice(0, 2).map((request) => ({ ...request, timeout_ms: 100 })));
 console.log(other.map((result) => result.error ?? "ok").join(", "));
+const alone = { ...requests[0], url: requests[0].url.replace("host0", "alone"), keep_alive: false };
+const turns = net.http.request_all([alone, alone, alone], { concurrency: 1 });
+console.log(turns.filter((result) => result.isOk).length);
 `;
   try {
     await using peer = inOwnMounts(nameServer(address), configuration, program);
     const { stdout, stderr } = await peer.exit();
-    const [first, second, third] = stdout.trim().split("\n");
+    const [first, second, turns, third] = stdout.trim().split("\n");
     assert.equal(first, "30 at once", stderr);
     assert.match(second!, /^(ok|http request failed: timed out), http request failed: timed out$/);
     // An A and an AAAA query for each host, and in the second call for those that had no connection.
     const [names, most] = third!.split(" ").map(Number);
-    assert.equal(names, 20, stdout);
+    assert.equal(names, 22, stdout);
+    assert.equal(turns, "3");
     assert.ok(most! <= 2, stdout);
   } finally {
     rmSync(folder, { recursive: true });

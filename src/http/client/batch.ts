@@ -5,6 +5,7 @@ import { isShortage, Lookups } from "../../engine/lookups.ts";
 import type { OwnedDescriptor, Watcher } from "../../engine/owned-descriptor.ts";
 import { PollSet, READABLE, WRITABLE } from "../../engine/poll-set.ts";
 import type { Socket } from "../../engine/socket.ts";
+import { SUSPICION } from "../../engine/wait/blocked-event-loop.ts";
 import { Failure } from "../../error.ts";
 import { monotonicTime } from "../../runtime/clock.ts";
 import { Call } from "./call.ts";
@@ -199,13 +200,21 @@ export class Batch {
   #wait(): boolean {
     const until = Math.min(this.deadline, this.#nextWake);
     let limit = until === FOREVER ? FOREVER : Math.max(0, until - monotonicTime());
-    if (this.lookups.isPending) limit = Math.min(limit, LOOKUP_SLICE);
+    limit = Math.min(limit, this.lookups.isPending ? LOOKUP_SLICE : SUSPICION);
     const count = this.#polls.wait(limit, this.#note);
+    if (count === 0) this.#suspect(limit);
     if (count >= 0 && !this.#polls.takeUnseenSignal()) return true;
     this.#events.length = 0;
     const failure = count < 0 ? count : -this.#polls.sys.constants.EINTR;
     this.#end(new Failure(this.#polls.reason(failure)));
     return false;
+  }
+
+  /** Says of servers that this thread's own event loop would have to run that they cannot respond. */
+  #suspect(waited: number): void {
+    for (const { socket, task } of this.#sockets.values()) {
+      if (task !== null && socket.suspicion?.hasWaited(waited)) socket.dropSuspicion();
+    }
   }
 
   #react(token: number): void {

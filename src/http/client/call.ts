@@ -1,6 +1,7 @@
 /**
  * One call of the client: from the caller's request to the response, over as many connections and exchanges as it takes.
  */
+import { isShortage } from "../../engine/lookups.ts";
 import type { Socket } from "../../engine/socket.ts";
 import { Failure } from "../../error.ts";
 import type { Json } from "../../json.ts";
@@ -16,7 +17,7 @@ import type { Connection } from "./connection.ts";
 import { Exchange, type OwnReader, type ResponsePlan, type Want } from "./exchange.ts";
 import type { ExchangeFailure } from "./exchange-failure.ts";
 import { Opening } from "./opening.ts";
-import { keepIdle, lifetimeOf, noteUnexpected, Trial, takeIdle } from "./pool.ts";
+import { closeIdle, keepIdle, lifetimeOf, noteUnexpected, Trial, takeIdle } from "./pool.ts";
 import { isRedirect, redirected, withoutIdentity } from "./redirect.ts";
 import { encodeRequest, type SentRequest } from "./request-bytes.ts";
 import type { Settings, TlsFields } from "./request-options.ts";
@@ -132,9 +133,7 @@ export class Call implements ResponsePlan {
       this.#now = monotonicTime();
     } else if (ahead instanceof Trial) {
       const connection = ahead.outcome(this.deadline);
-      if (connection === null) {
-        return false;
-      }
+      if (connection === null) return false;
       this.#ahead = null;
       if (connection === undefined) this.#connect();
       else this.#start(connection, true);
@@ -235,9 +234,14 @@ export class Call implements ResponsePlan {
   }
 
   #connect(): void {
-    const { connectTimeout } = this.#settings;
+    const { connectTimeout, names } = this.#settings;
     if (this.#waits === null) {
-      this.#opened(openConnection(this.#route, this.#reader, this.deadline, connectTimeout));
+      const open = (): Connection | Failure =>
+        openConnection(this.#route, this.#reader, this.deadline, connectTimeout, names);
+      const connection = open();
+      // Connections that are idle must keep nobody from a descriptor.
+      const isShort = connection instanceof Failure && isShortage(connection) && closeIdle();
+      this.#opened(isShort ? open() : connection);
     } else {
       this.#ahead = new Opening(this.#route, this.#reader, this.deadline, connectTimeout, this.#waits);
     }

@@ -1,7 +1,7 @@
 /**
  * From "where to" to a connection: connecting, a proxy's tunnel, TLS.
  */
-import { connectTo, connectUnix } from "../../engine/connect.ts";
+import { connectTo, connectUnix, type KnownNames } from "../../engine/connect.ts";
 import type { Socket } from "../../engine/socket.ts";
 import { Failure } from "../../error.ts";
 import { monotonicTime } from "../../runtime/clock.ts";
@@ -20,10 +20,11 @@ export function openConnection(
   reader: OwnReader,
   deadline: number,
   connectTimeout: number,
+  names: KnownNames | null = null,
 ): Connection | Failure {
   const socket = route.isUnix
     ? connectUnix(route.address, Math.min(deadline, monotonicTime() + connectTimeout))
-    : connectTo(route.address, deadline, connectTimeout);
+    : connectTo(route.address, deadline, connectTimeout, names);
   if (socket instanceof Failure) return monotonicTime() >= deadline ? TIMED_OUT : socket;
   if (route.tls === null) return new Connection(socket);
   const end = Math.min(deadline, monotonicTime() + connectTimeout);

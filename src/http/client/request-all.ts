@@ -2,6 +2,7 @@
  * `http.request_all`: many requests at once, and all their responses.
  */
 import { Failure } from "../../error.ts";
+import { error_code } from "../../error-code.ts";
 import { Result } from "../../result.ts";
 import { monotonicTime } from "../../runtime/clock.ts";
 import { traced } from "../../trace.ts";
@@ -63,7 +64,7 @@ function requestAllPlain(
   }
   const settings = manySettings(options);
   if (settings instanceof Failure) return list.map(() => Result.err(settings.reason));
-  return list.length === 1 ? [alone(list[0], settings)] : together(list, settings);
+  return list.length === 1 || settings.concurrency === 1 ? inTurn(list, settings) : together(list, settings);
 }
 
 /** An element that cannot be read. */
@@ -83,13 +84,22 @@ function elementOf(list: readonly unknown[], index: number): unknown {
   }
 }
 
-/** One request costs no more than with `http.request`. */
-function alone(req: unknown, { timeout }: ManySettings): Result<ClientResponse, string> {
+/** One after the other costs no more than `http.request`: there is one connection to wait for. */
+function inTurn(list: readonly unknown[], { timeout }: ManySettings): Result<ClientResponse, string>[] {
   const deadline = monotonicTime() + timeout;
-  const settings = req instanceof Unreadable ? req.text : oneOfMany(req);
-  if (typeof settings === "string") return Result.err(settings);
-  const left = deadline - (settings.begin ?? monotonicTime());
-  return exchangeOf(left < settings.timeout ? { ...settings, timeout: left } : settings);
+  const names = new Map<string, readonly Buffer[]>();
+  let interruption: Result<ClientResponse, string> | null = null;
+  return list.map((req) => {
+    const settings = req instanceof Unreadable ? req.text : oneOfMany(req);
+    if (typeof settings === "string") return Result.err(settings);
+    if (interruption !== null) return interruption;
+    const left = deadline - (settings.begin ?? monotonicTime());
+    const isPlain = list.length === 1 && left >= settings.timeout;
+    const limited = isPlain ? settings : { ...settings, names, timeout: Math.min(left, settings.timeout) };
+    const result = exchangeOf(limited);
+    if (result.isErr && error_code(result.error) === "EINTR") interruption = result;
+    return result;
+  });
 }
 
 function together(
