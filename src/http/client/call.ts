@@ -1,6 +1,7 @@
 /**
  * One call of the client: from the caller's request to the response, over as many connections and exchanges as it takes.
  */
+import type { KnownNames } from "../../engine/connect.ts";
 import { isShortage } from "../../engine/lookups.ts";
 import type { Socket } from "../../engine/socket.ts";
 import { Failure } from "../../error.ts";
@@ -23,7 +24,7 @@ import { encodeRequest, type SentRequest } from "./request-bytes.ts";
 import type { Settings, TlsFields } from "./request-options.ts";
 import { type ClientResponse, responseOf } from "./response.ts";
 import { type Route, routeOf } from "./route.ts";
-import type { Waits } from "./waits.ts";
+import type { Turns, Waits } from "./waits.ts";
 
 const NO_BYTES = Buffer.alloc(0);
 const TIMED_OUT = new Failure("timed out");
@@ -59,17 +60,25 @@ export class Call implements ResponsePlan {
   readonly #leavesBody: boolean;
   /** Null for a call that waits by itself, on blocking connections. */
   readonly #waits: Waits | null;
+  readonly #names: KnownNames | null;
   /** What stands between the call and its next exchange, where it does not wait: a connection is being made, or tried. */
   #ahead: Opening | Trial | "a descriptor" | null = null;
 
   /**
    * `leavesBody`: the body is not read here. It, and the connection, are then the caller's: see `release`. With `waits` the call
-   * never waits.
+   * never waits. `turns`: what it has in common with others.
    */
-  constructor(settings: Settings, reader: OwnReader, leavesBody = false, waits: Waits | null = null) {
+  constructor(
+    settings: Settings,
+    reader: OwnReader,
+    leavesBody = false,
+    waits: Waits | null = null,
+    turns: Turns | null = null,
+  ) {
     this.#settings = settings;
     this.#leavesBody = leavesBody;
     this.#waits = waits;
+    this.#names = turns === null ? null : turns.names;
     this.mayUpgrade = leavesBody && settings.fields.some(([name]) => name.toLowerCase() === "upgrade");
     this.#reader = reader;
     this.#request = settings;
@@ -77,7 +86,8 @@ export class Call implements ResponsePlan {
     this.keepFields = settings.keepFields;
     this.#now = monotonicTime();
     const deadline = (settings.begin ?? this.#now) + settings.timeout;
-    this.deadline = waits === null ? deadline : Math.min(deadline, waits.deadline);
+    const common = waits ?? turns;
+    this.deadline = common === null ? deadline : Math.min(deadline, common.deadline);
   }
 
   /** Goes on as far as it can: until the call is over, or, where it does not wait, until it would have to. */
@@ -234,10 +244,10 @@ export class Call implements ResponsePlan {
   }
 
   #connect(): void {
-    const { connectTimeout, names } = this.#settings;
+    const { connectTimeout } = this.#settings;
     if (this.#waits === null) {
       const open = (): Connection | Failure =>
-        openConnection(this.#route, this.#reader, this.deadline, connectTimeout, names);
+        openConnection(this.#route, this.#reader, this.deadline, connectTimeout, this.#names);
       const connection = open();
       // Connections that are idle must keep nobody from a descriptor.
       const isShort = connection instanceof Failure && isShortage(connection) && closeIdle();

@@ -11,6 +11,9 @@ import { type ManyOptions, type ManySettings, manySettings, oneOfMany } from "./
 import { exchangeOf, requestFailed, resultOf, unreadable } from "./request.ts";
 import type { ClientRequest } from "./request-options.ts";
 import type { ClientResponse } from "./response.ts";
+import type { Turns } from "./waits.ts";
+
+const FOREVER = Number.POSITIVE_INFINITY;
 
 export type { ManyOptions } from "./many-options.ts";
 
@@ -57,7 +60,8 @@ function requestAllPlain(
   try {
     if (!Array.isArray(requests)) return [Result.err("requests must be a list")];
     // A copy: the caller's own code can run meanwhile, in a getter.
-    list = Array.from({ length: requests.length }, (_, index) => elementOf(requests, index));
+    list = new Array(requests.length);
+    for (let index = 0; index < list.length; index++) list[index] = elementOf(requests, index);
   } catch (thrown) {
     // A proxy's trap.
     return [Result.err(unreadable(thrown))];
@@ -86,17 +90,14 @@ function elementOf(list: readonly unknown[], index: number): unknown {
 
 /** One after the other costs no more than `http.request`: there is one connection to wait for. */
 function inTurn(list: readonly unknown[], { timeout }: ManySettings): Result<ClientResponse, string>[] {
-  const deadline = monotonicTime() + timeout;
-  const names = new Map<string, readonly Buffer[]>();
+  const deadline = timeout === FOREVER ? FOREVER : monotonicTime() + timeout;
+  const turns: Turns = { deadline, names: new Map() };
   let interruption: Result<ClientResponse, string> | null = null;
   return list.map((req) => {
     const settings = req instanceof Unreadable ? req.text : oneOfMany(req);
     if (typeof settings === "string") return Result.err(settings);
     if (interruption !== null) return interruption;
-    const left = deadline - (settings.begin ?? monotonicTime());
-    const isPlain = list.length === 1 && left >= settings.timeout;
-    const limited = isPlain ? settings : { ...settings, names, timeout: Math.min(left, settings.timeout) };
-    const result = exchangeOf(limited);
+    const result = exchangeOf(settings, turns);
     if (result.isErr && error_code(result.error) === "EINTR") interruption = result;
     return result;
   });

@@ -4,7 +4,6 @@
  */
 
 import { type Bytes, INVALID_TIMEOUT, timeoutFrom } from "../../arguments.ts";
-import type { KnownNames } from "../../engine/connect.ts";
 import { Failure } from "../../error.ts";
 import type { Json } from "../../json.ts";
 import type { TlsClientOptions } from "../../tls/index.ts";
@@ -105,8 +104,6 @@ export interface Settings extends SentRequest, Way {
   readonly decoding: BodyDecoding;
   readonly keepFields: boolean;
   readonly keepAlive: boolean;
-  /** Where names that were looked up are remembered, for several requests of one call. */
-  readonly names?: KnownNames;
   /** A copy, not checked yet: TLS does that when it is needed. */
   readonly tls: TlsFields | undefined;
 }

@@ -10,6 +10,7 @@ import { Call } from "./call.ts";
 import { giveBack, takeReader } from "./exchange.ts";
 import { type ClientRequest, readSettings, type Settings } from "./request-options.ts";
 import type { ClientResponse } from "./response.ts";
+import type { Turns } from "./waits.ts";
 
 /**
  * Sends an HTTP/1.1 request and gives the response.
@@ -77,11 +78,11 @@ export function requestFailed({ reason }: Failure): string {
   return `http request failed: ${reason}`;
 }
 
-/** Makes the call, and waits for it. */
-export function exchangeOf(settings: Settings): Result<ClientResponse, string> {
+/** Makes the call, and waits for it. `turns`: what it has in common with others. */
+export function exchangeOf(settings: Settings, turns: Turns | null = null): Result<ClientResponse, string> {
   const reader = takeReader();
   try {
-    const call = new Call(settings, reader);
+    const call = new Call(settings, reader, false, null, turns);
     // It waits by itself, so it goes to the end.
     call.advance();
     return resultOf(call.outcome as ClientResponse | Failure);

@@ -1,8 +1,17 @@
+import type { KnownNames } from "../../engine/connect.ts";
 import type { Lookups } from "../../engine/lookups.ts";
 import type { Socket } from "../../engine/socket.ts";
 import type { Failure } from "../../error.ts";
 import type { Connection } from "./connection.ts";
 import type { Want } from "./exchange.ts";
+
+/** What calls have in common that are made one after the other. */
+export interface Turns {
+  /** When they end at the latest, whatever their own limits. */
+  readonly deadline: number;
+  /** The names that were looked up. */
+  readonly names: KnownNames;
+}
 
 /**
  * What a call that never waits needs of who drives it (batch.ts). The driver calls `advance` of the call again when one of its sockets
