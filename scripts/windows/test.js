@@ -26,15 +26,18 @@ const SECONDS = new Map([
   ["engine/safety", 44],
   ["tls/resources", 41],
   ["tls/verification", 34],
+  ["cli/download", 30],
   ["tls/trust", 26],
   ["http/client-connections", 25],
   ["net/descriptors", 20],
   ["cli/socket-commands", 18],
   ["tls/handshake", 18],
   ["sys/ctrl-c", 17],
+  ["cli/tcp-tls-command", 17],
+  ["http/serve", 17],
 ]);
 /** The most for --quick. */
-const QUICK = 30;
+const QUICK = 22;
 const begun = performance.now();
 /** @param {number} moment */
 const secondsSince = (moment) => ((performance.now() - moment) / 1000).toFixed(1);

@@ -20,11 +20,14 @@ const onWindows = {
       "puts files in the place of resolv.conf and hosts; test/sys/windows.test.ts has lookups",
     "engine/signals": NO_SIGNALS,
     "http/client-nginx": "nginx is started with Linux' paths and signals",
+    "net/poller-kqueue": "plays macOS's kqueue with Linux' poll(2)",
     "net/outsiders": "looks at a descriptor with fcntl(2) and gives it to Python, which a SOCKET is not for",
     "net/unix": NO_UNIX_KINDS,
   },
   tests: {
+    "cli/download": [[/^on a terminal/, NO_TERMINAL]],
     "cli/repl": [[/^Ctrl-C ends a call that waits/, NO_TERMINAL]],
+    "cli/request-as-curl": [[/^on a terminal/, NO_TERMINAL]],
     "cli/request-command": [[/^on a terminal/, NO_TERMINAL]],
     "cli/serve-command": [[/^without free descriptors/, NO_LIMITS]],
     "cli/socket-commands": [
@@ -53,6 +56,7 @@ const onWindows = {
       [/^a worker that/, NO_PROC],
       [/^when there are no more descriptors/, NO_LIMITS],
     ],
+    "http/serve-stop": [[/^with a signal/, NO_SIGNALS]],
     "net/handover": [
       [/^Unix/, NO_UNIX_KINDS],
       [/child process/, NO_FD],
@@ -119,6 +123,8 @@ const underWine = {
         "measures 20 milliseconds; a call takes Wine half of one",
       ],
     ],
+    "http/serve-clients": [[/^has 5,000 idle clients/, "10,000 sockets take Wine minutes"]],
+    "net/descriptor-passing": [[/^on Windows they say/, "Wine 8 has no AF_UNIX, so there is nobody to ask"]],
     "net/descriptors": [[/bind a UDP socket to an address that is not here/, "Wine binds to any address"]],
     "net/handover": [
       [/^UdpSocket: each member/, "Wine says EINVAL for an option of a socket that was closed"],

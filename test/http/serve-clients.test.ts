@@ -27,7 +27,8 @@ function has(program: string): boolean {
 describe("http.serve", () => {
   test("serves curl, which keeps its connection, waits for 100 Continue, and sends chunks", async () => {
     await using server = await served(ECHO);
-    const large = "x".repeat(100_000);
+    // (Windows has no longer command lines than 32,767 characters.)
+    const large = "x".repeat(isWindows ? 30_000 : 100_000);
     await using curl = startPeer("curl", [
       ...["-sSv", "--max-time", "15", `${server.url}/1`, `${server.url}/2`],
       ...["--next", "-sSv", "-H", "Expect: 100-continue", "-d", JSON.stringify(large), `${server.url}/3`],

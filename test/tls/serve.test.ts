@@ -182,23 +182,26 @@ test("a slow reader of a large response delays nobody, and gets all of it", asyn
 });
 
 test("refusals are read by clients that send all before they read", async () => {
-  await using server = await https(ECHO, "{ tls, max_connections: 1 }");
+  await using server = await https(ECHO, "{ tls }");
+  // Another one: the first is not done with a client that it has refused as soon as that client is.
+  await using narrow = await https(ECHO, "{ tls, max_connections: 1 }");
   await using client = python(
     `import ssl
-context = ssl.create_default_context(cafile=sys.argv[2])
-def talk(start, length):
-  raw = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=15)
+context = ssl.create_default_context(cafile=sys.argv[3])
+def talk(port, start, length):
+  raw = socket.create_connection(("127.0.0.1", int(port)), timeout=15)
   c = context.wrap_socket(raw, server_hostname="server.test", suppress_ragged_eofs=False)
   c.sendall(start); c.sendall(b"x" * length)
   answer = b""
   while data := c.recv(65536): answer += data
   return c, answer.split(b"\\r\\n")[0].decode()
-print(talk(b"POST / HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 20000000\\r\\n\\r\\n", 20000000)[1])
-print(talk(b"no HTTP\\r\\n\\r\\n", 3000000)[1])
-kept = context.wrap_socket(socket.create_connection(("127.0.0.1", int(sys.argv[1]))), server_hostname="server.test")
+print(talk(sys.argv[1], b"POST / HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 20000000\\r\\n\\r\\n", 20000000)[1])
+print(talk(sys.argv[1], b"no HTTP\\r\\n\\r\\n", 3000000)[1])
+kept = context.wrap_socket(socket.create_connection(("127.0.0.1", int(sys.argv[2]))), server_hostname="server.test")
 kept.sendall(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n"); kept.recv(10)
-print(talk(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n", 0)[1])`,
+print(talk(sys.argv[2], b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n", 0)[1])`,
     String(server.port),
+    String(narrow.port),
     certificates.path("root.pem"),
   );
   assert.equal(await client.line(), "HTTP/1.1 413 Content Too Large");
