@@ -29,12 +29,13 @@ const SECONDS = new Map([
   ["cli/download", 30],
   ["tls/trust", 26],
   ["http/client-connections", 25],
-  ["net/descriptors", 20],
   ["cli/socket-commands", 18],
   ["tls/handshake", 18],
   ["sys/ctrl-c", 17],
   ["cli/tcp-tls-command", 17],
   ["http/serve", 17],
+  ["http/request-conversation", 15],
+  ["net/poller-load", 15],
 ]);
 /** The most for --quick. */
 const QUICK = 22;

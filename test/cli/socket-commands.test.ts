@@ -189,11 +189,13 @@ describe("udp", () => {
     socket.on("message", (bytes, from) => socket.send(`got ${bytes}`, from.port, from.address));
     socket.bind(0, "127.0.0.1");
     await once(socket, "listening");
-    const { code, stdout, stderr } = await run(["udp", `127.0.0.1:${socket.address().port}`], "hello\n");
+    await using command = start("udp", `127.0.0.1:${socket.address().port}`);
+    command.process.stdin?.write("hello\n");
+    assert.equal(await command.line(), "got hello");
+    command.process.stdin?.end();
+    const { code, stderr } = await command.exit();
     socket.close();
-    assert.equal(stderr, "");
-    assert.equal(stdout, "got hello\n");
-    assert.equal(code, 0);
+    assert.deepEqual([code, stderr], [0, ""]);
   });
 
   test("a reader that goes away ends it, though standard input is open", async () => {
