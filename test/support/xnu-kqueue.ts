@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import koffi from "koffi";
+import { isWindows } from "./system-errors.ts";
 
 // sys/event.h of XNU.
 const EVFILT_READ = -1;
@@ -37,7 +38,10 @@ const SENDS_NO_MORE = [4, 5, 6, 7, 9, 11];
 const HIGH_WATER = 16 * 1024;
 const SLICE = 2;
 
-const libc = koffi.load(null);
+/** (Windows has none of these functions. The file is loaded there, and nothing of it is called.) */
+const libc = isWindows
+  ? ({ func: () => () => -1 } as unknown as ReturnType<typeof koffi.load>)
+  : koffi.load(null);
 const ppoll = libc.func("int ppoll(void *, unsigned long, void *, void *)");
 const fcntl = libc.func("int fcntl(int, int, ...)");
 const ioctl = libc.func("int ioctl(int, unsigned long, ...)");
