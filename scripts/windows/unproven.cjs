@@ -20,12 +20,18 @@ const onWindows = {
       "puts files in the place of resolv.conf and hosts; test/sys/windows.test.ts has lookups",
     "engine/signals": NO_SIGNALS,
     "http/client-nginx": "nginx is started with Linux' paths and signals",
+    "http/request-all": PIPES,
     "net/poller-kqueue": "plays macOS's kqueue with Linux' poll(2)",
     "net/outsiders": "looks at a descriptor with fcntl(2) and gives it to Python, which a SOCKET is not for",
     "net/unix": NO_UNIX_KINDS,
   },
   tests: {
     "cli/download": [[/^on a terminal/, NO_TERMINAL]],
+    "cli/parallel-downloads": [[/^on a terminal/, NO_TERMINAL]],
+    "http/request-many-system": [
+      [/^a signal with a listener/, NO_SIGNALS],
+      [/^out of descriptors/, NO_LIMITS],
+    ],
     "cli/repl": [[/^Ctrl-C ends a call that waits/, NO_TERMINAL]],
     "cli/request-as-curl": [[/^on a terminal/, NO_TERMINAL]],
     "cli/request-command": [[/^on a terminal/, NO_TERMINAL]],

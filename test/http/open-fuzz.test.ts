@@ -5,6 +5,7 @@ import zlib from "node:zlib";
 import * as net from "std-net";
 import { err, ok, openDescriptors } from "../support/peer.ts";
 import { type RawServer, rawServer, type Step } from "../support/raw-server.ts";
+import { streamPair } from "../support/sockets.ts";
 
 const { http } = net;
 
@@ -110,7 +111,7 @@ describe("a body is the same wherever its bytes are cut", () => {
         const bytes = Buffer.from(message, "latin1");
         const headEnd = message.indexOf("\r\n\r\n") + 4;
         for (let cut = headEnd; cut <= bytes.length; cut++) {
-          const [client, server] = ok(net.UnixStream.pair());
+          const [client, server] = streamPair();
           ok(client.set_nonblocking(true));
           ok(server.write_all(bytes.subarray(0, cut)));
           const { body } = ok(http.open_response(client));
@@ -150,7 +151,7 @@ describe("a body that is cut short at any byte is an error, and nothing that was
       const bytes = Buffer.from(message, "latin1");
       for (let cut = message.indexOf("\r\n\r\n") + 4; cut < bytes.length; cut++) {
         for (const [way, [read, expected]] of Object.entries(ways)) {
-          const [client, server] = ok(net.UnixStream.pair());
+          const [client, server] = streamPair();
           ok(server.write_all(bytes.subarray(0, cut)));
           server.close();
           const { body } = ok(http.open_response(client));
@@ -240,7 +241,7 @@ describe("peers that mean harm", () => {
     const chunked = `${post}Transfer-Encoding: chunked\r\n\r\n`;
     const whole = `${chunked}3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\nA: b\r\n\r\n`;
     for (let cut = chunked.length; cut < whole.length; cut++) {
-      const [client, server] = ok(net.UnixStream.pair());
+      const [client, server] = streamPair();
       ok(client.write_all(whole.slice(0, cut)));
       client.close();
       const { body } = ok(http.open_request(server));
@@ -257,7 +258,7 @@ describe("peers that mean harm", () => {
       [`${chunked}3\r\n`, { read_timeout_ms: 50 }, "http read failed: timed out"],
       [`${post}Content-Length: 5\r\n\r\n`, { read_timeout_ms: 50 }, "http read failed: timed out"],
     ] as const) {
-      const [client, server] = ok(net.UnixStream.pair());
+      const [client, server] = streamPair();
       ok(client.write_all(sent));
       const { body } = ok(http.open_request(server, options));
       assert.equal(err(body.read_to_end()), text);
