@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { inOwnMounts, skip } from "../support/own-mounts.ts";
 import { type Peer, startPeer } from "../support/peer.ts";
+import { reason } from "../support/system-errors.ts";
 
 /** Each test of the lookup itself runs over both: glibc's, and the thread that macOS and musl have in its place. */
 const ways = [
@@ -234,7 +235,7 @@ console.log(error);
   const { stdout } = await peer.exit();
   assert.equal(
     stdout,
-    "failed to connect: Connection refused (os error 111)\n" +
+    `failed to connect: ${reason("ECONNREFUSED")}\n` +
       "failed to connect: failed to lookup address information: Too many open files (os error 24)\n",
   );
 }

@@ -13,14 +13,13 @@ import { startPeer } from "../support/peer.ts";
 async function run(way: string, program: string): Promise<string[]> {
   const text = `
     import { spawnSync } from "node:child_process";
-    import { readFileSync } from "node:fs";
+    import { constants } from "node:fs";
+    import koffi from "koffi";
     import * as net from "std-net";
     const ok = (result) => { if (result.isErr) throw new Error(result.error); return result.value; };
-    // proc(5): the flags are octal, and 0o4000 is O_NONBLOCK.
-    const mode = (fd) => {
-      const [, flags] = /^flags:\\s+(\\d+)$/m.exec(readFileSync("/proc/self/fdinfo/" + fd, "utf8"));
-      return (Number.parseInt(flags, 8) & 0o4000) !== 0 ? "non-blocking" : "blocking";
-    };
+    const fcntl = koffi.load(null).func("int fcntl(int, int, ...)");
+    // (3 is F_GETFL on Linux and macOS.)
+    const mode = (fd) => (fcntl(Number(fd), 3, "int", 0) & constants.O_NONBLOCK) !== 0 ? "non-blocking" : "blocking";
     const listener = ok(net.TcpListener.bind("127.0.0.1:0"));
     const client = ok(net.TcpStream.connect(ok(listener.local_addr())));
     const server = ok(listener.accept());
@@ -49,9 +48,9 @@ for (const way of ["", "poll", "bsd"]) {
     const lines = await run(
       way,
       `
-      import { readdirSync, readlinkSync } from "node:fs";
-      const sockets = readdirSync("/proc/self/fd").filter((fd) => {
-        try { return readlinkSync("/proc/self/fd/" + fd).startsWith("socket:") && Number(fd) > 2; } catch { return false; }
+      import { fstatSync, readdirSync } from "node:fs";
+      const sockets = readdirSync("/dev/fd").filter((fd) => {
+        try { return fstatSync(Number(fd)).isSocket() && Number(fd) > 2; } catch { return false; }
       });
       console.log(sockets.length, [...new Set(sockets.map(mode))].join());`,
     );

@@ -484,7 +484,7 @@ test("a registered socket lives, and a poller that is dropped gives its descript
     const collect = async () => {
       for (let i = 0; i < 5; i++) { runInNewContext("gc")(); await new Promise((resolve) => setTimeout(resolve, 10)); }
     };
-    const count = () => readdirSync("/proc/self/fd").length;
+    const count = () => readdirSync("/dev/fd").length;
     const poller = net.Poller.create().value;
     const address = (() => {
       const socket = net.UdpSocket.bind("127.0.0.1:0").value;

@@ -41,7 +41,7 @@ export const checks = {
   "descriptors come back when sockets are dropped": async () => {
     assert.equal(typeof globalThis.gc, "function", "the collector can be called");
     const { readdirSync } = await import("node:fs");
-    const count = () => readdirSync("/proc/self/fd").length;
+    const count = () => readdirSync("/dev/fd").length;
     tcpPair();
     const before = count();
     for (let pair = 0; pair < 50; pair++) tcpPair();
@@ -99,12 +99,12 @@ export const checks = {
       "Poller.wait": "net.Poller.create().value.wait(null)",
       "UnixStream.read": "net.UnixStream.pair().value[0].read(1)",
     };
-    const { readdirSync, readlinkSync } = await import("node:fs");
+    const { fstatSync, readdirSync } = await import("node:fs");
     // Sockets only: of each worker Deno itself leaves an epoll and an eventfd open.
     const count = () =>
-      readdirSync("/proc/self/fd").filter((fd) => {
+      readdirSync("/dev/fd").filter((fd) => {
         try {
-          return readlinkSync(`/proc/self/fd/${fd}`).startsWith("socket:");
+          return fstatSync(Number(fd)).isSocket();
         } catch {
           return false;
         }
@@ -174,7 +174,7 @@ export const checks = {
 
   async "dropped listeners, datagram sockets and pollers come back too"() {
     const { readdirSync } = await import("node:fs");
-    const count = () => readdirSync("/proc/self/fd").length;
+    const count = () => readdirSync("/dev/fd").length;
     const make = () => {
       ok(net.Poller.create());
       listening();
@@ -194,7 +194,7 @@ export const checks = {
 
   async "nothing is left open by 2,000 connections and requests"() {
     const { readdirSync } = await import("node:fs");
-    const count = () => readdirSync("/proc/self/fd").length;
+    const count = () => readdirSync("/dev/fd").length;
     const listener = listening();
     const address = ok(listener.local_addr());
     const before = count();
@@ -234,7 +234,7 @@ export const checks = {
     });
     await once(child, "close");
     assert.match(text, /TcpListener\.bind.*127\.0\.0\.1:0/);
-    assert.match(text, /TcpStream\.connect.*os error 111/);
+    assert.match(text, /TcpStream\.connect.*Connection refused \(os error \d+\)/);
   },
 
   async "the command"() {

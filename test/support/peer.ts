@@ -1,7 +1,7 @@
 // The other side of a conversation: a foreign program in a child process, or this library in another process.
 // A blocking call stops this process's event loop, so the peer's output is awaited before the call, never during it.
 import { type ChildProcess, type ChildProcessByStdio, spawn } from "node:child_process";
-import { existsSync, readdirSync, readlinkSync } from "node:fs";
+import { existsSync, fstatSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
@@ -182,7 +182,7 @@ time.sleep(0.2)
 export function openDescriptors(): number {
   if (process.platform === "win32") return openHandles();
   // Files do not count: Node opens and closes them in its own time, and the library has none open between its calls.
-  return readdirSync("/proc/self/fd").filter((descriptor) => !isFile(descriptor)).length;
+  return readdirSync("/dev/fd").filter((descriptor) => !isFile(descriptor)).length;
 }
 
 /**
@@ -220,7 +220,8 @@ function loadHandleType(): (handle: number) => string {
 
 function isFile(descriptor: string): boolean {
   try {
-    return readlinkSync(`/proc/self/fd/${descriptor}`).startsWith("/");
+    const status = fstatSync(Number(descriptor));
+    return status.isFile() || status.isDirectory() || status.isCharacterDevice();
   } catch {
     return true; // the one that read the folder
   }

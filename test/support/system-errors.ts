@@ -24,6 +24,13 @@ const ERRORS = {
   EPIPE: ["Broken pipe", 109],
 } as const;
 
+/** The texts of macOS's libc that differ. */
+const ON_MACOS: Partial<Record<keyof typeof ERRORS, string>> = {
+  ENODEV: "Operation not supported by device",
+  ENOTCONN: "Socket is not connected",
+  ETIMEDOUT: "Operation timed out",
+};
+
 export type ErrorName = keyof typeof ERRORS;
 
 export const isWindows = process.platform === "win32";
@@ -32,7 +39,8 @@ export const isWindows = process.platform === "win32";
 export function reason(name: ErrorName): string {
   const [text, onWindows] = ERRORS[name];
   if (isWindows) return `${windowsErrorText(onWindows)} (os error ${onWindows})`;
-  return `${text} (os error ${constants.errno[name]})`;
+  const here = process.platform === "darwin" ? (ON_MACOS[name] ?? text) : text;
+  return `${here} (os error ${constants.errno[name]})`;
 }
 
 /** The same within a regular expression. */

@@ -1,7 +1,8 @@
 // What Jest and Vitest are to print of results: test/project/test-runners.test.ts runs each of them on these cases.
+import { constants } from "node:os";
 import { Result, TcpStream } from "std-net";
 
-const REFUSED = "failed to connect: Connection refused (os error 111)";
+const REFUSED = `failed to connect: Connection refused (os error ${constants.errno.ECONNREFUSED})`;
 
 function holdsItself(n) {
   const holder = { n };
