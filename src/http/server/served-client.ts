@@ -11,7 +11,7 @@ import { NO_MORE, RequestReader } from "../message/request-reader.ts";
 import { decodeBody } from "../wire/body.ts";
 import type { RequestHead } from "../wire/head-parser.ts";
 import { beginConversation, Conversation } from "./conversation.ts";
-import { checkedResponse } from "./handler-response.ts";
+import { sendHandlerResponse } from "./handler-response.ts";
 import { LeavingClient } from "./leaving-client.ts";
 import {
   canMeetExpectations,
@@ -298,21 +298,9 @@ export class ServedClient implements Watcher {
   };
 
   #sendResponse(response: unknown, request: ServedRequest): void {
-    const conversation = this.#conversation;
-    if (!conversation.owesResponse || conversation.isStreaming) {
-      this.#fail(new Error("the handler gave a response after it had sent one itself"), request);
-      return;
-    }
-    let outcome: number | Failure;
-    try {
-      outcome = respond(conversation, checkedResponse(response));
-    } catch (thrown) {
-      // Or a getter of the response's, or a proxy's trap.
-      this.#fail(thrown, request);
-      return;
-    }
-    if (outcome instanceof Failure) this.#fail(new TypeError(outcome.reason), request);
-    else if (conversation.owesResponse) this.close();
+    const outcome = sendHandlerResponse(this.#conversation, response);
+    if (typeof outcome !== "number") this.#fail(outcome.error, request);
+    else if (this.#conversation.owesResponse) this.close();
     else this.#afterSend(outcome);
   }
 
