@@ -97,7 +97,7 @@ function parallelFrom(text: string | undefined, form: Order["form"]): number {
   if (!/^\d+$/.test(text) || count < 1 || count > MOST_PARALLEL) {
     throw new UsageError(`--parallel wants a number from 1 to ${MOST_PARALLEL}, not '${text}'`);
   }
-  if (typeof form !== "object") throw new UsageError("--parallel is for files: add -o FOLDER/");
+  if (form === "json") throw new UsageError("--parallel is for several URLs, each alone: URL URL...");
   return count;
 }
 

@@ -7,6 +7,7 @@ import { type Command, complain, FAILURE, failure, SUCCESS } from "./command.ts"
 import { save } from "./download.ts";
 import { fileNamesOf } from "./file-names.ts";
 import { LineOutput, type Output, plainOutput, TerminalOutput } from "./output.ts";
+import { printBodies } from "./parallel-bodies.ts";
 import { ParallelDownloads } from "./parallel-downloads.ts";
 import { flush, paintFor, prettyJson } from "./print.ts";
 import { countFor, progressFor } from "./progress.ts";
@@ -44,7 +45,8 @@ With each of them:
 
   -o, --output FILE            save the body in a file, with a bar on a terminal that shows how far it is
                                FOLDER/, and always with several URLs: in a folder, under the names that the URLs have
-      --parallel N             with several URLs: so many at once, at most 64 (1)
+      --parallel N             with several URLs: so many at once, at most 64 (1); bodies are printed whole, in the order
+                               of the URLs
       --resume                 continue a file that an earlier run has left incomplete
       --lines                  print the body line by line, each as soon as it has come (an event stream's too)
   -H, --header 'NAME: VALUE'   a request header; may be repeated, and replaces the header of that name in the JSON
@@ -83,6 +85,7 @@ be read to its end, 2 for wrong usage.
       const isFolder = order.urls.length > 1 || /[/\\]$/.test(form.file);
       return isFolder ? await saveAll(order, form.file) : await saveBody(order, form.file);
     }
+    if (order.urls.length > 1 && order.parallel > 1) return printBodies(order);
     let status = SUCCESS;
     for (const url of order.urls.length > 1 ? order.urls : [order.request.url]) {
       status = Math.max(status, printBody({ ...order, request: { ...order.request, url } }));

@@ -2,7 +2,11 @@ import { STATUS_CODES } from "node:http";
 import type { http } from "std-net";
 
 /** The head as it came, without the fields of a coding that the library has undone. */
-export function headOf({ status, headers, raw_headers = [] }: http.OpenResponse): Buffer {
+export function headOf({
+  status,
+  headers,
+  raw_headers = [],
+}: Pick<http.OpenResponse, "status" | "headers" | "raw_headers">): Buffer {
   const reason = STATUS_CODES[status] ?? "";
   const fields = raw_headers.filter(([name]) => Object.hasOwn(headers, name.toLowerCase()));
   const lines = fields.map(([name, value]) => `${name}: ${value}\r\n`);

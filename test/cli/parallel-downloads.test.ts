@@ -60,6 +60,18 @@ test("bodies are printed one after the other", async () => {
   assert.deepEqual([partly.code, partly.stdout], [1, "body of /b"]);
 });
 
+test("with --parallel they are requested at once, and printed in the order of the URLs", async () => {
+  together = 3;
+  const { code, stdout, stderr } = await run(["request", "--parallel", "3", ...urls("a", "b", "c")]);
+  assert.deepEqual([code, stdout, stderr], [0, "body of /abody of /bbody of /c", ""]);
+  assert.equal(most, 3);
+  together = 1;
+  const partly = await run(["request", "-i", "-f", "--parallel", "2", ...urls("missing", "b")]);
+  assert.equal(partly.code, 1);
+  assert.match(partly.stdout, /^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nbody of \/b$/);
+  assert.match(partly.stderr, /^std-net: http:\/\/127\.0\.0\.1:\d+\/missing: the response's status is 404$/m);
+});
+
 test("--parallel: as many at once as it says, and each in its file", async () => {
   together = 3;
   const names = ["1.txt", "2.txt", "3.txt", "4.txt", "5.txt", "6.txt"];
@@ -130,7 +142,7 @@ test("a URL names no file outside the folder, and no two files are one", async (
   assert.throws(() => fileNamesOf(["http://a/x", "http://b/X"]), /two URLs would be saved as X/);
   for (const [args, complaint] of [
     [["--parallel", "0", "-o", target, "localhost"], /--parallel wants a number from 1 to 64, not '0'/],
-    [["--parallel", "2", "localhost"], /--parallel is for files: add -o FOLDER\//],
+    [["--parallel", "2", "GET", "localhost"], /--parallel is for several URLs, each alone/],
   ] as const) {
     const { code, stderr } = await run(["request", ...args]);
     assert.equal(code, 2);
