@@ -1,9 +1,14 @@
-// Builds what the package ships: one JavaScript file (a file less to find and read is time less at
-// start-up) and one declaration file for each source file.
+// Builds what the package ships:
+// - index.cjs, the library as one file (a file less to find and read is time less at start-up), which `require("std-net")` gives;
+// - index.js, which gives the same to `import`: a program that uses both has one copy of each class;
+// - bundle.js, the library as one ES module, for bundlers, which find it by the condition "module";
+// - cli.js, the command;
+// - declarations for each source file, as those of ES modules and of CommonJS.
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { basename, dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import { minify } from "terser";
 
@@ -27,16 +32,30 @@ const common = {
   logLevel: /** @type {const} */ ("warning"),
 };
 
-await build({
-  ...common,
-  entryPoints: { index: "src/index.ts" },
-  outdir: OUT,
-  minifySyntax: true,
-  sourcemap: true,
-  sourcesContent: false,
-});
-keepClassNames(`${OUT}/index.js`);
-await shorten(`${OUT}/index.js`);
+for (const format of /** @type {const} */ (["cjs", "esm"])) {
+  const outfile = `${OUT}/${format === "cjs" ? "index.cjs" : "bundle.js"}`;
+  await build({
+    ...common,
+    entryPoints: ["src/index.ts"],
+    outfile,
+    format,
+    // CommonJS has none, and sys/koffi.ts knows that.
+    define: format === "cjs" ? { "import.meta.url": "undefined" } : {},
+    minifySyntax: true,
+    sourcemap: true,
+    sourcesContent: false,
+  });
+  keepClassNames(outfile);
+  await shorten(outfile);
+}
+const names = Object.keys(await import(pathToFileURL(resolve(OUT, "bundle.js")).href));
+writeFileSync(
+  `${OUT}/index.js`,
+  `import { createRequire } from "node:module";
+const library = createRequire(import.meta.url)("./index.cjs");
+export const { ${names.join(", ")} } = library;
+`,
+);
 
 // The command finds the library by the package's own name, as every other program does.
 const command = await build({
@@ -59,7 +78,9 @@ if (declarations) {
     stdio: "inherit",
   });
   for (const file of readdirSync(`${OUT}/types`, { recursive: true, encoding: "utf8" })) {
-    if (file.endsWith(".d.ts")) nameWhatAllFind(join(OUT, "types", file));
+    if (!file.endsWith(".d.ts")) continue;
+    nameWhatAllFind(join(OUT, "types", file));
+    writeForCommonJs(join(OUT, "types", file));
   }
 }
 
@@ -108,6 +129,19 @@ function putInPlace() {
 function nameWhatAllFind(file) {
   const text = readFileSync(file, "utf8");
   writeFileSync(file, text.replace(/((?:from |import\()"\.[^"]*)\.ts"/g, '$1.js"'));
+}
+
+/**
+ * A program in CommonJS needs declarations that say so: the same ones under the name that TypeScript gives those.
+ *
+ * @param {string} file
+ */
+function writeForCommonJs(file) {
+  const text = readFileSync(file, "utf8");
+  writeFileSync(
+    file.replace(/\.d\.ts$/, ".d.cts"),
+    text.replace(/((?:from |import\()"\.[^"]*)\.js"/g, '$1.cjs"'),
+  );
 }
 
 /**

@@ -52,9 +52,8 @@ if (!installed) {
   run("npm", ["install", ...npmOptions, "--prefix", tools, ...specifiers]);
 }
 run(join(tools, "node_modules/.bin/publint"), ["run", tarball, "--strict"]);
-// cjs-resolves-to-esm does not know that Node.js requires ES modules since 20.19. (Resolution by node10 rules, which know no
-// "exports", works here because "main" and "types" say the same; what the declarations import themselves is tried below.)
-run(join(tools, "node_modules/.bin/attw"), [tarball, "--ignore-rules", "cjs-resolves-to-esm"]);
+// (Resolution by node10 rules, which know no "exports", works here because "main" and "types" say the same.)
+run(join(tools, "node_modules/.bin/attw"), [tarball]);
 
 step("install with scripts off");
 writeFileSync(join(project, "package.json"), '{ "private": true, "type": "module" }\n');

@@ -343,7 +343,7 @@ describe("as data", () => {
 test("nothing else is loaded for it: the library imports koffi and what Node has", () => {
   const manifest: { dependencies: object } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   assert.deepEqual(Object.keys(manifest.dependencies), ["koffi"]);
-  const code = readFileSync(join(root, "dist/index.js"), "utf8");
+  const code = readFileSync(join(root, "dist/bundle.js"), "utf8");
   const imported = [...code.matchAll(/(?:from|import) ?"([^"]+)"/g)].map(([, name]) => name!);
   assert.ok(imported.length > 3);
   assert.deepEqual(

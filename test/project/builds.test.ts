@@ -11,7 +11,9 @@ const script = (name: string, ...args: string[]) =>
   startPeer(process.execPath, [`scripts/${name}`, ...args], { NODE_TEST_CONTEXT: undefined });
 
 test("a build replaces the files of dist/, each of which is complete at any time", async () => {
-  const names = ["index.js", "index.js.map", "cli.js"].map((name) => join(root, "dist", name));
+  const names = ["index.js", "index.cjs", "index.cjs.map", "bundle.js", "cli.js"].map((name) =>
+    join(root, "dist", name),
+  );
   const before = names.map((name) => statSync(name).ino);
   const ends = names.map((name) => readFileSync(name, "utf8").slice(-20));
   await using build = script("build.js", "--no-types");

@@ -71,3 +71,21 @@ for (const [title, runner] of Object.entries(runners)) {
     }
   });
 }
+
+test("Jest runs files of tests in CommonJS, without a flag", async () => {
+  const args = ["--config", join(folder, "jest.commonjs.config.mjs"), "--ci", "--watchman=false"];
+  const environment = {
+    NO_COLOR: "1",
+    FORCE_COLOR: undefined,
+    GITHUB_ACTIONS: undefined,
+    NODE_OPTIONS: undefined,
+  };
+  await using child = startPeer(
+    process.execPath,
+    [join(root, "node_modules/jest/bin/jest.js"), ...args],
+    environment,
+  );
+  const { code, stdout, stderr } = await child.exit();
+  assert.equal(code, 0, `${stdout}\n${stderr}`);
+  assert.match(stderr, /Tests: +3 passed/);
+});

@@ -1,0 +1,5 @@
+export default {
+  cacheDirectory: "../../../build/jest",
+  testMatch: ["**/jest*.test.cjs"],
+  transform: {},
+};
