@@ -119,6 +119,8 @@ for (const [resolution, module, typescript] of [
         // And no types are asked for, as in a tsconfig.json of `tsc --init`.
         "--typeRoots",
         resolve("node_modules/@types"),
+        // (An older TypeScript takes all that lie there, those of this repository's tools too.)
+        ...(typescript === newest ? [] : ["--types", "node"]),
       ],
       ...["--module", module, "--moduleResolution", resolution],
       // There is no import.meta in CommonJS.
