@@ -46,7 +46,10 @@ const onWindows = {
       [/^a listener for the warning makes calls/, NO_FD],
     ],
     "engine/wait": [
-      [/new sockets are|what is given away|what set_nonblocking/, "asks fcntl(2) and /proc for the mode"],
+      [
+        /new sockets are|what is given away|what set_nonblocking|a shared socket waits/,
+        "asks fcntl(2) and /proc for the mode",
+      ],
     ],
     "http/client-connections": [
       [
@@ -79,7 +82,7 @@ const onWindows = {
       [/^bind options/, "reuse_port is an error on Windows; test/sys/windows.test.ts looks"],
     ],
     "net/timeouts": [
-      [/^connect, of TCP and of a Unix socket/, NO_UNIX_KINDS],
+      [/^connect of a Unix socket/, NO_UNIX_KINDS],
       [/^is_timeout is false where no time limit/, NO_SIGNALS],
     ],
     "net/udp-options": [[/^reuse_address and reuse_port/, "reuse_port is an error on Windows"]],
