@@ -1,10 +1,10 @@
-// A tour of std-net on real sockets: TCP, UDP, an HTTP server in a worker thread, bodies piece by piece, and what an error looks
-// like.
+// A tour of std-net on real sockets: TCP, UDP, an HTTP server in a worker thread, bodies piece by piece, many requests at once, and
+// what an error looks like.
 // Prints what went over the wire, and how long each call took.
 //   npm start
 import { once } from "node:events";
 import { styleText } from "node:util";
-import { isMainThread, parentPort, Worker } from "node:worker_threads";
+import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import * as net from "std-net";
 
 // Whoever reads the output may stop reading: npm start | head
@@ -16,7 +16,8 @@ const seen = new Set<string | undefined>();
 const moment = new Int32Array(new SharedArrayBuffer(4));
 
 if (isMainThread) await tour();
-else serve();
+else if (workerData === "by hand") serveByHand();
+else serveMany();
 
 async function tour(): Promise<void> {
   console.log(paint("bold", "\nstd-net: blocking sockets and HTTP for TypeScript"));
@@ -28,13 +29,21 @@ async function tour(): Promise<void> {
 
   tcp();
   udp();
-  const worker = new Worker(new URL(import.meta.url));
-  const [address] = (await once(worker, "message")) as [string];
-  http(address);
-  streaming(address);
-  errors(address);
-  await worker.terminate();
+  const byHand = await startWorker("by hand");
+  http(byHand.address);
+  streaming(byHand.address);
+  const many = await startWorker("many");
+  atOnce(many.address);
+  errors(byHand.address);
+  await Promise.all([byHand.worker.terminate(), many.worker.terminate()]);
   console.log(`\nThat was all of it. The code is examples/tour.ts; README.md says what to read next.\n`);
+}
+
+/** A server in a thread of its own, and its address. */
+async function startWorker(which: "by hand" | "many"): Promise<{ worker: Worker; address: string }> {
+  const worker = new Worker(new URL(import.meta.url), { workerData: which });
+  const [address] = (await once(worker, "message")) as [string];
+  return { worker, address };
 }
 
 function tcp(): void {
@@ -135,8 +144,27 @@ function streaming(address: string): void {
   while (call("events.next()", () => iterator.next()).done !== true);
 }
 
+function atOnce(address: string): void {
+  chapter(
+    "5. Many at once",
+    "The server is one call in another worker thread, http.serve. It has all clients in that thread, and none waits for another.",
+  );
+  const requests = Array.from({ length: 100 }, (_, id) => ({
+    method: "GET",
+    url: `http://${address}/?name=${id}`,
+  }));
+  const show = (results: unknown): string => {
+    const good = (results as net.Result<{ status: number }, string>[]).filter((result) => result.isOk);
+    return `100 results, ${good.length} of them ok`;
+  };
+  call("http.request_all(100 requests)", () => net.http.request_all(requests), show);
+  call("http.request_all(100 requests)", () => net.http.request_all(requests), show);
+  const each = repeated(10, () => net.http.request_all(requests).every((result) => result.isOk));
+  note(`10 more of those calls, 50 requests in flight at a time: ${paint("bold", each)} for each hundred`);
+}
+
 function errors(address: string): void {
-  chapter("5. Errors are values", "What failed, then why. The types make you look before you use the value.");
+  chapter("6. Errors are values", "What failed, then why. The types make you look before you use the value.");
   const refused = call('TcpStream.connect("127.0.0.1:1")', () => net.TcpStream.connect("127.0.0.1:1"));
   if (refused.isErr) {
     const { error } = refused;
@@ -152,8 +180,15 @@ function errors(address: string): void {
   call(`http.request(${literal(spaced)})`, () => net.http.request(spaced));
 }
 
-/** The HTTP server, in a thread of its own. */
-function serve(): void {
+/** The server of part 5. */
+function serveMany(): void {
+  const listener = net.TcpListener.bind("127.0.0.1:0").unwrap();
+  parentPort?.postMessage(listener.local_addr().unwrap());
+  net.http.serve(listener, respond).unwrap();
+}
+
+/** The server of parts 3 and 4. */
+function serveByHand(): void {
   const listener = net.TcpListener.bind("127.0.0.1:0").unwrap();
   parentPort?.postMessage(listener.local_addr().unwrap());
   for (;;) {

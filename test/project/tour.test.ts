@@ -21,7 +21,9 @@ test("npm start shows TCP, UDP, HTTP and errors at work", async () => {
     /^4\. Bodies piece by piece$/m,
     /The rest, 67 MB, through the same 256 KiB buffer: \d+ MB per second$/m,
     /events\.next\(\) +→ \{ value: \{ event: "count", data: "three", id: "", retry: null \}, done: false \}$/m,
-    /^5\. Errors are values$/m,
+    /^5\. Many at once$/m,
+    /http\.request_all\(100 requests\) +→ 100 results, 100 of them ok$/m,
+    /^6\. Errors are values$/m,
     new RegExp(`→ error: failed to connect: ${reasonPattern("ECONNREFUSED")}$`, "m"),
     /→ "ECONNREFUSED"$/m,
   ]) {
