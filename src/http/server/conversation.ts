@@ -35,9 +35,9 @@ export class Conversation {
   #responses = 0;
   /** True when the response to a request that its client called the last one was written. */
   isOver = false;
-  /** Whether the connection is kept where a response says nothing of it. */
-  readonly #isKept: boolean;
-  /** Whether the last final response has ended the connection. */
+  /** Whether the connection is kept where a response says nothing of it: that of `http.serve`. */
+  readonly isKept: boolean;
+  /** Whether the last final response has ended the connection. Not found out where nobody needs it, without `isKept`. */
   hasEnded = false;
   /** Whether the body of a response is being written piece by piece, or the stream has switched to another protocol (101). */
   isStreaming = false;
@@ -47,7 +47,7 @@ export class Conversation {
   constructor(transport: Transport, isKept = false) {
     this.#transport = transport;
     this.writer = new MessageWriter(transport);
-    this.#isKept = isKept;
+    this.isKept = isKept;
   }
 
   /** Reads requests off the stream, and not a byte more. */
@@ -70,7 +70,7 @@ export class Conversation {
   received(head: RequestHead, body: IncomingBody | null = null): void {
     const { method, version } = head;
     this.isOver = false;
-    this.#unanswered.push({ method, version, isLast: isLastRequest(head), isKept: this.#isKept, body });
+    this.#unanswered.push({ method, version, isLast: isLastRequest(head), isKept: this.isKept, body });
     if (this.#unanswered.length > MOST_UNANSWERED) this.#unanswered.shift();
   }
 

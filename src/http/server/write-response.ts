@@ -129,7 +129,10 @@ export function respond(conversation: Conversation, response: unknown): number |
   conversation.responding();
   const sent = writer.send(bytes, length, response);
   if (!isInterim && (sent === 0 || writer.hasBegun(response))) {
-    conversation.responded(endsConnection(fields, request) || opensTunnel(status, request.method));
+    const { isKept } = conversation;
+    conversation.responded(
+      isKept && (endsConnection(fields, request) || opensTunnel(status, request.method)),
+    );
   }
   if (status === 101) conversation.isStreaming = true;
   return sent;
