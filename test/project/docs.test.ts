@@ -308,7 +308,8 @@ test("README's server on all cores responds in each of its workers", async () =>
     const end = Date.now() + 20_000;
     while (bodies.size < Math.min(2, availableParallelism()) && Date.now() < end) {
       const responses = Array.from({ length: 8 }, () =>
-        fetch(`http://127.0.0.1:${port}/hello`).then(
+        // (A connection that is kept stays with its worker.)
+        fetch(`http://127.0.0.1:${port}/hello`, { headers: { connection: "close" } }).then(
           (response) => response.json() as Promise<{ path: string; worker: number }>,
           () => null,
         ),
