@@ -239,9 +239,10 @@ export class TlsSession extends GivenBack implements Transport {
       case o.SSL_ERROR_WANT_READ:
         this.#receiving = PART;
         this.#wire.lookForReplies();
-        // The socket never waits for a peer that never stops sending, even if it never sends a byte of data.
-        return (fills >= MOST_FILLS && this.nonblocking) ||
-          (limit !== Number.POSITIVE_INFINITY && monotonicTime() >= limit)
+        // The socket never waits for a peer that never stops sending, even if it never sends a byte of data. Before that many
+        // receives, a part of a record alone was there, and the rest of it may be there as well.
+        return fills >= MOST_FILLS &&
+          (this.nonblocking || (limit !== Number.POSITIVE_INFINITY && monotonicTime() >= limit))
           ? -this.socket.sys.constants.EAGAIN
           : GO_ON;
       default:

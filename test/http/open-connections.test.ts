@@ -41,6 +41,22 @@ async function seenByProxy(): Promise<[method: string, target: string, port: num
   return [method, target, port];
 }
 
+/** Waits until the peer's system has nothing left to send on this connection (proc_net_tcp: tx_queue), which is one on this computer. */
+async function allArrived(stream: net.TlsStream): Promise<void> {
+  const hexadecimal = (address: string): string =>
+    Number(portOf(address)).toString(16).toUpperCase().padStart(4, "0");
+  const [peer, own] = [hexadecimal(ok(stream.peer_addr())), hexadecimal(ok(stream.local_addr()))];
+  const queue = new RegExp(`^ *\\d+: 0100007F:${peer} 0100007F:${own} \\w\\w ([0-9A-F]{8}):`, "m");
+  const end = performance.now() + 20_000;
+  for (;;) {
+    const waiting = queue.exec(readFileSync("/proc/net/tcp", "latin1"))?.[1];
+    assert.ok(waiting !== undefined, "the peer's socket is there");
+    if (waiting === "00000000") return;
+    assert.ok(performance.now() < end, "all has arrived within 20 seconds");
+    await new Promise((done) => setTimeout(done, 5));
+  }
+}
+
 describe("through a proxy", () => {
   test("http: a body piece by piece, and the proxy's connection is kept", async () => {
     const chunks = `${HEAD}Transfer-Encoding: chunked\r\n\r\n`;
@@ -199,5 +215,41 @@ describe("over TLS", () => {
     );
     assert.equal(stdout, "thanks");
     assert.ok(size > 1_000_000);
+  });
+
+  test("start_response after an upload that came in hundreds of TLS records keeps the connection", {
+    skip:
+      process.platform === "linux" ? false : "only Linux tells in /proc when all that was sent has arrived",
+  }, async () => {
+    const text = `POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n${"1\r\nx\r\n".repeat(50)}0\r\n\r\n`;
+    await served(
+      (port) =>
+        node(
+          `
+          import tls from "node:tls";
+          import { readFileSync } from "node:fs";
+          const [port, ca] = process.argv.slice(1);
+          const text = ${JSON.stringify(text)};
+          const socket = tls.connect({ port, host: "127.0.0.1", ca: readFileSync(ca) }, async () => {
+            for (const letter of text) await new Promise((done) => socket.write(letter, done));
+            socket.write("GET /next HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n", () => console.log("sent"));
+          });
+          socket.resume();
+        `,
+          port,
+          certificates.path("root.pem"),
+        ),
+      async (stream, peer) => {
+        const { body } = ok(http.open_request(stream));
+        ok(body.read(1));
+        await peer.line();
+        await allArrived(stream);
+        const writer = ok(
+          http.start_response(stream, { status: 200, headers: { connection: "keep-alive", x: "y" } }),
+        );
+        ok(writer.finish());
+        assert.equal(ok(http.open_request(stream)).path, "/next");
+      },
+    );
   });
 });
