@@ -8,7 +8,7 @@ export class HeldBytes {
   #end: number;
   /**
    * True when a call has found them before, and given them back because no more had come: until more comes, another
-   * try is of no use. Once some of them were read, the rest is as good as any bytes.
+   * try is of no use. Once some of them were read, the rest is worth a try again.
    */
   tooFew: boolean;
 

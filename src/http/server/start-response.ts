@@ -172,7 +172,7 @@ function sendHead(
   begun.set(response, { transport, conversation, request: body, writer, framing, length: length ?? 0 });
   const sent = writer.send(bytes, size, response);
   if (sent === 0 || writer.hasBegun(response)) {
-    conversation.responded(framing === "close" || endsConnection(fields, request));
+    conversation.responded(conversation.isKept && (framing === "close" || endsConnection(fields, request)));
     conversation.isStreaming = true;
   }
   return sent;
